@@ -1,0 +1,101 @@
+// Experiments: the one door to datasets, splits, experiments and training streams for the outer rooms. All rules live behind it (validation,
+// states, ledger); all durable effects go through the Store on one ledger thread, in groups.
+#ifndef GRADELINE_SERVER_CORE_EXPERIMENT_EXPERIMENTS_H_
+#define GRADELINE_SERVER_CORE_EXPERIMENT_EXPERIMENTS_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/core/base/clock.h"
+#include "server/core/experiment/rank_session.h"
+#include "server/core/experiment/store.h"
+#include "server/core/experiment/types.h"
+#include "server/core/loss/registry.h"
+
+namespace gradeline {
+
+/// A page of a list. `next` is the key to go on after; empty at the end.
+template <typename T>
+struct Page {
+  std::vector<T> items;
+  std::string next;
+};
+
+/// One thing that happened to an experiment.
+struct Event {
+  int64_t revision = 0;
+  std::variant<Experiment, Seal, Progress> body;  ///< Progress is provisional and repeats the newest revision
+};
+
+/// Ends the subscription when destroyed; its sink does not run afterwards.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+};
+
+/// Thread-safe. Calls that write block until the write is durable (group commit); call them off the gRPC threads' reactions where that matters.
+class Experiments {
+ public:
+  struct Options {
+    std::string numerics;  ///< of the engine, stored with each attempt
+    int32_t credits = 4;
+    int32_t max_uncommitted = 1024;
+    int64_t lease_ms = 10'000;
+    int64_t progress_period_ms = 250;  ///< least time between two Progress events of a watch
+  };
+  Experiments(std::shared_ptr<Store> store, std::shared_ptr<const LossRegistry> registry, const Clock* clock, Options options);
+  ~Experiments();  ///< commits what is queued, then stops the ledger thread
+
+  const LossRegistry& registry() const;
+
+  // Datasets. `request_id` empty: not idempotent. A repeat with the same id and content returns the first answer; with other content ALREADY_EXISTS.
+  absl::StatusOr<Dataset> ImportDataset(Dataset dataset, std::vector<Item> items, const std::string& request_id);
+  absl::StatusOr<Dataset> GetDataset(const std::string& id) const;
+  absl::StatusOr<Page<Dataset>> ListDatasets(int page_size, const std::string& after) const;
+  absl::Status DeleteDataset(const std::string& id);
+
+  // Splits.
+  absl::StatusOr<Split> CreateSplit(Split split, const std::string& request_id, bool validate_only);
+  absl::StatusOr<Split> GetSplit(const std::string& id) const;
+  absl::StatusOr<Page<Split>> ListSplits(int page_size, const std::string& after) const;
+  /// part: Phase numbers train, validation, test. world_size 0: all.
+  absl::StatusOr<Page<Item>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size, int page_size,
+                                       const std::string& after) const;
+
+  // Experiments.
+  /// Validates all (fields as in gradeline.v1.Experiment: "losses[0].params.gamma", "training.epochs"), resolves heads and losses, stores a DRAFT.
+  absl::StatusOr<Experiment> CreateExperiment(Experiment experiment, const std::string& request_id, bool validate_only);
+  absl::StatusOr<Experiment> GetExperiment(const std::string& id) const;
+  absl::StatusOr<Page<Experiment>> ListExperiments(int page_size, const std::string& after) const;
+  struct Started {
+    Experiment experiment;
+    std::string token;
+  };
+  absl::StatusOr<Started> Start(const std::string& id, const std::string& request_id, const std::string& etag);
+  absl::StatusOr<Experiment> Cancel(const std::string& id, const std::string& request_id, const std::string& etag);
+  absl::StatusOr<Page<Seal>> ListEpochs(const std::string& id, int page_size, const std::string& after) const;
+
+  /// Subscribes to events after `from_revision`. `sink` runs on the ledger thread or the caller's, never concurrently with itself, in order, without gap or duplicate;
+  /// it must not block (queue and return). It returns false to end the subscription. The last event of an ended attempt is its Experiment; `ended` then runs.
+  /// OUT_OF_RANGE for a revision the experiment has not reached.
+  absl::StatusOr<std::unique_ptr<Subscription>> Watch(const std::string& id, int64_t from_revision, std::function<bool(const Event&)> sink,
+                                                      std::function<void()> ended);
+
+  /// A rank joins: checks token, rank, world size, state, instance; commits fence + 1; closes the rank's older stream (its listener gets OnSuperseded). NOT_FOUND, INVALID_ARGUMENT,
+  /// PERMISSION_DENIED (wrong token), ALREADY_EXISTS (rank taken by another living instance), FAILED_PRECONDITION (state). Blocks for the commit.
+  absl::StatusOr<std::shared_ptr<RankSession>> Join(const JoinRequest& request, std::shared_ptr<RankListener> listener);
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_EXPERIMENT_EXPERIMENTS_H_

@@ -1,0 +1,161 @@
+// The nouns of experiments as plain values. No behaviour.
+#ifndef GRADELINE_SERVER_CORE_EXPERIMENT_TYPES_H_
+#define GRADELINE_SERVER_CORE_EXPERIMENT_TYPES_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/core/engine/engine.h"
+#include "server/core/loss/params.h"
+
+namespace gradeline {
+
+/// The numbers of all enums here are those of the wire and of the database.
+enum class Phase : uint8_t { kTrain = 1, kValidation = 2, kTest = 3 };
+enum class SplitStrategy : uint8_t { kRandom = 1, kStratified = 2 };
+enum class RankMean : uint8_t { kPerRank = 1, kGlobal = 2 };
+enum class PhaseRanks : uint8_t { kAll = 1, kFirst = 2 };
+enum class ExperimentState : uint8_t {
+  kDraft = 1, kQueued = 2, kRunning = 3, kSucceeded = 4, kEarlyStopped = 5, kCancelled = 6, kFailed = 7, kLost = 8
+};
+
+struct Dataset {
+  std::string id, source;
+  std::vector<std::string> classes;
+  int64_t item_count = 0;
+  int64_t create_ms = 0;
+};
+
+struct Item {
+  int64_t index = 0;
+  std::string uri;
+  int32_t label = 0;
+};
+
+struct Split {
+  std::string id, dataset, task;
+  SplitStrategy strategy = SplitStrategy::kRandom;
+  std::array<double, 3> percent{};  ///< train, validation, test
+  uint64_t seed = 0;
+  std::array<int64_t, 3> count{};
+  int64_t create_ms = 0;
+};
+
+struct HeadLoss {
+  std::string head, loss;
+  ParamMap params;
+  std::optional<double> weight;
+  std::optional<Reduction> reduction;
+};
+
+struct Training {
+  int32_t epochs = 1;
+  int32_t batch_size = 32;
+  double learning_rate = 0.1;
+  uint64_t seed = 0;
+  int32_t world_size = 1;
+  RankMean rank_mean = RankMean::kGlobal;
+  PhaseRanks validation_ranks = PhaseRanks::kAll, test_ranks = PhaseRanks::kAll;
+};
+
+/// A head as resolved at creation; stored with the experiment so that a changed catalog never changes it.
+struct ResolvedHead {
+  std::string head, signal, loss, plugin_digest;
+  uint32_t loss_version = 0, merge = 0;
+  ParamMap params;
+  double weight = 1;
+  Reduction reduction = Reduction::kMean;
+  std::vector<std::string> inputs, components;
+  std::vector<double> component_weights;
+  std::vector<Phase> phases;
+};
+
+struct Experiment {
+  std::string id, split, architecture, task;
+  ParamMap architecture_params;
+  std::vector<HeadLoss> losses;  ///< as asked for
+  std::vector<std::string> metrics;
+  Training training;
+  ExperimentState state = ExperimentState::kDraft;
+  std::string reason;
+  int64_t state_ms = 0, create_ms = 0;
+  int32_t attempt = 0;
+  int64_t revision = 0;
+  int64_t etag = 0;
+  std::vector<ResolvedHead> heads;
+  std::string catalog_digest, numerics;
+};
+
+using Digest = std::array<uint8_t, 16>;
+
+/// Names a record within (experiment, attempt, rank).
+struct RecordKey {
+  Phase phase = Phase::kTrain;
+  int64_t epoch = 0, step = 0;
+  int32_t head = 0;  ///< index into Experiment::heads
+  int32_t part = 0;
+  auto operator<=>(const RecordKey&) const = default;
+};
+
+struct Ratio {
+  double numerator = 0, denominator = 0;
+  bool operator==(const Ratio&) const = default;
+};
+
+/// What is kept of a batch.
+struct Record {
+  int64_t seq = 0;
+  RecordKey key;
+  Digest digest{};
+  int32_t code = 0;  ///< absl::StatusCode; not 0: refused, adds nothing
+  int64_t items = 0;
+  std::vector<Ratio> values;    ///< one per component
+  std::vector<double> metrics;  ///< deltas of the head's metrics, one after another
+  bool operator==(const Record&) const = default;
+};
+
+struct ComponentTotal {
+  int32_t head = 0, component = 0;
+  double numerator = 0, denominator = 0, value = 0, weight = 1;
+  bool batch_mean = false;
+};
+
+struct MetricValue {
+  int32_t head = 0;
+  std::string metric;
+  double value = 0;
+  int64_t count = 0;
+};
+
+/// One sealed phase of one epoch.
+struct Seal {
+  int32_t attempt = 0;
+  Phase phase = Phase::kTrain;
+  int64_t epoch = 0;
+  bool complete = false;
+  std::vector<int32_t> missing_ranks;
+  double loss = 0, average = 0;
+  std::vector<ComponentTotal> components;
+  std::vector<MetricValue> metrics;
+  int64_t batches = 0, items = 0;
+  std::map<int32_t, int64_t> refused;  ///< code -> count
+  int64_t revision = 0;
+  int64_t seal_ms = 0;
+};
+
+/// Provisional numbers of the phase that is open now.
+struct Progress {
+  int32_t attempt = 0;
+  Phase phase = Phase::kTrain;
+  int64_t epoch = 0, batches = 0, items = 0;
+  double loss = 0;
+  int32_t ranks_joined = 0, world_size = 0;
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_EXPERIMENT_TYPES_H_

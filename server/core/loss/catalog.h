@@ -1,0 +1,96 @@
+// Tasks, architectures and heads: immutable data, read from configs/catalog by server/wire and resolved here.
+#ifndef GRADELINE_SERVER_CORE_LOSS_CATALOG_H_
+#define GRADELINE_SERVER_CORE_LOSS_CATALOG_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/core/loss/params.h"
+
+namespace gradeline {
+
+struct TaskInfo {
+  std::string id, title, doc;
+  std::vector<std::string> metrics;  ///< ids, the default first
+};
+
+/// A value that is fixed, or chosen by an architecture parameter.
+struct ByParam {
+  std::string value;                         ///< used when `by` is empty
+  std::string by;                            ///< name of a CHOICE or BOOL parameter
+  std::map<std::string, std::string> cases;  ///< its word -> value
+};
+
+/// Which losses a head takes.
+struct LossPolicy {
+  ByParam fallback;                          ///< the default loss
+  std::vector<std::string> only, except;     ///< ids; `only` empty: every loss of the signal
+  ParamMap params;                           ///< defaults of the catalog, applied where the loss has such a parameter
+  ParamMap fixed;                            ///< values that users may not change
+  std::map<std::string, double> weight_for;  ///< "type=giou" -> weight of the head
+  std::string reason;                        ///< shown with `only` and `except`
+};
+
+/// A head as written in an architecture's file, before parameters have values.
+struct HeadTemplate {
+  std::string id, rows, when;
+  ByParam signal;
+  std::string repeat_name;             ///< empty: not repeated
+  std::vector<double> repeat_weights;  ///< one per repetition
+  std::string classes_of, background;
+  std::string normaliser, normaliser_rule;
+  double weight = 1;
+  std::vector<std::string> phases{"train", "validation", "test"};
+  LossPolicy losses;
+};
+
+struct ArchitectureInfo {
+  std::string id, title, doc;
+  std::vector<std::string> tasks;
+  std::vector<ParamSpec> params;
+  std::vector<HeadTemplate> heads;  ///< `extends` already applied
+};
+
+/// A head of an architecture whose parameters have values.
+struct Head {
+  std::string id;      ///< "box", or "box@2" for the second repetition
+  std::string base;    ///< "box"
+  std::string signal, rows, classes_of, background, normaliser, normaliser_rule;
+  double weight = 1;
+  std::vector<std::string> phases;
+  std::string default_loss;  ///< may name a loss that is not loaded
+  LossPolicy losses;
+};
+
+/// Immutable once made; shared between threads.
+class Catalog {
+ public:
+  /// Checks references (tasks, signals, parameters, cases that cover every choice); all violations at once, fields like
+  /// "architectures.u-net.heads[0].signal". `digest` is the SHA-256 over the files.
+  static absl::StatusOr<Catalog> Make(std::vector<TaskInfo> tasks, std::vector<ArchitectureInfo> architectures, std::string digest);
+
+  const std::vector<TaskInfo>& tasks() const { return tasks_; }
+  const std::vector<ArchitectureInfo>& architectures() const { return architectures_; }
+  const std::string& digest() const { return digest_; }
+
+  /// NOT_FOUND with near names.
+  absl::StatusOr<const TaskInfo*> FindTask(std::string_view id) const;
+  /// NOT_FOUND with near names; FAILED_PRECONDITION if it is not one of `task` (the task's architectures named). An empty task fits all.
+  absl::StatusOr<const ArchitectureInfo*> FindArchitecture(std::string_view task, std::string_view id) const;
+  /// The heads of an architecture for parameter values (absent ones take defaults); all violations at once.
+  absl::StatusOr<std::vector<Head>> ResolveHeads(const ArchitectureInfo& architecture, const ParamMap& params) const;
+
+ private:
+  Catalog() = default;
+  std::vector<TaskInfo> tasks_;
+  std::vector<ArchitectureInfo> architectures_;
+  std::string digest_;
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_LOSS_CATALOG_H_

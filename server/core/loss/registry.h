@@ -1,0 +1,98 @@
+// LossRegistry: the only way from a task, an architecture and a head to a loss that may be computed.
+// There is deliberately no lookup by name alone that gives a handle for a head: an invalid pair cannot be expressed further in.
+#ifndef GRADELINE_SERVER_CORE_LOSS_REGISTRY_H_
+#define GRADELINE_SERVER_CORE_LOSS_REGISTRY_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/core/loss/catalog.h"
+#include "server/core/loss/loss_info.h"
+#include "server/core/loss/params.h"
+
+namespace gradeline {
+
+/// A loss with checked parameters, ready to compute. Immutable, shared between threads; keeps the registry's tables alive.
+class LossHandle {
+ public:
+  const LossInfo& info() const { return *info_; }
+  /// Every parameter that is not off.
+  const ParamMap& params() const { return params_; }
+  /// What the plugin's create returned; read-only.
+  const void* state() const { return state_.get(); }
+  /// Weight of component k within the loss (its weight_param, or 1).
+  const std::vector<double>& component_weights() const { return component_weights_; }
+
+ private:
+  friend class LossRegistry;
+  std::shared_ptr<const LossInfo> info_;
+  ParamMap params_;
+  std::vector<double> component_weights_;
+  std::shared_ptr<void> state_;
+};
+
+enum class LossVerdict { kDefault, kValid, kRefused };
+
+/// A loss as seen from a head, an architecture or a task.
+struct LossOffer {
+  std::shared_ptr<const LossInfo> loss;
+  LossVerdict verdict = LossVerdict::kRefused;
+  std::string reason;              ///< refused: names the signal, the task or the catalog's rule that refuses it
+  std::vector<std::string> heads;  ///< heads that offer it; heads that refuse it when the verdict is kRefused
+};
+
+struct LossList {
+  std::vector<LossOffer> offers;  ///< by id
+  std::string note;               ///< why nothing or little is valid: a default that is not loaded, a catalog's reason
+};
+
+/// Immutable once built; share as shared_ptr<const LossRegistry>. Thread-safe.
+class LossRegistry {
+ public:
+  class Builder {
+   public:
+    /// Adds the losses of a checked plugin. ALREADY_EXISTS names both sources when an id comes twice (nothing is added).
+    absl::Status Add(std::vector<LossInfo> losses);
+    /// Lists a plugin that was refused.
+    void AddRefused(PluginInfo plugin);
+    std::shared_ptr<const LossRegistry> Build(std::shared_ptr<const Catalog> catalog) &&;
+
+   private:
+    std::vector<std::shared_ptr<const LossInfo>> losses_;
+    std::vector<std::shared_ptr<const PluginInfo>> plugins_;
+  };
+
+  const Catalog& catalog() const { return *catalog_; }
+  const std::vector<std::shared_ptr<const LossInfo>>& losses() const { return losses_; }            ///< by id
+  const std::vector<std::shared_ptr<const PluginInfo>>& plugins() const { return plugins_; }        ///< loaded and refused
+
+  /// NOT_FOUND with near names. For display; gives no handle.
+  absl::StatusOr<std::shared_ptr<const LossInfo>> Find(std::string_view id) const;
+
+  /// Every loss with its verdict. Empty `architecture`: the union over the task's architectures; empty `head`: the union over the heads (an offer
+  /// valid for one head is valid, its heads listed). NOT_FOUND for an unknown task, architecture or head (near names).
+  absl::StatusOr<LossList> ListFor(std::string_view task, std::string_view architecture, std::string_view head) const;
+
+  /// The loss for one head with user parameters laid over the catalog's, over the loss's. NOT_FOUND: no such loss (near names). FAILED_PRECONDITION: exists, not
+  /// valid here (why, and the valid ones). INVALID_ARGUMENT: every bad parameter at once, fields "params.gamma". create's own refusal comes back as it is.
+  absl::StatusOr<LossHandle> Resolve(std::string_view task, const Head& head, std::string_view loss, const ParamMap& params) const;
+
+  /// The loss on its own, outside any task (EvaluateLoss).
+  absl::StatusOr<LossHandle> ResolveAlone(std::string_view loss, const ParamMap& params) const;
+
+  /// The weight of `head` under `handle`: the catalog's weight_for rule that matches the resolved parameters, or the head's weight.
+  static double WeightOf(const Head& head, const LossHandle& handle);
+
+ private:
+  friend class Builder;
+  std::shared_ptr<const Catalog> catalog_;
+  std::vector<std::shared_ptr<const LossInfo>> losses_;
+  std::vector<std::shared_ptr<const PluginInfo>> plugins_;
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_LOSS_REGISTRY_H_

@@ -1,0 +1,23 @@
+// Signals: the tensor contracts between heads and losses. A fixed table; see docs/architecture.md.
+#ifndef GRADELINE_SERVER_CORE_LOSS_SIGNAL_H_
+#define GRADELINE_SERVER_CORE_LOSS_SIGNAL_H_
+
+#include <string_view>
+
+#include "absl/types/span.h"
+
+namespace gradeline {
+
+struct SignalInfo {
+  std::string_view id;          ///< "pixel-multiclass"
+  std::string_view prediction;  ///< dims of the prediction: "N C *"
+  std::string_view target;      ///< for people: "N * labels"
+  std::string_view doc;
+};
+
+absl::Span<const SignalInfo> Signals();
+const SignalInfo* FindSignal(std::string_view id);  ///< nullptr if unknown
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_LOSS_SIGNAL_H_
