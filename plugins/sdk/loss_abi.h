@@ -109,8 +109,7 @@ typedef struct GdlComponentSpec {
   const char* weight_param; /* NULL, or the parameter that weighs it; the host applies it through scale */
 } GdlComponentSpec;
 
-/* ---- One batch ----------------------------------------------------------------------------------------------------
- */
+/* ---- One batch --------------------------------------------------------------------------------------------------- */
 
 typedef struct GdlValue {      /* a parameter's value, checked by the host */
   uint32_t struct_size, count; /* 0 = off; 1, or the length of a VECTOR */
@@ -119,7 +118,7 @@ typedef struct GdlValue {      /* a parameter's value, checked by the host */
 
 typedef struct GdlError {         /* the host's; for create and plan to say why they refuse */
   uint32_t struct_size, capacity; /* bytes that each of the two holds, the ending NUL included */
-  char *field, *message;          /* "label_smoothing"; what is wrong and what is allowed */
+  char *field, *message;          /* name of the parameter (create) or tensor (plan); what is wrong, what is allowed */
 } GdlError;
 
 typedef struct GdlShape {      /* items are numbered row-major over the item axes; see `dims` */
