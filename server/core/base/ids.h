@@ -9,12 +9,12 @@
 
 namespace gradeline {
 
-/// OK if `id` is 1 to 63 characters of [a-z0-9-], beginning with a letter and not ending with a dash. The message of the
-/// error names the value and what is allowed.
+/// OK if `id` is 1 to 63 characters of [a-z0-9-], beginning with a letter and not ending with a dash. The message of
+/// the error names the value and what is allowed.
 absl::Status CheckId(std::string_view id);
 
-/// The id of a resource name of `collection`: ("datasets", "datasets/fashion") gives "fashion". INVALID_ARGUMENT names the
-/// expected form.
+/// The id of a resource name of `collection`: ("datasets", "datasets/fashion") gives "fashion". INVALID_ARGUMENT names
+/// the expected form.
 absl::StatusOr<std::string> IdOfName(std::string_view collection, std::string_view name);
 
 /// `bytes` bytes from the system's random source, hexadecimal.

@@ -1,5 +1,5 @@
-// Errors: absl::Status with the facts a program needs, as payloads. Deliberately knows nothing of protos or gRPC; the one
-// map to google.rpc.Status is in server/wire.
+// Errors: absl::Status with the facts a program needs, as payloads. Deliberately knows nothing of protos or gRPC; the
+// one map to google.rpc.Status is in server/wire.
 #ifndef GRADELINE_SERVER_CORE_BASE_STATUS_H_
 #define GRADELINE_SERVER_CORE_BASE_STATUS_H_
 
@@ -13,8 +13,8 @@
 
 namespace gradeline {
 
-/// One wrong field of a request. `field` is its path in JSON names ("training.epochs"); `description` says what is wrong,
-/// with the value and what is allowed.
+/// One wrong field of a request. `field` is its path in JSON names ("training.epochs"); `description` says what is
+/// wrong, with the value and what is allowed.
 struct FieldViolation {
   std::string field;
   std::string description;
@@ -25,8 +25,8 @@ struct FieldViolation {
 class Violations {
  public:
   void Add(std::string field, std::string description);
-  /// Takes over the violations of `status`, each field prefixed by `prefix` and a dot (no dot where either is empty); a status
-  /// without any counts as one violation of `prefix` with its message. OK adds nothing.
+  /// Takes over the violations of `status`, each field prefixed by `prefix` and a dot (no dot where either is empty); a
+  /// status without any counts as one violation of `prefix` with its message. OK adds nothing.
   void Merge(std::string_view prefix, const absl::Status& status);
   bool empty() const { return list_.empty(); }
   const std::vector<FieldViolation>& list() const { return list_; }
@@ -58,18 +58,18 @@ std::vector<std::string> NearNames(std::string_view word, const std::vector<std:
 #define GRADELINE_CONCAT_INNER_(a, b) a##b
 #define GRADELINE_CONCAT_(a, b) GRADELINE_CONCAT_INNER_(a, b)
 /// Returns the status from the function unless it is OK.
-#define GRADELINE_RETURN_IF_ERROR(expr)                                      \
-  do {                                                                       \
-    if (absl::Status gradeline_status = (expr); !gradeline_status.ok()) {    \
-      return gradeline_status;                                               \
-    }                                                                        \
+#define GRADELINE_RETURN_IF_ERROR(expr)                                   \
+  do {                                                                    \
+    if (absl::Status gradeline_status = (expr); !gradeline_status.ok()) { \
+      return gradeline_status;                                            \
+    }                                                                     \
   } while (false)
 /// Declares or assigns `lhs` from a StatusOr, or returns its status from the function.
-#define GRADELINE_ASSIGN_OR_RETURN(lhs, expr)                                \
-  auto GRADELINE_CONCAT_(status_or_, __LINE__) = (expr);                     \
-  if (!GRADELINE_CONCAT_(status_or_, __LINE__).ok()) {                       \
-    return std::move(GRADELINE_CONCAT_(status_or_, __LINE__)).status();      \
-  }                                                                          \
+#define GRADELINE_ASSIGN_OR_RETURN(lhs, expr)                           \
+  auto GRADELINE_CONCAT_(status_or_, __LINE__) = (expr);                \
+  if (!GRADELINE_CONCAT_(status_or_, __LINE__).ok()) {                  \
+    return std::move(GRADELINE_CONCAT_(status_or_, __LINE__)).status(); \
+  }                                                                     \
   lhs = *std::move(GRADELINE_CONCAT_(status_or_, __LINE__))
 
 #endif  // GRADELINE_SERVER_CORE_BASE_STATUS_H_

@@ -27,10 +27,13 @@ class PooledBuffer {
   size_t capacity_ = 0;
 };
 
-/// Keeps freed buffers by power-of-two size class, up to `keep_bytes` in all. Thread-safe. Buffers may outlive the pool.
+/// Keeps freed buffers by power-of-two size class, up to `keep_bytes` in all. Thread-safe. Buffers may outlive the
+/// pool.
 class BufferPool {
  public:
   explicit BufferPool(size_t keep_bytes);
+  /// `bytes` must be below 2^62; std::bad_alloc as operator new. Reused buffers come back last in, first out (warm
+  /// pages).
   PooledBuffer Take(size_t bytes);
   /// Bytes that are kept unused right now.
   size_t kept_bytes() const;
