@@ -1,0 +1,99 @@
+"""Enforces which room may include which: every #include of ours against a short table of allowed arrows."""
+
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+CORE = ["server/core/base", "server/core/tensor", "server/core/loss", "server/core/metric", "server/core/engine",
+        "server/core/experiment"]
+ABI = "plugins/sdk/loss_abi.h"
+PROTO = ["gradeline/v1", "gradeline/config/v1", "google/rpc"]
+
+# Room -> what it may include besides itself: rooms, single headers. The longest matching room counts.
+ALLOWED = {
+    "server/core/base": [],
+    "server/core/tensor": ["server/core/base"],
+    "server/core/loss": ["server/core/base", "server/core/tensor", ABI],
+    "server/core/metric": ["server/core/base", "server/core/tensor"],
+    "server/core/engine": ["server/core/base", "server/core/tensor", "server/core/loss", ABI],
+    "server/core/experiment": CORE,
+    "server/plugin_host": CORE + [ABI, "plugins/losses/builtin.h"],
+    "server/store": CORE,
+    "server/observe": ["server/core/base"],
+    "server/wire": CORE + PROTO,
+    "server/rpc": CORE + PROTO + ["server/wire", "server/observe"],
+    "server/gateway": CORE + ["server/wire", "server/observe"],
+    "server": ["server"] + PROTO,  # main.cc and the clock: the only ones that know all
+    "plugins/sdk": [],
+    "plugins/losses": ["plugins/sdk"],
+    "plugins/example": [],
+    "client/cpp": PROTO,
+    "client/cli": ["client/cpp"] + PROTO,
+    "tests": ["server", "plugins", "client", "tests"] + PROTO,
+}
+# Tests beside the code may also use the real losses and every part of the core.
+TEST_EXTRA = CORE + ["plugins/losses/builtin.h", ABI]
+
+# Libraries that belong to certain rooms alone.
+OWNED = {
+    r"^(grpc|grpcpp)/": ["server/rpc", "client", "tests"],
+    r"^(tbb|oneapi)/": ["server/core/engine"],
+    r"^dlfcn\.h$": ["server/plugin_host", "tests/abi"],
+    r"^sqlite3\.h$": ["server/store/sqlite", "tests"],
+    r"^boost/": ["server/gateway", "client/cli", "tests"],
+    r"^yaml-cpp/": ["server/wire", "client/cli"],
+    r"^prometheus/": ["server/observe", "server/gateway", "tests"],
+    r"^google/protobuf/": ["server/wire", "server/rpc", "server/gateway", "client", "tests", "server/store"],
+    r"^openssl/": ["server/wire", "server/plugin_host", "tests"],
+}
+
+
+def room_of(path):
+    return max((room for room in ALLOWED if path.startswith(room + "/")), key=len)
+
+
+def below(path, folders):
+    return any(path == folder or path.startswith(folder + "/") for folder in folders)
+
+
+def wrong_includes(path, text):
+    """The includes of a file that the tables do not allow, as messages."""
+    room = room_of(path)
+    allowed = [room] + ALLOWED[room] + (TEST_EXTRA if path.endswith("_test.cc") else [])
+    wrong = []
+    for bracket, name in INCLUDE.findall(text):
+        if name.startswith(("server/", "plugins/", "client/", "tests/", "gradeline/v1/", "gradeline/config/", "google/rpc/")):
+            if room == "server" or not below(name, allowed):
+                if room != "server" or not below(name, ["server"] + PROTO):
+                    wrong.append(f'{path}: may not include "{name}"; {room} may include {allowed}')
+        for library, rooms in OWNED.items():
+            if re.search(library, name) and not below(path, rooms):
+                wrong.append(f"{path}: <{name}> belongs to {rooms}")
+    return wrong
+
+
+class Includes(unittest.TestCase):
+    def test_every_include_follows_the_arrows(self):
+        files = [path for folder in ("server", "plugins", "client", "tests") for suffix in ("*.h", "*.cc", "*.c")
+                 for path in (ROOT / folder).rglob(suffix)]
+        self.assertGreater(len(files), 50)
+        wrong = [message for path in files
+                 for message in wrong_includes(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))]
+        self.assertEqual(wrong, [], "\n" + "\n".join(wrong))
+
+    def test_a_wrong_arrow_is_found(self):
+        for path, line in [("server/core/loss/x.cc", '#include "server/core/engine/engine.h"'),
+                           ("server/core/base/x.cc", '#include "gradeline/v1/tensor.pb.h"'),
+                           ("server/rpc/x.cc", '#include "server/gateway/http.h"'),
+                           ("server/wire/x.cc", "#include <grpcpp/grpcpp.h>"),
+                           ("plugins/losses/mse/mse.cc", '#include "server/core/base/status.h"'),
+                           ("client/cpp/x.cc", '#include "server/wire/status.h"'),
+                           ("server/store/sqlite/x.cc", "#include <tbb/task_arena.h>")]:
+            self.assertEqual(len(wrong_includes(path, line + "\n")), 1, path)
+
+
+if __name__ == "__main__":
+    unittest.main()
