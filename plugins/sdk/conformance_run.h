@@ -1,0 +1,237 @@
+// Runs one batch through a loss on the small host of conformance_host.h: plan, passes, tiles on threads, folds.
+// The order of all sums depends on shapes and options only, never on threads.
+#ifndef GRADELINE_PLUGINS_SDK_CONFORMANCE_RUN_H_
+#define GRADELINE_PLUGINS_SDK_CONFORMANCE_RUN_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/sdk/conformance_host.h"
+
+namespace gradeline::conformance {
+
+template <typename Real>
+class Run {
+ public:
+  Run(const GdlLoss& loss, const State& state, const Batch& batch, const RunOptions& options)
+      : loss_(loss), state_(state), batch_(batch), options_(options) {
+    for (const TensorData& tensor : batch.tensors) small_.push_back(tensor.present ? tensor.small : -1);
+    shape_ = {sizeof(GdlShape), sizeof(Real), batch.outer, batch.inner, small_.data(), options.tile_items};
+    while (loss.components[components_] != nullptr) ++components_;
+    result_.numerator.assign(components_, 0);
+    result_.denominator.assign(components_, 0);
+    for (size_t t = 0; t < batch.tensors.size(); ++t) {
+      const bool wanted = options.gradient && batch.tensors[t].present && (loss.tensors[t]->flags & GDL_GRADIENT) != 0;
+      result_.gradient.emplace_back(wanted ? batch.tensors[t].real.size() : 0);
+    }
+    if (loss.flags & GDL_ITEMS_INDEPENDENT) result_.item_loss.resize(static_cast<size_t>(batch.items()));
+  }
+
+  RunResult Execute() {
+    GdlPass passes[8] = {};
+    GdlPass* list[8];
+    for (size_t p = 0; p < 8; ++p) {
+      passes[p].struct_size = sizeof(GdlPass);
+      list[p] = &passes[p];
+    }
+    GdlPlan plan = {sizeof(GdlPlan), 0, list, 0, 0, 0, 0};
+    char field[256] = "", message[256] = "";
+    GdlError error = {sizeof(GdlError), sizeof(field), field, message};
+    result_.status = loss_.plan(state_.get(), &shape_, &plan, &error);
+    result_.refusal = std::string(field) + ": " + message;
+    if (result_.status != 0) return std::move(result_);
+    if (plan.pass_count == 0 || plan.pass_count > 8) {
+      result_.broken.push_back("plan has " + std::to_string(plan.pass_count) + " passes");
+      return std::move(result_);
+    }
+    result_.items_are_denominator = plan.items_are_denominator != 0;
+    shared_ = std::make_unique<Guarded>(static_cast<size_t>(plan.batch_bytes), 0xFF);
+    carry_ = std::make_unique<Guarded>(static_cast<size_t>(plan.carry_bytes), 0);
+    for (uint32_t p = 0; p < plan.pass_count && result_.fault_kind == 0; ++p) {
+      const bool skipped =
+          ((passes[p].flags & GDL_GRADIENT_ONLY) && !options_.gradient) ||
+          ((passes[p].flags & GDL_DENOMINATOR_ONLY) && (options_.fixed_denominators || plan.items_are_denominator));
+      if (!skipped) RunPass(p, passes[p]);
+    }
+    if (!shared_->Intact()) result_.broken.push_back("batch scratch overrun");
+    if (!carry_->Intact()) result_.broken.push_back("carry overrun");
+    return std::move(result_);
+  }
+
+ private:
+  struct TileOutcome {
+    std::string broken;
+    GdlFault fault{};
+  };
+
+  void RunPass(uint32_t number, const GdlPass& pass) {
+    const bool writes = (pass.flags & GDL_WRITES_GRADIENT) != 0;
+    if (writes) FixScale();
+    const std::vector<TileBox> tiles = CutTiles(batch_, pass, options_);
+    const size_t slots = std::min(tiles.size(), static_cast<size_t>(options_.slots));
+    std::vector<std::unique_ptr<Guarded>> sums;
+    for (size_t s = 0; s < slots; ++s) {
+      sums.push_back(std::make_unique<Guarded>(static_cast<size_t>(pass.sums) * sizeof(double), 0));
+    }
+    std::vector<TileOutcome> outcomes(tiles.size());
+    std::atomic<size_t> next{0};
+    const auto work = [&] {
+      for (size_t s = next++; s < slots; s = next++) {
+        for (size_t t = s * tiles.size() / slots; t < (s + 1) * tiles.size() / slots; ++t) {
+          RunTile(number, pass, tiles[t], static_cast<uint32_t>(t), reinterpret_cast<double*>(sums[s]->data()),
+                  outcomes[t]);
+        }
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int t = 1; t < options_.threads; ++t) threads.emplace_back(work);
+    work();
+    for (std::thread& thread : threads) thread.join();
+
+    std::vector<double> totals(static_cast<size_t>(pass.sums) + 1, 0.0);
+    for (const auto& slot : sums) {
+      if (!slot->Intact()) result_.broken.push_back("sums overrun");
+      for (size_t i = 0; i + 1 < totals.size(); ++i) totals[i] += reinterpret_cast<const double*>(slot->data())[i];
+    }
+    for (const TileOutcome& outcome : outcomes) {
+      if (!outcome.broken.empty()) result_.broken.push_back(outcome.broken);
+      if (outcome.fault.kind != 0 && result_.fault_kind == 0) {
+        result_.fault_kind = outcome.fault.kind;
+        result_.fault_tensor = outcome.fault.tensor;
+        result_.fault_item = outcome.fault.item;
+      }
+    }
+    const GdlFold fold = {sizeof(GdlFold),
+                          number,
+                          state_.get(),
+                          &shape_,
+                          totals.data(),
+                          carry_->data(),
+                          result_.numerator.data(),
+                          result_.denominator.data()};
+    loss_.fold(&fold);
+  }
+
+  void FixScale() {
+    scale_ = options_.scale;
+    for (size_t k = scale_.size(); k < components_; ++k) {
+      const double denominator =
+          options_.fixed_denominators
+              ? 1
+              : (result_.items_are_denominator ? static_cast<double>(batch_.items()) : result_.denominator[k]);
+      const bool additive = loss_.components[k]->kind == GDL_ADDITIVE;
+      scale_.push_back(!additive ? 1 : (denominator == 0 ? 0 : 1 / denominator));
+    }
+  }
+
+  /// The host's own scan of a tile, items in order.
+  void Scan(const GdlPass& pass, const TileBox& box, GdlFault& fault) const {
+    for (int64_t item = box.first_item; item < box.first_item + box.outer * box.inner; ++item) {
+      for (size_t t = 0; t < batch_.tensors.size(); ++t) {
+        const TensorData& tensor = batch_.tensors[t];
+        if (!tensor.present || tensor.whole || !((pass.inputs >> t) & 1)) continue;
+        if (!tensor.label && (loss_.flags & GDL_CHECKS_FINITE)) continue;
+        for (int64_t k = 0; k < tensor.small; ++k) {
+          const int64_t at = DenseIndex(batch_, tensor, item / batch_.inner, k, item % batch_.inner);
+          const uint32_t kind = ScanInput(*loss_.tensors[t], tensor, at).first;
+          if (kind == 0) continue;
+          fault = {sizeof(GdlFault), kind, static_cast<uint32_t>(t), 0, item, nullptr};
+          return;
+        }
+      }
+    }
+  }
+
+  void RunTile(uint32_t number, const GdlPass& pass, const TileBox& box, uint32_t tile_number, double* sums,
+               TileOutcome& outcome) {
+    outcome.fault.struct_size = sizeof(GdlFault);
+    Scan(pass, box, outcome.fault);
+    if (outcome.fault.kind != 0) return;
+    const bool writes = (pass.flags & GDL_WRITES_GRADIENT) != 0;
+    const size_t count = batch_.tensors.size();
+    std::vector<std::unique_ptr<TileTensor<Real>>> reals(count), gradients(count);
+    std::vector<std::unique_ptr<TileTensor<int32_t>>> labels(count);
+    std::vector<const GdlView*> inputs(count + 1, nullptr), outputs(count + 1, nullptr);
+    uint32_t gap = options_.cut_seed == 0 ? 0 : options_.cut_seed * 7919 + tile_number * 31 + 1;
+    for (size_t t = 0; t < count; ++t) {
+      const TensorData& tensor = batch_.tensors[t];
+      if (tensor.present && pass.jobs == 0 && ((pass.inputs >> t) & 1)) {
+        if (tensor.label) {
+          labels[t] = std::make_unique<TileTensor<int32_t>>(batch_, tensor, box, gap);
+          labels[t]->CopyIn(tensor.labels);
+          inputs[t] = labels[t]->view();
+        } else {
+          reals[t] = std::make_unique<TileTensor<Real>>(batch_, tensor, box, gap);
+          reals[t]->CopyIn(tensor.real);
+          inputs[t] = reals[t]->view();
+        }
+      }
+      if (writes && pass.jobs == 0 && !result_.gradient[t].empty()) {
+        gradients[t] = std::make_unique<TileTensor<Real>>(batch_, tensor, box, gap == 0 ? 0 : gap + 17);
+        outputs[t] = gradients[t]->view();
+      }
+    }
+    Guarded scratch(static_cast<size_t>(pass.scratch_bytes), 0xFF);
+    const bool items = writes && (loss_.flags & GDL_ITEMS_INDEPENDENT) != 0;
+    const size_t own = items ? static_cast<size_t>(box.outer * box.inner) : 0;
+    Guarded item_loss(own * sizeof(double), 0xFF);
+    const GdlTile tile = {sizeof(GdlTile),
+                          number,
+                          state_.get(),
+                          carry_->data(),
+                          &shape_,
+                          box.first_item,
+                          box.outer,
+                          box.inner,
+                          box.job_begin,
+                          box.job_end,
+                          inputs.data(),
+                          outputs.data(),
+                          writes && options_.gradient ? scale_.data() : nullptr,
+                          items ? reinterpret_cast<double*>(item_loss.data()) : nullptr,
+                          sums,
+                          scratch.data(),
+                          shared_->data(),
+                          &outcome.fault};
+    loss_.compute(&tile);
+    if (outcome.fault.kind != 0) return;
+    if (!scratch.Intact()) outcome.broken = "scratch overrun";
+    if (!item_loss.Intact()) outcome.broken = "item losses overrun";
+    for (size_t t = 0; t < count; ++t) {
+      const std::string name = loss_.tensors[t]->name;
+      if ((reals[t] && !reals[t]->Untouched()) || (labels[t] && !labels[t]->Untouched())) {
+        outcome.broken = "input " + name + " was written";
+      }
+      if (!gradients[t]) continue;
+      const std::string problem = gradients[t]->StoreProblem();
+      if (!problem.empty()) outcome.broken = "gradient of " + name + ": " + problem;
+      gradients[t]->CopyOut(result_.gradient[t]);
+    }
+    for (size_t i = 0; i < own; ++i) {
+      const double value = reinterpret_cast<const double*>(item_loss.data())[i];
+      if (std::isnan(value)) outcome.broken = "leaves item losses unwritten";
+      result_.item_loss[static_cast<size_t>(box.first_item) + i] = value;
+    }
+  }
+
+  const GdlLoss& loss_;
+  const State& state_;
+  const Batch& batch_;
+  const RunOptions& options_;
+  std::vector<int64_t> small_;
+  GdlShape shape_{};
+  size_t components_ = 0;
+  std::vector<double> scale_;
+  std::unique_ptr<Guarded> shared_, carry_;
+  RunResult result_;
+};
+
+inline RunResult RunBatch(const GdlLoss& loss, const State& state, const Batch& batch, const RunOptions& options) {
+  if (options.dtype == 4) return Run<float>(loss, state, batch, options).Execute();
+  return Run<double>(loss, state, batch, options).Execute();
+}
+
+}  // namespace gradeline::conformance
+
+#endif  // GRADELINE_PLUGINS_SDK_CONFORMANCE_RUN_H_
