@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,18 +25,23 @@ struct InputShape {
 
 /// A batch's shapes bound to a loss: everything the engine's plan depends on.
 struct Binding {
-  int64_t outer = 0, inner = 0;              ///< items = outer * inner, row-major
-  std::vector<int64_t> small;                ///< per tensor; -1 = absent
-  std::vector<bool> whole;                   ///< per tensor: no item axis, given whole to every tile
-  std::vector<int64_t> label_size;           ///< per tensor: labels lie in [0, label_size); 0 where not a label
-  std::map<std::string, int64_t> axes;       ///< named axes
-  std::vector<int64_t> item_shape;           ///< shape of per-item results
-  int real_bytes = 4;                        ///< 8 if any real input is f64, else 4
+  int64_t outer = 0, inner = 0;         ///< items = outer * inner, row-major
+  std::vector<int64_t> small;           ///< per tensor; -1 = absent
+  std::vector<bool> whole;              ///< per tensor: no item axis, given whole to every tile
+  std::vector<int64_t> label_size;      ///< per tensor: labels lie in [0, label_size); 0 where not a label
+  std::map<std::string, int64_t> axes;  ///< named axes; one that may be missing and is has size 1
+  std::vector<int64_t> item_shape;      ///< shape of per-item results
+  int real_bytes = 4;                   ///< 8 if any real input is f64, else 4
   int64_t items() const { return outer * inner; }
 };
 
-/// Binds `inputs` (one entry per tensor spec of the loss). INVALID_ARGUMENT with all violations, fields "inputs.target": missing,
-/// rank, sizes that disagree (both named), wrong type kind, vector parameters whose length is not their axis ("params.class_weights"), one_of groups.
+/// The tensor of `info` that a tensor called `name` of type `dtype` is meant for: labels and reals may share a name
+/// ("target", hard or soft). nullopt if there is no such name; of a name with one spec, that one, whatever the type.
+std::optional<size_t> FindInput(const LossInfo& info, std::string_view name, DType dtype);
+
+/// Binds `inputs` (one entry per tensor spec of the loss). INVALID_ARGUMENT with all violations, fields
+/// "inputs.target": missing, rank, sizes that disagree (both named), wrong kind of type, one_of groups; and
+/// "params.class_weights": vectors whose length is not their axis.
 absl::StatusOr<Binding> BindShapes(const LossHandle& loss, absl::Span<const std::optional<InputShape>> inputs);
 
 }  // namespace gradeline

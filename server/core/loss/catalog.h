@@ -57,8 +57,8 @@ struct ArchitectureInfo {
 
 /// A head of an architecture whose parameters have values.
 struct Head {
-  std::string id;      ///< "box", or "box@2" for the second repetition
-  std::string base;    ///< "box"
+  std::string id;    ///< "box", or "box@2" for the second repetition
+  std::string base;  ///< "box"
   std::string signal, rows, classes_of, background, normaliser, normaliser_rule;
   double weight = 1;
   std::vector<std::string> phases;
@@ -66,12 +66,19 @@ struct Head {
   LossPolicy losses;
 };
 
+/// The words that a ByParam may be chosen by: the choices of a CHOICE, "false" and "true" of a BOOL, else none.
+std::vector<std::string> WordsOf(const ParamSpec& spec);
+
+/// Whether "type=giou" holds for resolved parameter values.
+bool RuleHolds(std::string_view rule, const ParamMap& params);
+
 /// Immutable once made; shared between threads.
 class Catalog {
  public:
   /// Checks references (tasks, signals, parameters, cases that cover every choice); all violations at once, fields like
   /// "architectures.u-net.heads[0].signal". `digest` is the SHA-256 over the files.
-  static absl::StatusOr<Catalog> Make(std::vector<TaskInfo> tasks, std::vector<ArchitectureInfo> architectures, std::string digest);
+  static absl::StatusOr<Catalog> Make(std::vector<TaskInfo> tasks, std::vector<ArchitectureInfo> architectures,
+                                      std::string digest);
 
   const std::vector<TaskInfo>& tasks() const { return tasks_; }
   const std::vector<ArchitectureInfo>& architectures() const { return architectures_; }
@@ -79,9 +86,11 @@ class Catalog {
 
   /// NOT_FOUND with near names.
   absl::StatusOr<const TaskInfo*> FindTask(std::string_view id) const;
-  /// NOT_FOUND with near names; FAILED_PRECONDITION if it is not one of `task` (the task's architectures named). An empty task fits all.
+  /// NOT_FOUND with near names; FAILED_PRECONDITION if it is not one of `task` (the task's architectures named). An
+  /// empty task fits all.
   absl::StatusOr<const ArchitectureInfo*> FindArchitecture(std::string_view task, std::string_view id) const;
-  /// The heads of an architecture for parameter values (absent ones take defaults); all violations at once.
+  /// The heads of an architecture for parameter values (absent ones take defaults); all violations at once, fields
+  /// named as the parameters.
   absl::StatusOr<std::vector<Head>> ResolveHeads(const ArchitectureInfo& architecture, const ParamMap& params) const;
 
  private:

@@ -1,4 +1,5 @@
-// What the host knows of a loss and of a plugin after checking its tables: owned copies, so no later code checks a size.
+// What the host knows of a loss and of a plugin after checking its tables: owned copies, so no later code checks a
+// size.
 #ifndef GRADELINE_SERVER_CORE_LOSS_LOSS_INFO_H_
 #define GRADELINE_SERVER_CORE_LOSS_LOSS_INFO_H_
 
@@ -57,9 +58,10 @@ struct LossInfo {
   GdlLoss functions{};  ///< zeroed beyond the prefix that the plugin has; only its function pointers are used
 };
 
-/// Copies and checks a plugin's tables: struct sizes, NULL lists, ids ([a-z0-9_./-]), kinds, ranges, dims grammar, parameter references,
-/// signals known (unknown ones are violations), abi_minor <= GDL_ABI_MINOR. Runs none of its functions. INVALID_ARGUMENT with all violations, FAILED_PRECONDITION for a
-/// newer ABI minor (both numbers named). `plugin` receives name, vendor, version, license and losses.
+/// Copies and checks a plugin's tables: struct sizes, NULL lists, ids ([a-z0-9_./-]), kinds, ranges, dims grammar,
+/// parameter references, signals known (unknown ones are violations), abi_minor <= GDL_ABI_MINOR. Runs none of its
+/// functions. INVALID_ARGUMENT with all violations, FAILED_PRECONDITION for a newer ABI minor (both numbers named).
+/// `plugin` receives name, vendor, version, license and losses.
 absl::StatusOr<std::vector<LossInfo>> CheckPluginTables(const GdlPlugin& table, PluginInfo plugin);
 
 }  // namespace gradeline

@@ -21,11 +21,14 @@ using ParamMap = std::map<std::string, ParamValue>;
 std::string ParamText(const ParamValue& value);
 
 /// Checks `given` against `specs` and returns every parameter that is not off, defaults filled in (CHOICE as its word).
-/// All violations at once: unknown names (with near ones), wrong kinds, out of range (with the bounds, open or closed). A one-number
-/// VECTOR may be given as a number. Lengths of vectors are checked when the axis is bound.
+/// The word "off" turns off a parameter that may be. All violations at once: unknown names (with near ones), wrong
+/// kinds, out of range (with the bounds, open or closed). A one-number VECTOR may be given as a number. Lengths of
+/// vectors are checked when the axis is bound. A parameter whose `when` does not hold is checked and kept like any
+/// other.
 absl::StatusOr<ParamMap> ResolveParams(absl::Span<const ParamSpec> specs, const ParamMap& given);
 
-/// Reads the text form of the command line and of "type=giou" rules for one spec: numbers, words, comma lists.
+/// Reads the text form of the command line and of "type=giou" rules for one spec, and checks it: numbers, words, comma
+/// lists, "true", "false", "off".
 absl::StatusOr<ParamValue> ParseParam(const ParamSpec& spec, std::string_view text);
 
 }  // namespace gradeline

@@ -1,5 +1,6 @@
 // LossRegistry: the only way from a task, an architecture and a head to a loss that may be computed.
-// There is deliberately no lookup by name alone that gives a handle for a head: an invalid pair cannot be expressed further in.
+// There is deliberately no lookup by name alone that gives a handle for a head: an invalid pair cannot be expressed
+// further in.
 #ifndef GRADELINE_SERVER_CORE_LOSS_REGISTRY_H_
 #define GRADELINE_SERVER_CORE_LOSS_REGISTRY_H_
 
@@ -15,7 +16,8 @@
 
 namespace gradeline {
 
-/// A loss with checked parameters, ready to compute. Immutable, shared between threads; keeps the registry's tables alive.
+/// A loss with checked parameters, ready to compute. Immutable, shared between threads; keeps the registry's tables
+/// alive.
 class LossHandle {
  public:
   const LossInfo& info() const { return *info_; }
@@ -54,7 +56,8 @@ class LossRegistry {
  public:
   class Builder {
    public:
-    /// Adds the losses of a checked plugin. ALREADY_EXISTS names both sources when an id comes twice (nothing is added).
+    /// Adds the losses of a checked plugin. ALREADY_EXISTS names both sources when an id comes twice (nothing is
+    /// added).
     absl::Status Add(std::vector<LossInfo> losses);
     /// Lists a plugin that was refused.
     void AddRefused(PluginInfo plugin);
@@ -66,28 +69,37 @@ class LossRegistry {
   };
 
   const Catalog& catalog() const { return *catalog_; }
-  const std::vector<std::shared_ptr<const LossInfo>>& losses() const { return losses_; }            ///< by id
-  const std::vector<std::shared_ptr<const PluginInfo>>& plugins() const { return plugins_; }        ///< loaded and refused
+  const std::vector<std::shared_ptr<const LossInfo>>& losses() const { return losses_; }      ///< by id
+  const std::vector<std::shared_ptr<const PluginInfo>>& plugins() const { return plugins_; }  ///< loaded and refused
 
   /// NOT_FOUND with near names. For display; gives no handle.
   absl::StatusOr<std::shared_ptr<const LossInfo>> Find(std::string_view id) const;
 
-  /// Every loss with its verdict. Empty `architecture`: the union over the task's architectures; empty `head`: the union over the heads (an offer
-  /// valid for one head is valid, its heads listed). NOT_FOUND for an unknown task, architecture or head (near names).
+  /// Every loss with its verdict. Empty `architecture`: the union over the task's architectures (heads as
+  /// "u-net/segmentation"); empty `head`: the union over the heads (an offer valid for one head is valid, its heads
+  /// listed). What depends on a parameter of the architecture is listed too, its reason saying when ("with
+  /// mode=binary"). `head` may name all repetitions ("box") or one ("box@2"). NOT_FOUND for an unknown task,
+  /// architecture or head (near names).
   absl::StatusOr<LossList> ListFor(std::string_view task, std::string_view architecture, std::string_view head) const;
 
-  /// The loss for one head with user parameters laid over the catalog's, over the loss's. NOT_FOUND: no such loss (near names). FAILED_PRECONDITION: exists, not
-  /// valid here (why, and the valid ones). INVALID_ARGUMENT: every bad parameter at once, fields "params.gamma". create's own refusal comes back as it is.
-  absl::StatusOr<LossHandle> Resolve(std::string_view task, const Head& head, std::string_view loss, const ParamMap& params) const;
+  /// The loss for one head with user parameters laid over the catalog's, over the loss's. NOT_FOUND: no such loss (near
+  /// names). FAILED_PRECONDITION: exists, not valid here (why, and the valid ones). INVALID_ARGUMENT: every bad
+  /// parameter at once, fields "params.gamma". create's own refusal comes back as it is, its field below "params".
+  absl::StatusOr<LossHandle> Resolve(std::string_view task, const Head& head, std::string_view loss,
+                                     const ParamMap& params) const;
 
   /// The loss on its own, outside any task (EvaluateLoss).
   absl::StatusOr<LossHandle> ResolveAlone(std::string_view loss, const ParamMap& params) const;
 
-  /// The weight of `head` under `handle`: the catalog's weight_for rule that matches the resolved parameters, or the head's weight.
+  /// The weight of `head` under `handle`: that of the catalog's first weight_for rule that holds for the resolved
+  /// parameters, or the head's weight.
   static double WeightOf(const Head& head, const LossHandle& handle);
 
  private:
   friend class Builder;
+  /// Runs the plugin's create with parameters that ResolveParams returned.
+  static absl::StatusOr<LossHandle> MakeHandle(std::shared_ptr<const LossInfo> info, ParamMap params);
+
   std::shared_ptr<const Catalog> catalog_;
   std::vector<std::shared_ptr<const LossInfo>> losses_;
   std::vector<std::shared_ptr<const PluginInfo>> plugins_;

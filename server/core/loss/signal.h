@@ -10,7 +10,7 @@ namespace gradeline {
 
 struct SignalInfo {
   std::string_view id;          ///< "pixel-multiclass"
-  std::string_view prediction;  ///< dims of the prediction: "N C *"
+  std::string_view prediction;  ///< dims of the prediction in the ABI's words: "N c *"
   std::string_view target;      ///< for people: "N * labels"
   std::string_view doc;
 };
