@@ -1,0 +1,67 @@
+#include "server/wire/dataset.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "server/core/base/ids.h"
+#include "server/core/base/status.h"
+
+namespace gradeline {
+
+google::protobuf::Timestamp TimestampOf(int64_t unix_ms) {
+  google::protobuf::Timestamp time;
+  const int64_t seconds = (unix_ms >= 0 ? unix_ms : unix_ms - 999) / 1000;
+  time.set_seconds(seconds);
+  time.set_nanos(static_cast<int32_t>((unix_ms - seconds * 1000) * 1'000'000));
+  return time;
+}
+
+absl::StatusOr<std::string> IdFromName(std::string_view field, std::string_view collection, std::string_view name) {
+  absl::StatusOr<std::string> id = IdOfName(collection, name);
+  if (id.ok()) return id;
+  Violations violations;
+  violations.Merge(field, id.status());
+  return violations.ToStatus();
+}
+
+absl::Status CheckRequestId(std::string_view field, std::string_view id) {
+  if (id.empty()) return absl::OkStatus();
+  bool good = id.size() == 36;
+  for (size_t i = 0; good && i < id.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    good = dash ? id[i] == '-' : absl::ascii_isxdigit(static_cast<unsigned char>(id[i]));
+  }
+  if (good) return absl::OkStatus();
+  Violations violations;
+  violations.Add(std::string(field), absl::StrCat("\"", std::string(id.substr(0, 80)),
+                                                  "\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000"));
+  return violations.ToStatus();
+}
+
+absl::StatusOr<Dataset> DatasetFromProto(const v1::Dataset& proto) {
+  GRADELINE_ASSIGN_OR_RETURN(std::string id, IdFromName("name", "datasets", proto.name()));
+  Dataset dataset;
+  dataset.id = std::move(id);
+  dataset.source = proto.source();
+  dataset.classes.assign(proto.classes().begin(), proto.classes().end());
+  return dataset;
+}
+
+v1::Dataset ToProto(const Dataset& dataset) {
+  v1::Dataset proto;
+  proto.set_name(absl::StrCat("datasets/", dataset.id));
+  proto.mutable_classes()->Assign(dataset.classes.begin(), dataset.classes.end());
+  proto.set_source(dataset.source);
+  proto.set_item_count(dataset.item_count);
+  *proto.mutable_create_time() = TimestampOf(dataset.create_ms);
+  return proto;
+}
+
+v1::Item ToProto(const Item& item) {
+  v1::Item proto;
+  proto.set_index(item.index);
+  proto.set_uri(item.uri);
+  proto.set_label(item.label);
+  return proto;
+}
+
+}  // namespace gradeline

@@ -1,0 +1,195 @@
+#include "server/wire/experiment.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
+#include "server/wire/dataset.h"
+#include "server/wire/params.h"
+
+namespace gradeline {
+namespace {
+
+// The names of an enum's values but the unspecified one, for messages.
+std::string EnumNames(const google::protobuf::EnumDescriptor* descriptor) {
+  std::string names;
+  for (int i = 1; i < descriptor->value_count(); ++i) {
+    absl::StrAppend(&names, i == 1 ? "" : ", ", descriptor->value(i)->name());
+  }
+  return names;
+}
+
+void CheckEnum(std::string field, int number, const google::protobuf::EnumDescriptor* descriptor,
+               Violations* violations) {
+  if (descriptor->FindValueByNumber(number) != nullptr) return;
+  violations->Add(std::move(field), absl::StrCat(number, " is unknown; allowed: ", EnumNames(descriptor)));
+}
+
+HeadLoss HeadLossFromProto(const std::string& field, const v1::HeadLoss& proto, Violations* violations) {
+  HeadLoss loss;
+  loss.head = proto.head();
+  loss.loss = proto.loss();
+  auto params = ParamsFromProto(absl::StrCat(field, ".params"), proto.params());
+  violations->Merge("", params.status());
+  if (params.ok()) loss.params = *std::move(params);
+  if (proto.has_weight()) loss.weight = proto.weight();
+  CheckEnum(absl::StrCat(field, ".reduction"), proto.reduction(), v1::Reduction_descriptor(), violations);
+  if (proto.reduction() != v1::REDUCTION_UNSPECIFIED) loss.reduction = static_cast<Reduction>(proto.reduction());
+  return loss;
+}
+
+Training TrainingFromProto(const v1::Training& proto, Violations* violations) {
+  Training training;
+  training.epochs = proto.epochs();
+  training.batch_size = proto.batch_size();
+  training.learning_rate = proto.learning_rate();
+  training.seed = proto.seed();
+  training.world_size = proto.world_size();
+  CheckEnum("training.rankMean", proto.rank_mean(), v1::RankMean_descriptor(), violations);
+  CheckEnum("training.validationRanks", proto.validation_ranks(), v1::PhaseRanks_descriptor(), violations);
+  CheckEnum("training.testRanks", proto.test_ranks(), v1::PhaseRanks_descriptor(), violations);
+  if (proto.rank_mean() != 0) training.rank_mean = static_cast<RankMean>(proto.rank_mean());
+  if (proto.validation_ranks() != 0) training.validation_ranks = static_cast<PhaseRanks>(proto.validation_ranks());
+  if (proto.test_ranks() != 0) training.test_ranks = static_cast<PhaseRanks>(proto.test_ranks());
+  return training;
+}
+
+v1::Training ToProto(const Training& training) {
+  v1::Training proto;
+  proto.set_epochs(training.epochs);
+  proto.set_batch_size(training.batch_size);
+  proto.set_learning_rate(training.learning_rate);
+  proto.set_seed(training.seed);
+  proto.set_world_size(training.world_size);
+  proto.set_rank_mean(static_cast<v1::RankMean>(training.rank_mean));
+  proto.set_validation_ranks(static_cast<v1::PhaseRanks>(training.validation_ranks));
+  proto.set_test_ranks(static_cast<v1::PhaseRanks>(training.test_ranks));
+  return proto;
+}
+
+}  // namespace
+
+absl::StatusOr<Experiment> ExperimentFromProto(const v1::Experiment& proto) {
+  Violations violations;
+  Experiment experiment;
+  const auto id = IdFromName("name", "experiments", proto.name());
+  violations.Merge("", id.status());
+  const auto split = IdFromName("split", "splits", proto.split());
+  violations.Merge("", split.status());
+  auto params = ParamsFromProto("architectureParameters", proto.architecture_parameters());
+  violations.Merge("", params.status());
+  for (int i = 0; i < proto.losses_size(); ++i) {
+    experiment.losses.push_back(HeadLossFromProto(absl::StrCat("losses[", i, "]"), proto.losses(i), &violations));
+  }
+  experiment.training = TrainingFromProto(proto.training(), &violations);
+  if (!violations.empty()) return violations.ToStatus();
+  experiment.id = *id;
+  experiment.split = *split;
+  experiment.architecture = proto.architecture();
+  experiment.architecture_params = *std::move(params);
+  experiment.metrics.assign(proto.metrics().begin(), proto.metrics().end());
+  return experiment;
+}
+
+v1::ResolvedHead ToProto(const ResolvedHead& head) {
+  v1::ResolvedHead proto;
+  proto.set_head(head.head);
+  proto.set_signal(head.signal);
+  proto.set_loss(head.loss);
+  proto.set_loss_version(head.loss_version);
+  proto.set_plugin_digest(head.plugin_digest);
+  *proto.mutable_params() = ParamsToProto(head.params);
+  proto.set_weight(head.weight);
+  proto.set_reduction(static_cast<v1::Reduction>(head.reduction));
+  proto.mutable_inputs()->Assign(head.inputs.begin(), head.inputs.end());
+  proto.mutable_components()->Assign(head.components.begin(), head.components.end());
+  for (const Phase phase : head.phases) proto.add_phases(static_cast<v1::Phase>(phase));
+  return proto;
+}
+
+v1::Experiment ToProto(const Experiment& experiment) {
+  v1::Experiment proto;
+  proto.set_name(absl::StrCat("experiments/", experiment.id));
+  proto.set_split(absl::StrCat("splits/", experiment.split));
+  proto.set_architecture(experiment.architecture);
+  if (!experiment.architecture_params.empty()) {
+    *proto.mutable_architecture_parameters() = ParamsToProto(experiment.architecture_params);
+  }
+  for (const HeadLoss& loss : experiment.losses) {
+    v1::HeadLoss* out = proto.add_losses();
+    out->set_head(loss.head);
+    out->set_loss(loss.loss);
+    if (!loss.params.empty()) *out->mutable_params() = ParamsToProto(loss.params);
+    if (loss.weight) out->set_weight(*loss.weight);
+    if (loss.reduction) out->set_reduction(static_cast<v1::Reduction>(*loss.reduction));
+  }
+  proto.mutable_metrics()->Assign(experiment.metrics.begin(), experiment.metrics.end());
+  *proto.mutable_training() = ToProto(experiment.training);
+  proto.set_state(static_cast<v1::ExperimentState>(experiment.state));
+  proto.set_state_reason(experiment.reason);
+  if (experiment.state_ms != 0) *proto.mutable_state_time() = TimestampOf(experiment.state_ms);
+  if (experiment.create_ms != 0) *proto.mutable_create_time() = TimestampOf(experiment.create_ms);
+  proto.set_attempt(experiment.attempt);
+  proto.set_revision(experiment.revision);
+  proto.set_etag(absl::StrCat(experiment.etag));
+  proto.set_task(experiment.task);
+  for (const ResolvedHead& head : experiment.heads) *proto.add_heads() = ToProto(head);
+  proto.set_catalog_digest(experiment.catalog_digest);
+  proto.set_numerics(experiment.numerics);
+  return proto;
+}
+
+v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads) {
+  v1::Epoch proto;
+  proto.set_attempt(seal.attempt);
+  proto.set_phase(static_cast<v1::Phase>(seal.phase));
+  proto.set_epoch(seal.epoch);
+  proto.set_verdict(seal.complete ? v1::SEAL_VERDICT_COMPLETE : v1::SEAL_VERDICT_PARTIAL);
+  for (const int32_t rank : seal.missing_ranks) proto.add_missing_ranks(rank);
+  proto.set_loss(seal.loss);
+  proto.set_average(seal.average);
+  for (const ComponentTotal& total : seal.components) {
+    const ResolvedHead& head = heads.at(static_cast<size_t>(total.head));
+    v1::ComponentTotal* out = proto.add_components();
+    out->set_head(head.head);
+    out->set_component(head.components.at(static_cast<size_t>(total.component)));
+    out->set_numerator(total.numerator);
+    out->set_denominator(total.denominator);
+    out->set_value(total.value);
+    out->set_weight(total.weight);
+    out->set_batch_mean(total.batch_mean);
+  }
+  for (const MetricValue& metric : seal.metrics) {
+    v1::MetricValue* out = proto.add_metrics();
+    out->set_head(heads.at(static_cast<size_t>(metric.head)).head);
+    out->set_metric(metric.metric);
+    out->set_value(metric.value);
+    out->set_count(metric.count);
+  }
+  proto.set_batches(seal.batches);
+  proto.set_items(seal.items);
+  for (const auto& [code, count] : seal.refused) {
+    v1::RefusedCount* out = proto.add_refused();
+    out->set_code(code);
+    out->set_count(count);
+  }
+  proto.set_revision(seal.revision);
+  *proto.mutable_seal_time() = TimestampOf(seal.seal_ms);
+  return proto;
+}
+
+v1::Progress ToProto(const Progress& progress) {
+  v1::Progress proto;
+  proto.set_attempt(progress.attempt);
+  proto.set_phase(static_cast<v1::Phase>(progress.phase));
+  proto.set_epoch(progress.epoch);
+  proto.set_batches(progress.batches);
+  proto.set_items(progress.items);
+  proto.set_loss(progress.loss);
+  proto.set_ranks_joined(progress.ranks_joined);
+  proto.set_world_size(progress.world_size);
+  return proto;
+}
+
+}  // namespace gradeline

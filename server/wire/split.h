@@ -1,0 +1,20 @@
+// Splits between core and gradeline.v1.
+#ifndef GRADELINE_SERVER_WIRE_SPLIT_H_
+#define GRADELINE_SERVER_WIRE_SPLIT_H_
+
+#include "absl/status/statusor.h"
+#include "gradeline/v1/split.pb.h"
+#include "server/core/experiment/types.h"
+
+namespace gradeline {
+
+/// Output-only fields are ignored. INVALID_ARGUMENT with all violations: names that are none, an unknown strategy.
+absl::StatusOr<Split> SplitFromProto(const v1::Split& proto);
+v1::Split ToProto(const Split& split);
+
+/// INVALID_ARGUMENT, field "part", unless it is one of the three.
+absl::StatusOr<Phase> PartFromProto(v1::Part part);
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_WIRE_SPLIT_H_
