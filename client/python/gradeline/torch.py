@@ -1,0 +1,153 @@
+"""PyTorch adapter: a loss whose value and gradient come from the server.
+
+    loss = gradeline.torch.Loss(worker)
+    with worker.phase("train", epoch) as train:
+        for images, labels in loader:
+            loss(model(images), labels).backward()
+            optimiser.step(); optimiser.zero_grad()
+
+Computes nothing but denominators; sums of several heads' losses are the trainer's.
+"""
+
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from gradeline import wire
+from gradeline.denominators import denominators
+from gradeline.errors import GradelineError
+from gradeline.results import Result
+from gradeline.tensors import Array, BFloat16
+from gradeline.worker import Worker
+
+_MEANS = (wire.REDUCTIONS["MEAN"], wire.REDUCTIONS["MEAN_ALL"], wire.REDUCTIONS["GIVEN"])
+
+
+class Loss(torch.nn.Module):
+    """The loss of one head of the experiment that `worker` has joined.
+
+    loss(prediction, target, weight=...) sends one batch of the worker's current phase and returns a scalar; its
+    backward pass gives the server's gradient times the upstream one. No gradient is asked for where autograd wants none
+    (no_grad). Under autocast, half-precision predictions are sent as float32. f16 and bf16 predictions get gradients of
+    their type and a float32 loss.
+
+    Several ranks (rank_mean GLOBAL, the default of experiments): before a batch with gradient is sent, the ranks of
+    `process_group` add up their denominators, so each must call the loss equally often. The value returned is the
+    rank's share times the number of ranks: DistributedDataParallel's average over ranks is then exactly loss and
+    gradient of the whole batch. With PER_RANK each rank divides by its own denominator.
+
+    head            may be left out when the experiment has one
+    process_group   the ranks that share a batch; the default group unless given
+    last_result     the newest gradeline.Result
+    """
+
+    def __init__(self, worker: Worker, head: Optional[str] = None, process_group: Any = None) -> None:
+        super().__init__()
+        heads = worker.heads
+        if head is None and len(heads) == 1:
+            head = next(iter(heads))
+        if head not in heads:
+            raise GradelineError("NOT_FOUND", f'head: "{head or ""}"; the experiment has {", ".join(sorted(heads))}')
+        self.head = head
+        self.last_result: Optional[Result] = None
+        self._worker, self._group = worker, process_group
+        self._resolved = heads[head].head
+        self._global = worker.experiment.training.rank_mean != wire.RANK_MEANS["PER_RANK"]
+
+    def forward(
+        self,
+        prediction: torch.Tensor,
+        target: torch.Tensor,
+        normaliser: Optional[Sequence[float]] = None,
+        **inputs: torch.Tensor,
+    ) -> torch.Tensor:
+        """inputs: further tensors by name ("weight"). normaliser: this rank's, one per component, for losses whose
+        denominator is given."""
+        tensors: Dict[str, torch.Tensor] = {"prediction": prediction, "target": target, **inputs}
+        if torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled():
+            tensors = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+        if not torch.is_grad_enabled():
+            return self._call(tensors, normaliser, False)[0]
+        return _ServerLoss.apply(self, normaliser, tuple(tensors), *tensors.values())
+
+    def _call(
+        self, tensors: Dict[str, torch.Tensor], normaliser: Optional[Sequence[float]], gradient: bool
+    ) -> Tuple[torch.Tensor, Result]:
+        phase = self._worker.current_phase
+        if phase is None:
+            raise GradelineError("FAILED_PRECONDITION", "no phase is open: use `with worker.phase(name, epoch):`")
+        arrays = {name: _to_array(tensor) for name, tensor in tensors.items()}
+        scale = 1
+        if gradient and self._global and self._ranks() > 1:
+            normaliser, scale = self._over_ranks(arrays, normaliser), self._ranks()
+        step, part = phase.next_key(self.head)
+        result = self._worker.batch(
+            phase.name,
+            phase.epoch,
+            step,
+            self.head,
+            arrays,
+            part=part,
+            normalisers=normaliser,
+            gradient_scale=scale if scale != 1 else None,
+            gradient=gradient,
+        )
+        self.last_result = result
+        prediction = tensors["prediction"]
+        exact = torch.float64 if prediction.dtype == torch.float64 else torch.float32
+        return torch.tensor(result.loss * scale, dtype=exact, device=prediction.device), result
+
+    def _ranks(self) -> int:
+        if not (dist.is_available() and dist.is_initialized()):
+            return 1
+        return dist.get_world_size(self._group)
+
+    def _over_ranks(
+        self, arrays: Dict[str, Array], normaliser: Optional[Sequence[float]]
+    ) -> Optional[Sequence[float]]:
+        """The denominators of all ranks together; None where there is nothing to divide by."""
+        if self._resolved.reduction not in _MEANS:
+            return normaliser
+        own = list(normaliser) if normaliser is not None else denominators(self._resolved, arrays)
+        total = torch.tensor(own, dtype=torch.float64)
+        dist.all_reduce(total, group=self._group)
+        return total.tolist() if bool((total > 0).all()) else None
+
+
+class _ServerLoss(torch.autograd.Function):
+    """Value in forward, the gradients that came with it in backward."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, loss: Loss, normaliser: Any, names: Tuple[str, ...], *tensors: torch.Tensor
+    ) -> torch.Tensor:
+        wanted = ctx.needs_input_grad[3:]
+        value, result = loss._call(dict(zip(names, tensors)), normaliser, any(wanted))
+        gradients = []
+        for name, tensor, want in zip(names, tensors, wanted):
+            if want and name not in result.gradients:
+                raise GradelineError("INVALID_ARGUMENT", f"{name}: the loss has no gradient for it; detach it")
+            gradients.append(_to_tensor(result.gradients[name]).to(tensor.device) if want else None)
+        ctx.gradients = gradients
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, upstream: torch.Tensor) -> Any:  # type: ignore[override]
+        scaled = [None if g is None else (g * upstream).to(g.dtype) for g in ctx.gradients]
+        return (None, None, None, *scaled)
+
+
+def _to_array(tensor: torch.Tensor) -> Array:
+    plain = tensor.detach().cpu().contiguous()
+    if plain.dtype == torch.bfloat16:
+        return BFloat16(plain.view(torch.int16).numpy())
+    return plain.numpy()
+
+
+def _to_tensor(array: Array) -> torch.Tensor:
+    if isinstance(array, BFloat16):
+        return torch.from_numpy(np.asarray(array.bits)).view(torch.bfloat16)
+    return torch.from_numpy(array)

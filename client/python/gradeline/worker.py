@@ -1,0 +1,416 @@
+"""One rank of an attempt: sends batches, gets losses and gradients back, and survives lost connections.
+
+Calls come from the trainer's threads; two threads of its own read the stream and send heartbeats. Every record counts
+once: what was lost on the way is sent again, what was answered is replayed (docs/protocol.md).
+"""
+
+import atexit
+import contextlib
+import os
+import threading
+from concurrent.futures import Future
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence
+
+import grpc
+
+from gradeline import wire
+from gradeline.backoff import Backoff
+from gradeline.errors import GradelineError, Refused, Stopped, Violation, from_rpc, from_status
+from gradeline.journal import Entry, Journal
+from gradeline.phase import Phase
+from gradeline.results import Epoch, Result
+from gradeline.stream import Stream
+from gradeline.tensors import Array, to_wire
+
+HEARTBEAT_SECONDS = 3.0
+_FINISHED = (wire.STATES["SUCCEEDED"], wire.STATES["EARLY_STOPPED"])
+# A call that the transport, not the server, ended with one of these is tried again.
+_TRANSPORT = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED")
+
+
+class _ConnectionLost(Exception):
+    """The server ended the stream without saying that the attempt is over."""
+
+
+class Worker:
+    """A joined rank. Made by Client.join; thread-safe. Belongs to the process that made it.
+
+    experiment  the Experiment message, as it was when the rank joined last
+    heads       head id -> HeadInputs message: loss, parameters, inputs
+    """
+
+    def __init__(self, address: str, hello: Any, reconnect_seconds: float = 120.0) -> None:
+        self._address, self._hello, self._pid = address, hello, os.getpid()
+        self._backoff = Backoff(reconnect_seconds)
+        self._changed = threading.Condition()  # guards everything below
+        self._journal = Journal()
+        self._stream: Optional[Stream] = None
+        self._live = False  # the stream has everything that was sent before: new requests may follow
+        self._welcome: Optional[Any] = None
+        self._failure: Optional[BaseException] = None
+        self._bye: Optional[Entry] = None
+        self._over = False  # nothing more will come: finished, failed or given up
+        self._flushing = False
+        self._paused = False
+        self.suspect_ranks: Sequence[int] = ()
+        self.gone_ranks: Sequence[int] = ()
+        self.current_phase: Optional[Phase] = None
+        self._threads = [
+            threading.Thread(target=run, name=f"gradeline-{name}", daemon=True)
+            for name, run in (("stream", self._run), ("heartbeat", self._beat))
+        ]
+        for thread in self._threads:
+            thread.start()
+        with self._changed:
+            self._wait(lambda: self._welcome is not None)
+        atexit.register(self._at_exit)
+
+    # What the rank is.
+
+    @property
+    def rank(self) -> int:
+        return self._hello.hello.rank
+
+    @property
+    def world_size(self) -> int:
+        return self._hello.hello.world_size
+
+    @property
+    def experiment(self) -> Any:
+        return self._welcome.experiment
+
+    @property
+    def heads(self) -> Dict[str, Any]:
+        return {inputs.head.head: inputs for inputs in self._welcome.heads}
+
+    @property
+    def attempt(self) -> int:
+        return self._welcome.attempt
+
+    @property
+    def committed_seq(self) -> int:
+        """Every record up to it is durable on the server."""
+        return self._journal.committed_seq
+
+    # Batches.
+
+    def submit(
+        self,
+        phase: str,
+        epoch: int,
+        step: int,
+        head: str,
+        inputs: Mapping[str, Array],
+        *,
+        part: int = 0,
+        normalisers: Optional[Sequence[float]] = None,
+        gradient_scale: Optional[float] = None,
+        gradient: bool = True,
+    ) -> "Future[Result]":
+        """Sends one loss call and returns at once, unless all credits are in use: then it waits for one.
+
+        The future gives a Result, or raises Refused, Stopped or GradelineError.
+        """
+        request = wire.TrainRequest()
+        batch = request.batch
+        batch.key.phase, batch.key.epoch, batch.key.step = phase_number(phase), epoch, step
+        batch.key.head, batch.key.part = head, part
+        batch.inputs.extend(to_wire(name, array) for name, array in inputs.items())
+        batch.normalisers.extend(normalisers or ())
+        if gradient_scale is not None:
+            batch.gradient_scale = gradient_scale
+        batch.gradient = gradient
+        with self._changed:
+            self._check_usable()
+            limits = self._welcome
+            _check_size(request, limits.max_message_bytes)
+            self._wait(
+                lambda: self._journal.unanswered < max(limits.credits, 1)
+                and self._journal.uncommitted < max(limits.max_uncommitted, 1)
+            )
+            return self._send("batch", request).answer
+
+    def batch(
+        self, phase: str, epoch: int, step: int, head: str, inputs: Mapping[str, Array], **options: Any
+    ) -> Result:
+        """Loss and gradients of one batch; options as in submit. Waits for the answer."""
+        return self.submit(phase, epoch, step, head, inputs, **options).result()
+
+    def phase(self, phase: str, epoch: int, accumulation: int = 1) -> Phase:
+        """A context manager that numbers the batches of a phase and ends it: see Phase."""
+        phase_number(phase)
+        return Phase(self, phase, epoch, accumulation)
+
+    def enter_phase(self, phase: Optional[Phase]) -> None:
+        """Makes it current_phase: called by Phase."""
+        if phase is not None and self.current_phase is not None:
+            open_phase = self.current_phase
+            raise GradelineError("FAILED_PRECONDITION", f"{open_phase.name} of epoch {open_phase.epoch} is still open")
+        self.current_phase = phase
+
+    def end_phase(self, phase: str, epoch: int, records: Optional[int] = None) -> Epoch:
+        """This rank has sent every batch of a phase. Waits until all ranks have, and returns the sealed epoch.
+
+        records: how many the rank reported; counted unless given.
+        """
+        request = wire.TrainRequest()
+        with self._changed:
+            self._check_usable()
+            self._wait(lambda: self._journal.unanswered == 0)
+            end = request.end_phase
+            end.phase, end.epoch = phase_number(phase), epoch
+            end.records = self._journal.records.get((end.phase, end.epoch), 0) if records is None else records
+            answer = self._send("end_phase", request).answer
+        return Epoch.of(answer.result())
+
+    def flush(self) -> int:
+        """Waits until everything sent so far is durable, and returns its last seq: save checkpoints after it."""
+        with self._changed:
+            self._check_usable()
+            wanted = self._journal.last_seq
+            self._wait(lambda: self._journal.unanswered == 0)
+            self._flushing = True
+            if self._live and self._stream is not None:
+                self._stream.send(wire.TrainRequest(flush={}))
+            self._wait(lambda: self._journal.committed_seq >= wanted)
+            self._flushing = False
+            return wanted
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, the server expects no progress of this rank."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+
+    # The end.
+
+    def finish(self) -> None:
+        """The rank has done all its work. Waits until the server has it in its books; a second call does nothing."""
+        with self._changed:
+            if self._bye is not None and self._over:
+                return
+            self._check_usable()
+            self._wait(lambda: self._journal.unanswered == 0)
+            self._goodbye("")
+            self._wait(lambda: self._over)
+        self._close()
+
+    def fail(self, reason: str, timeout: float = 10.0) -> None:
+        """The rank gives up: the experiment becomes FAILED with the reason. Does nothing when the rank is over."""
+        if not reason:
+            raise ValueError("reason: empty; say why the rank gives up")
+        with self._changed:
+            if not self._over and self._failure is None and self._bye is None and self._pid == os.getpid():
+                self._goodbye(reason)
+                self._changed.wait_for(lambda: self._over or self._failure is not None, timeout)
+        self._close()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.fail(f"{kind.__name__}: {error}"[:500])
+
+    def _at_exit(self) -> None:
+        if self._pid == os.getpid():  # not in a forked child
+            self.fail("the process ended without finishing its rank", timeout=2.0)
+
+    def _goodbye(self, reason: str) -> None:
+        request = wire.TrainRequest()
+        request.bye.reason = reason
+        self._bye = self._send("bye", request)
+
+    def _close(self) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+            self._hang_up()
+        if self._pid == os.getpid() and threading.current_thread() not in self._threads:
+            for thread in self._threads:
+                thread.join(5.0)
+        atexit.unregister(self._at_exit)
+
+    def _hang_up(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    # Under the lock.
+
+    def _check_usable(self) -> None:
+        if self._pid != os.getpid():
+            raise GradelineError(
+                "FAILED_PRECONDITION",
+                f"rank {self.rank} was joined by process {self._pid}, this is {os.getpid()}: join after forking",
+            )
+        if self._failure is not None:
+            raise self._failure
+        if self._bye is not None:
+            raise GradelineError("FAILED_PRECONDITION", f"rank {self.rank} has said goodbye")
+
+    def _wait(self, condition: Any) -> None:
+        self._changed.wait_for(lambda: self._failure is not None or condition())
+        if self._failure is not None:
+            raise self._failure
+
+    def _send(self, kind: str, request: Any) -> Entry:
+        entry = self._journal.add(kind, request)
+        if self._live and self._stream is not None:
+            self._stream.send(request)
+        return entry
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._journal.fail(error)
+        self._over = True
+        self._changed.notify_all()
+
+    # The stream's thread.
+
+    def _run(self) -> None:
+        while True:
+            retry_after: Optional[float] = None
+            try:
+                self._converse()
+                self._hang_up()
+                return
+            except grpc.RpcError as failure:
+                error = from_rpc(failure, self._address)
+                retry_after = error.retry_after
+            except _ConnectionLost:
+                error = GradelineError("UNAVAILABLE", f"the server at {self._address} ended the stream")
+            except Exception as defect:  # never leave the trainer waiting for a dead thread
+                with self._changed:
+                    self._fail(defect)
+                return
+            with self._changed:
+                self._live = False
+                self._hang_up()
+                if self._over or self._goodbye_was_taken(error):
+                    self._over = True
+                    self._changed.notify_all()
+                    return
+                delay = self._backoff.next(retry_after) if _may_retry(error) else None
+                if delay is None:
+                    if self._backoff.attempts:
+                        error.message += f" (after {self._backoff.attempts} attempts)"
+                    self._fail(error)
+                    return
+                if self._changed.wait_for(lambda: self._over, delay):
+                    return
+
+    def _converse(self) -> None:
+        with self._changed:
+            if self._over:
+                return
+            self._stream = Stream(self._address, self._hello)
+        for response in self._stream:
+            with self._changed:
+                kind = response.WhichOneof("message")
+                if kind is not None:  # a kind that this package does not know is skipped
+                    getattr(self, f"_on_{kind}")(getattr(response, kind))
+                self._changed.notify_all()
+                if self._over:
+                    return
+        raise _ConnectionLost
+
+    def _goodbye_was_taken(self, error: GradelineError) -> bool:
+        """Whether a goodbye reached the books although its answer was lost: the rank then is no longer to be had."""
+        only_bye_left = self._bye is not None and self._journal.uncommitted <= 1 and self._journal.unanswered == 0
+        return only_bye_left and error.from_server and error.code == "FAILED_PRECONDITION"
+
+    # Answers, under the lock.
+
+    def _on_welcome(self, welcome: Any) -> None:
+        self._backoff.reset()
+        self._welcome = welcome
+        if welcome.committed_seq > self._journal.last_seq:
+            text = f"rank {self.rank} already reported {welcome.committed_seq} records that this worker did not send"
+            self._fail(GradelineError("FAILED_PRECONDITION", text))
+            return
+        self._journal.committed(welcome.committed_seq)
+        for epoch in welcome.last_seals:
+            self._seal(epoch)
+        assert self._stream is not None
+        for request in self._journal.to_resend():
+            self._stream.send(request)
+        if self._flushing:
+            self._stream.send(wire.TrainRequest(flush={}))
+        self._live = True
+        self._check_goodbye()
+
+    def _on_result(self, result: Any) -> None:
+        entry = self._journal.answered(result.seq, result.record)
+        if entry is not None:
+            entry.answer.set_result(Result.of(result))
+
+    def _on_refused(self, refused: Any) -> None:
+        record = refused.record if refused.HasField("record") else None
+        entry = self._journal.answered(refused.seq, record)
+        if entry is not None:
+            error = from_status(refused.status, Refused)
+            error.recorded, error.seq = record is not None, refused.seq
+            entry.answer.set_exception(error)
+
+    def _on_committed(self, committed: Any) -> None:
+        self._journal.committed(committed.seq)
+        self._check_goodbye()
+
+    def _on_sealed(self, sealed: Any) -> None:
+        self._seal(sealed.epoch)
+
+    def _on_ranks(self, ranks: Any) -> None:
+        self.suspect_ranks, self.gone_ranks = list(ranks.suspect), list(ranks.gone)
+
+    def _on_stop(self, stop: Any) -> None:
+        if self._bye is not None and stop.state in _FINISHED:
+            self._over = True
+        else:
+            self._fail(Stopped(wire.word(wire.STATES, stop.state), stop.reason))
+
+    def _seal(self, epoch: Any) -> None:
+        if epoch.attempt == self._welcome.attempt:
+            for entry in self._journal.ended(epoch.phase, epoch.epoch):
+                if not entry.answer.done():
+                    entry.answer.set_result(epoch)
+
+    def _check_goodbye(self) -> None:
+        if self._bye is not None and self._journal.committed_seq >= self._bye.seq:
+            self._over = True
+
+    # The heartbeat's thread.
+
+    def _beat(self) -> None:
+        while True:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._over, HEARTBEAT_SECONDS):
+                    return
+                if self._live and self._stream is not None:
+                    self._stream.send(wire.TrainRequest(heartbeat={"paused": self._paused}))
+
+
+def phase_number(phase: str) -> int:
+    """The wire's number of "train", "validation" or "test"."""
+    number = wire.PHASES.get(phase.upper(), 0)
+    if number == 0:
+        raise ValueError(f'phase: "{phase}"; allowed: train, validation, test')
+    return number
+
+
+def _check_size(request: Any, most: int) -> None:
+    size = request.ByteSize() + 16  # the seq is not in it yet
+    if 0 < most < size:
+        text = f"the batch has {size} bytes; allowed: at most {most}"
+        violations = [Violation("batch.inputs", text)]
+        raise Refused("RESOURCE_EXHAUSTED", text, violations, reason="MESSAGE_TOO_LARGE")
+
+
+def _may_retry(error: GradelineError) -> bool:
+    if error.from_server:
+        return error.code == "UNAVAILABLE" or error.retry_after is not None
+    return error.code in _TRANSPORT
