@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Packs the wire's definitions into gradeline/proto/gradeline.binpb, which the package reads at run time.
 
-Needs protoc and nothing else. Runs from setup.py and from the build; does nothing when the file is newer than its sources.
+Needs protoc and nothing else. Runs from setup.py and from the build; does nothing when the file is newer than its
+sources.
 """
 
 import pathlib

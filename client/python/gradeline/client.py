@@ -106,12 +106,12 @@ class Client:
 
     def epochs(self, experiment: str) -> List[Epoch]:
         """All sealed phases of an experiment, oldest first."""
-        pages = self._pages("ListEpochs", "epochs", parent=_resource("experiments", experiment))
+        pages = self.pages("ListEpochs", "epochs", parent=_resource("experiments", experiment))
         return [Epoch.of(message) for message in pages]
 
     def items(self, split: str, part: str, rank: int = 0, world_size: int = 0) -> Iterator[Any]:
         """The Item messages of a part ("train", "validation", "test") in dataset order; with world_size, a rank's."""
-        return self._pages(
+        return self.pages(
             "ListItems",
             "items",
             split=_resource("splits", split),
@@ -157,7 +157,8 @@ class Client:
             self._channel, self._pid = grpc.insecure_channel(self.address, CHANNEL_OPTIONS), os.getpid()
         return self._channel
 
-    def _pages(self, method: str, field: str, **fields: Any) -> Iterator[Any]:
+    def pages(self, method: str, field: str, **fields: Any) -> Iterator[Any]:
+        """The messages in a field of all pages of a list: client.pages("ListSplits", "splits")."""
         token = ""
         while True:
             page = self.call(method, page_token=token, **fields)

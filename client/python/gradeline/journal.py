@@ -87,7 +87,7 @@ class Journal:
 
     def to_resend(self) -> List[Any]:
         """The requests of a new stream, in seq order: what has no answer whole, even if it is durable by now; a Replay
-        for what has one. Phase ends and the goodbye are not sent again once durable: their answers come by themselves."""
+        for what has one. Phase ends and the goodbye are not sent again once durable: their answers come unasked."""
         requests = []
         for entry in self._entries.values():
             if entry.record is not None:

@@ -15,10 +15,8 @@ class BFloat16(NamedTuple):
 
 Array = Union[np.ndarray, BFloat16]
 
-_TO_WIRE = {
-    np.dtype(kind): wire.DATA_TYPES[name]
-    for kind, name in (("f4", "F32"), ("f8", "F64"), ("f2", "F16"), ("u1", "U8"), ("i4", "I32"), ("i8", "I64"), ("?", "U8"))
-}
+_KINDS = {"f4": "F32", "f8": "F64", "f2": "F16", "u1": "U8", "i4": "I32", "i8": "I64", "?": "U8"}
+_TO_WIRE = {np.dtype(kind): wire.DATA_TYPES[name] for kind, name in _KINDS.items()}
 _FROM_WIRE = {number: kind for kind, number in _TO_WIRE.items() if kind != np.dtype("?")}
 
 

@@ -94,6 +94,7 @@ PARTS = _enum("Part", "PART_")
 STATES = _enum("ExperimentState", "EXPERIMENT_STATE_")
 REDUCTIONS = _enum("Reduction", "REDUCTION_")
 RANK_MEANS = _enum("RankMean", "RANK_MEAN_")
+STRATEGIES = _enum("SplitStrategy", "SPLIT_STRATEGY_")
 VERDICTS = _enum("SealVerdict", "SEAL_VERDICT_")
 
 
