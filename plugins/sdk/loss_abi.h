@@ -204,7 +204,7 @@ enum {
 typedef struct GdlLoss {
   uint32_t struct_size, version; /* raise when numbers change */
   uint32_t flags, merge;
-  const char *id, *doc; /* id: [a-z0-9_]+, unique among all loaded losses */
+  const char *id, *doc; /* id: a-z 0-9 _ . / -, unique among all loaded losses */
   const char* const* signals;
   const char* const* tasks;            /* NULL = any */
   const GdlTensorSpec* const* tensors; /* at most 64 */

@@ -1,7 +1,10 @@
-#include "plugins/sdk/conformance.h"
+#include "plugins/losses/golden/golden.h"
+#include "plugins/sdk/reference.h"
 
 namespace gradeline::conformance {
 namespace {
+
+const GdlLoss& Loss() { return *GDL_PLUGIN_SYMBOL.losses[0]; }
 
 std::vector<Case> Cases() {
   return {{"rows", {{"N", 23}, {"c", 5}}, {}},
@@ -11,7 +14,121 @@ std::vector<Case> Cases() {
            {{"label_smoothing", {0.1}}, {"class_weights", {1, 2, 0.5}}}},
           {"long_runs", {{"N", 1}, {"c", 2}, {"*", 150}}, {{"label_smoothing", {1}}}}};
 }
-GDL_CONFORMANCE(CrossEntropy, *GDL_PLUGIN_SYMBOL.losses[0], Cases());
+GDL_CONFORMANCE(CrossEntropy, Loss(), Cases());
+
+const GoldenArray kLogits = {false, {4, 3}, {2, 0.5, -1, 0, 1, 3, -1, 2, 0.5, 1, 1, 1}};
+const GoldenArray kTargets = {true, {4}, {0, 1, 1, -100}};
+const std::vector<double> kWeights = {1, 2, 0.5};
+
+RunResult RunOn(const ParamValues& params) {
+  return RunArrays(Loss(), params, {{"prediction", kLogits}, {"target", kTargets}});
+}
+double Mean(const RunResult& result) { return result.numerator[0] / result.denominator[0]; }
+
+TEST(CrossEntropy, KnownValues) {
+  const RunResult got = RunOn({});
+  const std::vector<double> want = {0.24131129665715703, 2.1698460195562856, 0.24131129665715703, 0};
+  EXPECT_EQ(Difference("items", want, got.item_loss, 1e-15), "");
+  EXPECT_NEAR(Mean(got), 0.8841562042901999, 1e-15);
+  EXPECT_NEAR(got.numerator[0] / 4, 0.66311715321765, 1e-14);
+}
+
+TEST(CrossEntropy, KnownValuesOfWeightsAndSmoothing) {
+  EXPECT_NEAR(Mean(RunOn({{"class_weights", kWeights}})), 1.0127251858168085, 1e-15);
+  EXPECT_NEAR(Mean(RunOn({{"label_smoothing", {0.1}}})), 0.9730450931790889, 1e-15);
+  EXPECT_NEAR(Mean(RunOn({{"label_smoothing", {0.1}}, {"class_weights", kWeights}})), 1.0283436015354417, 1e-15);
+}
+
+TEST(CrossEntropy, OneClassIsRefused) {
+  const State state(Loss(), {});
+  const Batch batch = RandomBatch(Loss(), {{"N", 4}, {"c", 1}}, Presences(Loss())[0], 1, 1);
+  const RunResult got = RunBatch(Loss(), state, batch, {});
+  EXPECT_EQ(got.status, 3);
+  EXPECT_EQ(got.refusal, "prediction: has 1 class, whose cross-entropy is always 0; allowed: 2 or more");
+}
+
+TEST(CrossEntropy, ZeroWeightsGiveAnEmptyDenominator) {
+  const RunResult got = RunOn({{"class_weights", {0, 0, 0}}});
+  EXPECT_EQ(got.numerator[0], 0);
+  EXPECT_EQ(got.denominator[0], 0);
+  EXPECT_EQ(Largest(got.gradient[0]), 0);
+}
+
+TEST(CrossEntropy, EqualsPyTorch) {
+  EXPECT_EQ(CheckGolden(Loss(), GRADELINE_PLUGINS_DIR "/losses/golden/golden.txt"), 96u);
+}
+
+Reference Plain(const Batch& batch, const ParamValues& params) {
+  const TensorData &logits = batch.tensors[0], &label = batch.tensors[1], &soft = batch.tensors[2],
+                   &weight = batch.tensors[3];
+  const auto weights = params.find("class_weights");
+  const long double smoothing = params.at("label_smoothing")[0];
+  const int64_t classes = logits.small;
+  const auto class_weight = [&](int64_t k) {
+    return weights == params.end() ? 1.0L : static_cast<long double>(weights->second[static_cast<size_t>(k)]);
+  };
+  Reference want;
+  want.derivative.resize(logits.real.size());
+  for (int64_t item = 0; item < batch.items(); ++item) {
+    const size_t number = static_cast<size_t>(item);
+    const auto at = [&](int64_t k) {
+      return static_cast<size_t>(DenseIndex(batch, logits, item / batch.inner, k, item % batch.inner));
+    };
+    long double w = weight.present ? weight.real[number] : 1;
+    if (label.present && label.labels[number] < 0) w = 0;
+    long double top = logits.real[at(0)], sum = 0, loss = 0;
+    for (int64_t k = 1; k < classes; ++k) top = std::max<long double>(top, logits.real[at(k)]);
+    for (int64_t k = 0; k < classes; ++k) sum += std::exp(logits.real[at(k)] - top);
+    std::vector<long double> target;
+    for (int64_t k = 0; k < classes; ++k) {
+      const long double hard = label.present ? (label.labels[number] == k ? 1 : 0) : soft.real[at(k)];
+      target.push_back((1 - smoothing) * hard + smoothing / static_cast<long double>(classes));
+    }
+    for (int64_t k = 0; k < classes; ++k) {
+      const long double p = std::exp(logits.real[at(k)] - top) / sum;
+      // -log p_k, and the sums over the other classes that make up 1 - p_k, without cancellation.
+      long double others = 0;
+      for (int64_t j = 0; j < classes; ++j) {
+        if (j != k) others += std::exp(logits.real[at(j)] - top);
+      }
+      const long double mine = class_weight(k) * target[static_cast<size_t>(k)];
+      const long double minus_log =
+          others < 1 && p > 0.5L ? std::log1p(others / (sum - others)) : top - logits.real[at(k)] + std::log(sum);
+      loss += mine * minus_log;
+      long double derivative = -mine * (others / sum), terms = -derivative;
+      for (int64_t j = 0; j < classes; ++j) {
+        if (j == k) continue;
+        derivative += class_weight(j) * target[static_cast<size_t>(j)] * p;
+        terms += class_weight(j) * target[static_cast<size_t>(j)] * p;
+      }
+      want.derivative[at(k)] = w * derivative;
+      want.terms = std::max(want.terms, w * terms);
+    }
+    want.item_loss.push_back(w * loss);
+    const bool counted = label.present && label.labels[number] >= 0;
+    want.denominator += label.present ? (counted ? w * class_weight(label.labels[number]) : 0) : w;
+  }
+  return want;
+}
+
+TEST(CrossEntropy, FollowsLongDouble) {
+  CheckReference(
+      Loss(), 500,
+      [](std::mt19937_64& random) {
+        const auto size = [&](uint64_t most) { return 1 + static_cast<int64_t>(random() % most); };
+        Case c{"grid", {{"N", size(5)}, {"c", 1 + size(7)}, {"*", size(12)}}, {}};
+        std::uniform_real_distribution<double> unit(0, 1);
+        const double smoothings[] = {0, 0, unit(random), 1};
+        c.params["label_smoothing"] = {smoothings[random() % 4]};
+        if (random() % 2 == 0) {
+          for (int64_t k = 0; k < c.axes["c"]; ++k) {
+            c.params["class_weights"].push_back(random() % 5 == 0 ? 0 : 3 * unit(random));
+          }
+        }
+        return c;
+      },
+      Plain);
+}
 
 }  // namespace
 }  // namespace gradeline::conformance
