@@ -27,16 +27,15 @@ struct LossCall {
   LossHandle loss;
   std::vector<std::optional<TensorView>> inputs;  ///< one per tensor spec of the loss
   Reduction reduction = Reduction::kMean;
-  std::vector<double> normalisers;                ///< kGiven: one per component, each > 0
+  std::vector<double> normalisers;  ///< kGiven: one per component, each > 0
   double gradient_scale = 1;
   bool gradient = false;
-  bool item_losses = false;     ///< refused unless the loss's items are independent
-  bool own_denominators = true; ///< fill ComponentResult::denominator even if the reduction does not need it
+  bool item_losses = false;                      ///< refused unless the loss's items are independent
   const std::atomic<bool>* cancelled = nullptr;  ///< looked at between tiles; may be null
 };
 
 struct ComponentResult {
-  double loss = 0;         ///< numerator / what the reduction divides by; 0 if that is 0
+  double loss = 0;  ///< numerator / what the reduction divides by; 0 if that is 0
   double weight = 1;
   double numerator = 0;
   double denominator = 0;  ///< the loss's own, whatever the reduction divided by
@@ -50,17 +49,20 @@ struct GradientResult {
 };
 
 struct LossResult {
-  double loss = 0;          ///< sum of weight * component loss
-  int64_t valid_count = 0;  ///< items that are not ignored
-  bool empty = false;       ///< valid_count is 0: loss 0 by definition, gradients 0
+  double loss = 0;  ///< sum of weight * component loss
+  /// Labels that are not ignored, of the first label tensor (for most losses: items); without labels, all items. 0 when
+  /// every component is additive and has a denominator of 0 (all weights are 0).
+  int64_t valid_count = 0;
+  bool empty = false;  ///< valid_count is 0: loss 0 by definition
   std::vector<ComponentResult> components;
   std::vector<GradientResult> gradients;
   std::vector<double> item_losses;
   std::vector<int64_t> item_shape;
 };
 
-/// Streams share the engine through lanes: each lane's work runs in order, one piece at a time, and lanes take turns, so that a
-/// stream of small batches is not starved by one of large. Closing a lane (destruction) drops what has not begun and waits for what runs.
+/// Streams share the engine through lanes: each lane's work runs in order, one piece at a time, and lanes take turns,
+/// so that a stream of small batches is not starved by one of large. Closing a lane (destruction) drops what has not
+/// begun and waits for what runs.
 class Lane;
 
 class Engine {
@@ -71,7 +73,7 @@ class Engine {
     size_t pool_keep_bytes = size_t{256} << 20;
   };
   explicit Engine(Options options);
-  ~Engine();  ///< waits for everything that runs
+  ~Engine();  ///< waits for everything that runs; close lanes before
   Engine(const Engine&) = delete;
 
   int threads() const;
@@ -81,31 +83,42 @@ class Engine {
 
   std::unique_ptr<Lane> OpenLane();
 
-  /// Computes on the calling thread's behalf and waits. For tests, tools and probes. Errors as for Lane::Compute.
+  /// Computes on the calling thread's behalf and waits, from any thread. For tests, tools and probes. Errors as for
+  /// Lane::Compute.
   absl::StatusOr<LossResult> Run(const LossCall& call);
 
-  /// Admission by bytes. `granted` runs, at once or later, on some thread, when `bytes` fit into the budget; what is asked for first is granted
-  /// first. A demand above the whole budget is granted alone. Release gives them back.
+  /// Admission by bytes. `granted` runs, at once or later, on this thread or on one that releases, when `bytes` fit
+  /// into the budget; what is asked for first is granted first. A demand above the whole budget is granted alone.
+  /// Release gives them back. The caller counts its message and, if a gradient is wanted, its reply (as many bytes as
+  /// the differentiable inputs). The engine counts scratch by itself while a batch runs (what the passes of a loss
+  /// share, sums, and a tile's copies once per thread; not below 64 KiB): it goes before messages, and may exceed the
+  /// budget by one batch's when no other is held.
   void Admit(int64_t bytes, std::function<void()> granted);
   void Release(int64_t bytes);
-  int64_t admitted_bytes() const;
+  int64_t admitted_bytes() const;  ///< messages and scratch
 
   struct Impl;
 
  private:
-  friend class Lane;
   std::unique_ptr<Impl> impl_;
 };
 
+/// Streams share the engine through lanes: each lane's work runs in order, one piece at a time, and lanes take turns,
+/// so that a stream of small batches is not starved by one of large. Closing a lane (destruction, not from its own
+/// work) drops what has not begun and waits for what runs. A lane must not outlive its engine.
 class Lane {
  public:
   ~Lane();
-  /// Runs `work` on an arena thread, after all that was posted to this lane before. For parsing, binding, metrics.
+  /// Runs `work` on an arena thread, after all that was posted to this lane before. For parsing, binding, metrics. From
+  /// any thread.
   void Post(std::function<void()> work);
 
-  /// Called from inside posted work: computes `call` with the other threads' help; `done` runs on an arena thread, and the lane's next work starts only
-  /// after it returned. Status: INVALID_ARGUMENT with the field ("inputs.target[17]"), value, what is allowed, for labels out of range, values not
-  /// finite (component, item), shapes that do not bind; CANCELLED; RESOURCE_EXHAUSTED when scratch alone exceeds the budget.
+  /// Called from inside posted work, once, or from inside `done`: computes `call` with the other threads' help after
+  /// that work has returned; `done` runs on an arena thread, and the lane's next work starts only after it returned.
+  /// Status: INVALID_ARGUMENT with the field ("inputs.target[17]"), value, what is allowed, for labels out of range,
+  /// values not finite or out of range (of several the lowest item's, whatever the threads do), shapes that do not
+  /// bind, wrong reductions; CANCELLED; RESOURCE_EXHAUSTED when scratch alone exceeds the budget; what the loss's plan
+  /// refuses.
   void Compute(LossCall call, std::function<void(absl::StatusOr<LossResult>)> done);
 
   struct Impl;

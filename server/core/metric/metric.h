@@ -31,8 +31,8 @@ class Metric {
  public:
   virtual ~Metric() = default;
   virtual const MetricInfo& info() const = 0;
-  /// The delta of a batch: fixed-length numbers that add up element by element (exactly: counts below 2^53, or sums whose order the
-  /// caller keeps). The batch has passed the loss's checks.
+  /// The delta of a batch: fixed-length numbers that add up element by element (exactly: counts below 2^53, or sums
+  /// whose order the caller keeps). The batch has passed the loss's checks.
   virtual absl::StatusOr<std::vector<double>> Update(const MetricBatch& batch) const = 0;
   /// Value and count of added-up deltas. Value 0 and count 0 when nothing counted.
   struct Value {

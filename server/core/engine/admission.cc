@@ -1,0 +1,78 @@
+#include "server/core/engine/admission.h"
+
+#include <utility>
+
+namespace gradeline {
+
+void Admission::AdmitMessage(int64_t bytes, std::function<void()> granted) {
+  Ask(messages_, bytes, std::move(granted));
+}
+
+void Admission::AdmitScratch(int64_t bytes, std::function<void()> granted) { Ask(scratch_, bytes, std::move(granted)); }
+
+void Admission::AddScratch(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  scratch_bytes_ += bytes;
+}
+
+void Admission::ReleaseMessage(int64_t bytes) {
+  {
+    std::lock_guard lock(mutex_);
+    message_bytes_ -= bytes;
+  }
+  Deliver();
+}
+
+void Admission::ReleaseScratch(int64_t bytes) {
+  {
+    std::lock_guard lock(mutex_);
+    scratch_bytes_ -= bytes;
+  }
+  Deliver();
+}
+
+int64_t Admission::admitted_bytes() const {
+  std::lock_guard lock(mutex_);
+  return message_bytes_ + scratch_bytes_;
+}
+
+void Admission::Ask(std::deque<Demand>& queue, int64_t bytes, std::function<void()> granted) {
+  {
+    std::lock_guard lock(mutex_);
+    queue.push_back({bytes, std::move(granted)});
+  }
+  Deliver();
+}
+
+bool Admission::TakeNext(std::function<void()>& granted) {
+  const int64_t free_bytes = budget_bytes_ - message_bytes_ - scratch_bytes_;
+  if (!scratch_.empty()) {
+    if (scratch_.front().bytes > free_bytes && scratch_bytes_ > 0) return false;
+    scratch_bytes_ += scratch_.front().bytes;
+    granted = std::move(scratch_.front().granted);
+    scratch_.pop_front();
+    return true;
+  }
+  if (messages_.empty()) return false;
+  if (messages_.front().bytes > free_bytes && message_bytes_ + scratch_bytes_ > 0) return false;
+  message_bytes_ += messages_.front().bytes;
+  granted = std::move(messages_.front().granted);
+  messages_.pop_front();
+  return true;
+}
+
+void Admission::Deliver() {
+  std::unique_lock lock(mutex_);
+  if (delivering_) return;
+  delivering_ = true;
+  std::function<void()> granted;
+  while (TakeNext(granted)) {
+    lock.unlock();
+    granted();
+    granted = nullptr;
+    lock.lock();
+  }
+  delivering_ = false;
+}
+
+}  // namespace gradeline

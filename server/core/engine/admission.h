@@ -1,0 +1,49 @@
+// The memory budget in bytes: what asked first gets first. Counts only; allocates nothing, runs nothing but callbacks.
+#ifndef GRADELINE_SERVER_CORE_ENGINE_ADMISSION_H_
+#define GRADELINE_SERVER_CORE_ENGINE_ADMISSION_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+
+namespace gradeline {
+
+/// Two queues share the budget. Messages wait until they fit, or until nothing else is admitted. Scratch of calls whose
+/// message is admitted goes before messages, and the first of it is granted even beyond the budget when no other
+/// scratch is held: some admitted call can always finish, so there is no deadlock, and the budget is exceeded by one
+/// call's scratch at most.
+class Admission {
+ public:
+  explicit Admission(int64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+
+  /// `granted` runs once, on this thread or on one that releases, never under a lock; in order of asking.
+  void AdmitMessage(int64_t bytes, std::function<void()> granted);
+  void ReleaseMessage(int64_t bytes);
+  void AdmitScratch(int64_t bytes, std::function<void()> granted);
+  /// Counts at once, for a caller that cannot wait.
+  void AddScratch(int64_t bytes);
+  void ReleaseScratch(int64_t bytes);
+
+  int64_t budget_bytes() const { return budget_bytes_; }
+  int64_t admitted_bytes() const;
+
+ private:
+  struct Demand {
+    int64_t bytes;
+    std::function<void()> granted;
+  };
+  void Ask(std::deque<Demand>& queue, int64_t bytes, std::function<void()> granted);
+  bool TakeNext(std::function<void()>& granted);
+  void Deliver();
+
+  const int64_t budget_bytes_;
+  mutable std::mutex mutex_;
+  std::deque<Demand> messages_, scratch_;
+  int64_t message_bytes_ = 0, scratch_bytes_ = 0;
+  bool delivering_ = false;  // one thread at a time runs callbacks, so that they run in order
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_ENGINE_ADMISSION_H_

@@ -1,0 +1,91 @@
+#include "server/core/engine/engine.h"
+
+#include <gnu/libc-version.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/engine/batch_run.h"
+#include "server/core/engine/lane_impl.h"
+
+namespace gradeline {
+namespace {
+
+int ThreadsOf(const Engine::Options& options) {
+  return options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+/// The instructions that this library was built for; kernels have one form.
+std::string_view BuildTarget() {
+#if defined(__AVX512F__)
+  return "avx512";
+#elif defined(__AVX2__)
+  return "avx2";
+#elif defined(__x86_64__)
+  return "x86-64";
+#else
+  return "generic";
+#endif
+}
+
+/// The C library picks other exp and log where the machine can fuse multiply and add: other last bits.
+std::string_view MathTarget() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "fma" : "plain";
+#else
+  return "plain";
+#endif
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  EngineParts parts;
+};
+
+Engine::Engine(Options options)
+    : impl_(new Impl{{Executor(ThreadsOf(options)), BufferPool(options.pool_keep_bytes),
+                      Admission(options.memory_budget_bytes), PlanCache()}}) {}
+
+Engine::~Engine() = default;
+
+int Engine::threads() const { return impl_->parts.executor.threads(); }
+
+std::string Engine::numerics() const {
+  return absl::StrCat("tiles-", kTilePlanVersion, " ", std::string(BuildTarget()), " gcc-" __VERSION__ " glibc-",
+                      gnu_get_libc_version(), "-", std::string(MathTarget()));
+}
+
+BufferPool& Engine::pool() { return impl_->parts.pool; }
+
+std::unique_ptr<Lane> Engine::OpenLane() {
+  return std::unique_ptr<Lane>(new Lane(std::make_unique<Lane::Impl>(impl_->parts)));
+}
+
+absl::StatusOr<LossResult> Engine::Run(const LossCall& call) {
+  std::mutex mutex;
+  std::condition_variable ended;
+  std::optional<absl::StatusOr<LossResult>> result;
+  BatchRun::Start(impl_->parts, call, Executor::InsideStep(), [&](absl::StatusOr<LossResult> value) {
+    std::lock_guard lock(mutex);
+    result = std::move(value);
+    ended.notify_one();
+  });
+  std::unique_lock lock(mutex);
+  ended.wait(lock, [&] { return result.has_value(); });
+  return *std::move(result);
+}
+
+void Engine::Admit(int64_t bytes, std::function<void()> granted) {
+  impl_->parts.admission.AdmitMessage(bytes, std::move(granted));
+}
+
+void Engine::Release(int64_t bytes) { impl_->parts.admission.ReleaseMessage(bytes); }
+
+int64_t Engine::admitted_bytes() const { return impl_->parts.admission.admitted_bytes(); }
+
+}  // namespace gradeline

@@ -1,0 +1,31 @@
+// What a batch's numerators are divided by, what its gradient is scaled with, and the numbers of the reply.
+// Pure arithmetic; knows nothing of tiles.
+#ifndef GRADELINE_SERVER_CORE_ENGINE_REDUCTION_H_
+#define GRADELINE_SERVER_CORE_ENGINE_REDUCTION_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/core/engine/call_plan.h"
+#include "server/core/engine/engine.h"
+
+namespace gradeline {
+
+/// INVALID_ARGUMENT with all violations of "reduction", "normalisers", "gradient_scale" and "item_losses".
+absl::Status CheckReduction(const LossCall& call);
+
+/// One divisor per component: 1 for aggregates.
+std::vector<double> Divisors(const LossCall& call, const CallPlan& plan, const std::vector<double>& denominators);
+
+/// The factor of each component's gradient: weight * gradient_scale / divisor; 0 where the divisor is 0.
+std::vector<double> GradientScales(const LossCall& call, const std::vector<double>& divisors);
+
+/// Fills loss, components, valid_count and empty. A batch is empty when nothing was valid: `valid_items` is 0, or every
+/// component is additive with a denominator of 0.
+void FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
+                const std::vector<double>& denominators, int64_t valid_items, LossResult& result);
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_ENGINE_REDUCTION_H_
