@@ -54,6 +54,9 @@ class Run {
           ((passes[p].flags & GDL_DENOMINATOR_ONLY) && (options_.fixed_denominators || plan.items_are_denominator));
       if (!skipped) RunPass(p, passes[p]);
     }
+    for (size_t k = 0; k < early_.size() && result_.fault_kind == 0; ++k) {
+      if (early_[k] != result_.denominator[k]) result_.broken.push_back("denominator changes after the gradient");
+    }
     if (!shared_->Intact()) result_.broken.push_back("batch scratch overrun");
     if (!carry_->Intact()) result_.broken.push_back("carry overrun");
     return std::move(result_);
@@ -67,7 +70,7 @@ class Run {
 
   void RunPass(uint32_t number, const GdlPass& pass) {
     const bool writes = (pass.flags & GDL_WRITES_GRADIENT) != 0;
-    if (writes) FixScale();
+    if (writes) FixScale(number > 0 && options_.gradient);
     const std::vector<TileBox> tiles = CutTiles(batch_, pass, options_);
     const size_t slots = std::min(tiles.size(), static_cast<size_t>(options_.slots));
     std::vector<std::unique_ptr<Guarded>> sums;
@@ -113,7 +116,9 @@ class Run {
     loss_.fold(&fold);
   }
 
-  void FixScale() {
+  /// `folded`: passes before this one have given the denominators, which must stay.
+  void FixScale(bool folded) {
+    if (folded && !options_.fixed_denominators && !result_.items_are_denominator) early_ = result_.denominator;
     scale_ = options_.scale;
     for (size_t k = scale_.size(); k < components_; ++k) {
       const double denominator =
@@ -222,7 +227,7 @@ class Run {
   std::vector<int64_t> small_;
   GdlShape shape_{};
   size_t components_ = 0;
-  std::vector<double> scale_;
+  std::vector<double> scale_, early_;
   std::unique_ptr<Guarded> shared_, carry_;
   RunResult result_;
 };

@@ -24,6 +24,16 @@ TEST(BinaryCrossEntropy, KnownValues) {
   EXPECT_NEAR(got.numerator[0] / got.denominator[0], 0.9907135085787611, 1e-15);
 }
 
+TEST(BinaryCrossEntropy, SmallLossesKeepTheirDigits) {
+  const GoldenArray logits = {false, {2}, {30, -30}}, labels = {true, {2}, {1, 0}};
+  const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", labels}});
+  const double tail = 9.3576229688401746e-14;  // exp(-30)
+  EXPECT_NEAR(got.item_loss[0] / std::log1p(tail), 1, 1e-13);
+  EXPECT_NEAR(got.item_loss[1] / std::log1p(tail), 1, 1e-13);
+  EXPECT_NEAR(got.gradient[0][0] / (-0.5 * tail / (1 + tail)), 1, 1e-13);
+  EXPECT_NEAR(got.gradient[0][1] / (0.5 * tail / (1 + tail)), 1, 1e-13);
+}
+
 TEST(BinaryCrossEntropy, PositiveWeight) {
   const RunResult got = RunArrays(Loss(), {{"pos_weight", {3}}}, {{"prediction", kLogits}, {"target", kLabels}});
   EXPECT_NEAR(got.numerator[0] / got.denominator[0], 2.8155096819771717, 1e-14);

@@ -39,6 +39,15 @@ TEST(CrossEntropy, KnownValuesOfWeightsAndSmoothing) {
   EXPECT_NEAR(Mean(RunOn({{"label_smoothing", {0.1}}, {"class_weights", kWeights}})), 1.0283436015354417, 1e-15);
 }
 
+TEST(CrossEntropy, SmallLossesKeepTheirDigits) {
+  // Sure and right: rest = exp(-30) + exp(-35), loss = log1p(rest), gradient of the first = -rest / (1 + rest).
+  const RunResult got =
+      RunArrays(Loss(), {}, {{"prediction", {false, {1, 3}, {30, 0, -5}}}, {"target", {true, {1}, {0}}}});
+  const double rest = 9.420674136441645e-14;
+  EXPECT_NEAR(got.item_loss[0] / std::log1p(rest), 1, 1e-13);
+  EXPECT_NEAR(got.gradient[0][0] / (-rest / (1 + rest)), 1, 1e-13);
+}
+
 TEST(CrossEntropy, OneClassIsRefused) {
   const State state(Loss(), {});
   const Batch batch = RandomBatch(Loss(), {{"N", 4}, {"c", 1}}, Presences(Loss())[0], 1, 1);
