@@ -6,6 +6,7 @@ once: what was lost on the way is sent again, what was answered is replayed (doc
 
 import atexit
 import contextlib
+import logging
 import os
 import threading
 from concurrent.futures import Future
@@ -21,6 +22,8 @@ from gradeline.phase import Phase
 from gradeline.results import Epoch, Result
 from gradeline.stream import Stream
 from gradeline.tensors import Array, to_wire
+
+_log = logging.getLogger("gradeline")
 
 HEARTBEAT_SECONDS = 3.0
 _FINISHED = (wire.STATES["SUCCEEDED"], wire.STATES["EARLY_STOPPED"])
@@ -52,6 +55,7 @@ class Worker:
         self._over = False  # nothing more will come: finished, failed or given up
         self._flushing = False
         self._paused = False
+        self._overtaken = 0  # refusals to come of batches that have been sent again
         self.suspect_ranks: Sequence[int] = ()
         self.gone_ranks: Sequence[int] = ()
         self.current_phase: Optional[Phase] = None
@@ -159,7 +163,7 @@ class Worker:
             self._wait(lambda: self._journal.unanswered == 0)
             end = request.end_phase
             end.phase, end.epoch = phase_number(phase), epoch
-            end.records = self._journal.records.get((end.phase, end.epoch), 0) if records is None else records
+            end.records = self._journal.records(end.phase, end.epoch) if records is None else records
             answer = self._send("end_phase", request).answer
         return Epoch.of(answer.result())
 
@@ -333,11 +337,11 @@ class Worker:
             text = f"rank {self.rank} already reported {welcome.committed_seq} records that this worker did not send"
             self._fail(GradelineError("FAILED_PRECONDITION", text))
             return
-        self._journal.committed(welcome.committed_seq)
         for epoch in welcome.last_seals:
             self._seal(epoch)
         assert self._stream is not None
-        for request in self._journal.to_resend():
+        self._overtaken = 0
+        for request in self._journal.rejoined(welcome.committed_seq):
             self._stream.send(request)
         if self._flushing:
             self._stream.send(wire.TrainRequest(flush={}))
@@ -350,12 +354,22 @@ class Worker:
             entry.answer.set_result(Result.of(result))
 
     def _on_refused(self, refused: Any) -> None:
-        record = refused.record if refused.HasField("record") else None
-        entry = self._journal.answered(refused.seq, record)
+        error = from_status(refused.status, Refused)
+        error.seq, error.recorded = refused.seq, refused.HasField("record")
+        if error.recorded or error.reason == "CONFLICT":
+            entry = self._journal.answered(refused.seq, refused.record if error.recorded else None)
+        elif self._overtaken:
+            self._overtaken -= 1  # was on its way when its forerunner was refused, and has been sent again
+            return
+        else:  # nothing was kept, and the seq is still the next one
+            entry, again = self._journal.withdrawn(refused.seq)
+            self._overtaken = len(again)
+            for request in again:
+                self._stream.send(request)
         if entry is not None:
-            error = from_status(refused.status, Refused)
-            error.recorded, error.seq = record is not None, refused.seq
             entry.answer.set_exception(error)
+        else:
+            _log.warning("rank %d: seq %d, answered before, was refused: %s", self.rank, refused.seq, error)
 
     def _on_committed(self, committed: Any) -> None:
         self._journal.committed(committed.seq)

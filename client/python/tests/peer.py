@@ -31,7 +31,7 @@ class Peer:
 
         self.received: List[Any] = []  # every request after Hello, over all streams
         self.hellos: List[Any] = []
-        self.records: Dict[int, Any] = {}  # the books
+        self.records: Dict[bytes, Any] = {}  # the books, by key
         self.ends: List[Any] = []
         self.committed_seq = 0
         self._queued: Dict[int, Any] = {}  # answered, not yet durable: dies with the connection
@@ -97,6 +97,10 @@ class Peer:
     def _batch(self, batch: Any, context: Any) -> Iterator[Any]:
         if self.hold is not None:
             self.hold.wait(10)
+        if batch.seq > self._next():  # overtook one that was refused without a record
+            status = {"code": 9, "message": f"{self._next()} is next"}
+            yield wire.TrainResponse(refused={"seq": batch.seq, "status": status})
+            return
         if batch.seq == self.stop_at:
             yield wire.TrainResponse(stop={"state": STATES["CANCELLED"], "reason": "asked to"})
             return
@@ -112,8 +116,10 @@ class Peer:
                     type_url=f"type.googleapis.com/{detail.DESCRIPTOR.full_name}", value=detail.SerializeToString()
                 )
             record.code = 3
-            if self.refuse[batch.seq]:
-                refused.record.CopyFrom(record)
+            if not self.refuse.pop(batch.seq):
+                yield response
+                return
+            refused.record.CopyFrom(record)
         else:
             values = from_wire(batch.inputs[0])
             result = response.result
@@ -133,14 +139,18 @@ class Peer:
 
     def _store(self, what: Any) -> Iterator[Any]:
         if what.seq > self.committed_seq:
-            expected = self.committed_seq + len(self._queued) + 1
-            assert what.seq == expected, f"seq {what.seq}, expected {expected}"
+            assert what.seq == self._next(), f"seq {what.seq}, expected {self._next()}"
             self._queued[what.seq] = what
         if not self.hold_commits:
             yield from self._commit()
 
+    def _next(self) -> int:
+        return self.committed_seq + len(self._queued) + 1
+
     def _commit(self) -> Iterator[Any]:
-        self.records.update(self._queued)
+        for what in self._queued.values():
+            if what.DESCRIPTOR.name == "Record" and what.key.SerializeToString() not in self.records:
+                self.records[what.key.SerializeToString()] = what
         self.committed_seq += len(self._queued)
         self._queued.clear()
         yield wire.TrainResponse(committed={"seq": self.committed_seq})

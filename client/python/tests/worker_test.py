@@ -44,8 +44,9 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual([self.batch(worker, step).loss for step in range(3)], [6.0, 12.0, 18.0])
         self.assertEqual(len(self.peer.hellos), 2)
         self.assertEqual(self.peer.hellos[0].instance, self.peer.hellos[1].instance)
-        self.assertEqual(sorted(self.peer.records), [1, 2, 3])
-        self.assertEqual(self.peer.kinds(), ["batch"] * 4)
+        self.assertEqual(worker.end_phase("train", 0).batches, 3)  # found in the books, counted once
+        self.assertEqual(self.steps(), [0, 1, 2])
+        self.assertEqual([request.batch.seq for request in self.peer.received[:-1]], [1, 2, 3, 4])
 
     def test_an_answered_record_is_replayed_unchanged(self) -> None:
         self.peer.cut = {2}
@@ -58,7 +59,7 @@ class WorkerTest(unittest.TestCase):
         replayed = self.peer.received[3].replay.record
         self.assertEqual((replayed.seq, replayed.digest, replayed.values[0].numerator), (2, b"d" * 16, 12.0))
         worker.flush()
-        self.assertEqual(sorted(self.peer.records), [1, 2, 3])
+        self.assertEqual(self.steps(), [0, 1, 2])
 
     def test_batches_in_flight_keep_their_order_over_a_lost_connection(self) -> None:
         self.peer.hold = threading.Event()
@@ -68,7 +69,7 @@ class WorkerTest(unittest.TestCase):
         self.peer.hold.set()
         self.assertEqual([future.result(10).loss for future in sent], [6.0, 12.0, 18.0, 24.0])
         self.assertEqual(worker.end_phase("train", 0).batches, 4)
-        self.assertEqual(sorted(self.peer.records), [1, 2, 3, 4, 5])
+        self.assertEqual(self.steps(), [0, 1, 2, 3])
 
     def test_a_refused_batch_raises_and_the_stream_lives_on(self) -> None:
         self.peer.refuse = {1: True}
@@ -84,20 +85,25 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual(worker.end_phase("train", 0).batches, 2)  # refused records count as reported
         self.assertEqual(len(self.peer.hellos), 1)
 
-    def test_a_refusal_without_record_is_not_counted_and_its_place_is_filled_again(self) -> None:
-        self.peer.refuse = {1: False}
-        self.peer.hold_commits = True
-        self.peer.cut = {2}
+    def test_what_follows_a_refusal_without_record_moves_forward(self) -> None:
+        self.peer.hold = threading.Event()
+        self.peer.refuse = {2: False}
         worker = self.join()
+        sent = [worker.submit("train", 0, step, "classification", inputs(step + 1)) for step in range(4)]
+        self.peer.hold.set()
         with self.assertRaises(gradeline.Refused) as caught:
-            self.batch(worker, 0)
+            sent[1].result(10)
         self.assertFalse(caught.exception.recorded)
-        self.batch(worker, 1)
-        self.batch(worker, 2)
-        self.assertEqual(self.peer.kinds(), ["batch", "batch", "batch", "replay", "batch"])
-        worker.flush()
-        worker.end_phase("train", 0)
-        self.assertEqual(self.peer.ends[-1].records, 2)
+        self.assertEqual([sent[step].result(10).loss for step in (0, 2, 3)], [6.0, 18.0, 24.0])
+        self.assertEqual(worker.end_phase("train", 0).batches, 3)
+        self.assertEqual(self.steps(), [0, 2, 3])
+        self.assertEqual([r.batch.seq for r in self.peer.received[:-1]], [1, 2, 3, 4, 2, 3])
+
+    def test_a_record_that_is_sent_twice_counts_once(self) -> None:
+        worker = self.join()
+        for _ in range(2):
+            self.batch(worker, 0)
+        self.assertEqual(worker.end_phase("train", 0).batches, 1)
 
     def test_no_more_batches_are_in_flight_than_credits(self) -> None:
         self.peer.hold = threading.Event()
@@ -233,6 +239,10 @@ class WorkerTest(unittest.TestCase):
                     pass
         with self.assertRaises(ValueError):
             worker.phase("training", 0)
+
+    def steps(self) -> list:
+        """Of the records in the books."""
+        return sorted(record.key.step for record in self.peer.records.values())
 
     def until(self, condition) -> None:
         deadline = time.monotonic() + 10
