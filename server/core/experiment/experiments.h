@@ -1,5 +1,5 @@
-// Experiments: the one door to datasets, splits, experiments and training streams for the outer rooms. All rules live behind it (validation,
-// states, ledger); all durable effects go through the Store on one ledger thread, in groups.
+// Experiments: the one door to datasets, splits, experiments and training streams for the outer rooms. All rules live
+// behind it (validation, states, ledger); all durable effects go through the Store on one ledger thread, in groups.
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_EXPERIMENTS_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_EXPERIMENTS_H_
 
@@ -32,13 +32,15 @@ struct Event {
   std::variant<Experiment, Seal, Progress> body;  ///< Progress is provisional and repeats the newest revision
 };
 
-/// Ends the subscription when destroyed; its sink does not run afterwards.
+/// Ends the subscription when destroyed; its sink does not run afterwards. Destroy it neither inside its sink nor
+/// inside its `ended`, and before the Experiments.
 class Subscription {
  public:
   virtual ~Subscription() = default;
 };
 
-/// Thread-safe. Calls that write block until the write is durable (group commit); call them off the gRPC threads' reactions where that matters.
+/// Thread-safe. Calls that write block until the write is durable (group commit); call them off the gRPC threads'
+/// reactions where that matters, and never from a listener, a sink or a RecordDone.
 class Experiments {
  public:
   struct Options {
@@ -47,13 +49,18 @@ class Experiments {
     int32_t max_uncommitted = 1024;
     int64_t lease_ms = 10'000;
     int64_t progress_period_ms = 250;  ///< least time between two Progress events of a watch
+    /// Runs once, on the ledger thread, when the store has lost its disk (DATA_LOSS: a failed fsync or another I/O
+    /// error): the process must end at once, without retrying; the next start recovers from the log.
+    std::function<void(const absl::Status&)> on_fatal;
   };
-  Experiments(std::shared_ptr<Store> store, std::shared_ptr<const LossRegistry> registry, const Clock* clock, Options options);
+  Experiments(std::shared_ptr<Store> store, std::shared_ptr<const LossRegistry> registry, const Clock* clock,
+              Options options);
   ~Experiments();  ///< commits what is queued, then stops the ledger thread
 
   const LossRegistry& registry() const;
 
-  // Datasets. `request_id` empty: not idempotent. A repeat with the same id and content returns the first answer; with other content ALREADY_EXISTS.
+  // Datasets. `request_id` empty: not idempotent. A repeat with the same id and content returns the first answer; with
+  // other content ALREADY_EXISTS.
   absl::StatusOr<Dataset> ImportDataset(Dataset dataset, std::vector<Item> items, const std::string& request_id);
   absl::StatusOr<Dataset> GetDataset(const std::string& id) const;
   absl::StatusOr<Page<Dataset>> ListDatasets(int page_size, const std::string& after) const;
@@ -64,11 +71,12 @@ class Experiments {
   absl::StatusOr<Split> GetSplit(const std::string& id) const;
   absl::StatusOr<Page<Split>> ListSplits(int page_size, const std::string& after) const;
   /// part: Phase numbers train, validation, test. world_size 0: all.
-  absl::StatusOr<Page<Item>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size, int page_size,
-                                       const std::string& after) const;
+  absl::StatusOr<Page<Item>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size,
+                                       int page_size, const std::string& after) const;
 
   // Experiments.
-  /// Validates all (fields as in gradeline.v1.Experiment: "losses[0].params.gamma", "training.epochs"), resolves heads and losses, stores a DRAFT.
+  /// Validates all (fields as in gradeline.v1.Experiment: "losses[0].params.gamma", "training.epochs"), resolves heads
+  /// and losses, stores a DRAFT.
   absl::StatusOr<Experiment> CreateExperiment(Experiment experiment, const std::string& request_id, bool validate_only);
   absl::StatusOr<Experiment> GetExperiment(const std::string& id) const;
   absl::StatusOr<Page<Experiment>> ListExperiments(int page_size, const std::string& after) const;
@@ -76,18 +84,23 @@ class Experiments {
     Experiment experiment;
     std::string token;
   };
+  /// ABORTED unless `etag` is empty or Experiment::etag in decimal. The token is kept in the store as it is, so that a
+  /// repeat can return it.
   absl::StatusOr<Started> Start(const std::string& id, const std::string& request_id, const std::string& etag);
   absl::StatusOr<Experiment> Cancel(const std::string& id, const std::string& request_id, const std::string& etag);
   absl::StatusOr<Page<Seal>> ListEpochs(const std::string& id, int page_size, const std::string& after) const;
 
-  /// Subscribes to events after `from_revision`. `sink` runs on the ledger thread or the caller's, never concurrently with itself, in order, without gap or duplicate;
-  /// it must not block (queue and return). It returns false to end the subscription. The last event of an ended attempt is its Experiment; `ended` then runs.
-  /// OUT_OF_RANGE for a revision the experiment has not reached.
-  absl::StatusOr<std::unique_ptr<Subscription>> Watch(const std::string& id, int64_t from_revision, std::function<bool(const Event&)> sink,
+  /// Subscribes to events after `from_revision`. `sink` runs on the ledger thread or the caller's, never concurrently
+  /// with itself, in order, without gap or duplicate; it must not block (queue and return). It returns false to end the
+  /// subscription. The last event of an ended attempt is its Experiment; `ended` then runs. OUT_OF_RANGE for a revision
+  /// the experiment has not reached.
+  absl::StatusOr<std::unique_ptr<Subscription>> Watch(const std::string& id, int64_t from_revision,
+                                                      std::function<bool(const Event&)> sink,
                                                       std::function<void()> ended);
 
-  /// A rank joins: checks token, rank, world size, state, instance; commits fence + 1; closes the rank's older stream (its listener gets OnSuperseded). NOT_FOUND, INVALID_ARGUMENT,
-  /// PERMISSION_DENIED (wrong token), ALREADY_EXISTS (rank taken by another living instance), FAILED_PRECONDITION (state). Blocks for the commit.
+  /// A rank joins: checks token, rank, world size, state, instance; commits fence + 1; closes the rank's older stream
+  /// (its listener gets OnSuperseded). NOT_FOUND, INVALID_ARGUMENT, PERMISSION_DENIED (wrong token), ALREADY_EXISTS
+  /// (rank taken by another living instance), FAILED_PRECONDITION (state). Blocks for the commit.
   absl::StatusOr<std::shared_ptr<RankSession>> Join(const JoinRequest& request, std::shared_ptr<RankListener> listener);
 
   struct Impl;

@@ -1,4 +1,5 @@
-// One rank's hold on an attempt, as the training stream sees it. The stream parses and computes; the session keeps order and the ledger.
+// One rank's hold on an attempt, as the training stream sees it. The stream parses and computes; the session keeps
+// order and the ledger.
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_RANK_SESSION_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_RANK_SESSION_H_
 
@@ -56,7 +57,8 @@ enum class RecordFate {
   kDuplicate,  ///< the same key and digest was there: counts once
   kConflict,   ///< the same key with another digest was there: nothing changes; an incident is kept
   kFenced,     ///< this session is no longer the rank's, or the attempt is closed
-  kFailed,     ///< the store failed (status says why, e.g. RESOURCE_EXHAUSTED on a full disk); the stream must close, the worker replays
+  kFailed,  ///< the store failed (status says why, e.g. RESOURCE_EXHAUSTED on a full disk); the stream must close, the
+            ///< worker replays
 };
 using RecordDone = std::function<void(RecordFate, const absl::Status&)>;
 
@@ -74,18 +76,25 @@ class RankSession {
   virtual const WelcomeInfo& welcome() const = 0;
   virtual const std::vector<SessionHead>& heads() const = 0;
 
-  /// Checks a seq in arrival order (before computing). FAILED_PRECONDITION names the expected seq on a gap or decrease above committed; RESOURCE_EXHAUSTED when more than
-  /// max_uncommitted are open: either closes the stream.
+  /// Checks a seq in arrival order (before computing). FAILED_PRECONDITION names the expected seq on a gap or decrease
+  /// above committed; RESOURCE_EXHAUSTED when more than max_uncommitted are open: either closes the stream.
   virtual absl::StatusOr<SeqVerdict> Begin(int64_t seq) = 0;
 
-  /// Checks a record's key against the attempt: head reports in the phase, epoch within training.epochs, phase allowed for this rank, not a sealed phase, at most one phase ahead.
-  /// INVALID_ARGUMENT with all violations ("key.epoch"), FAILED_PRECONDITION for a sealed phase.
+  /// Checks a record's key against the attempt: head reports in the phase, epoch within training.epochs, phase allowed
+  /// for this rank, not a sealed phase, at most one phase ahead. INVALID_ARGUMENT with all violations ("key.epoch"),
+  /// FAILED_PRECONDITION for a sealed phase.
   virtual absl::Status CheckKey(const RecordKey& key) = 0;
 
-  /// Queues a record (computed, refused or replayed) for the commit. `done` runs on the ledger thread after it. Records must come in seq order.
+  /// CheckKey, and for a replayed record its content: code, items, values (one per component, finite; none if refused),
+  /// metrics (at most 1 KiB, finite). All violations.
+  virtual absl::Status CheckRecord(const Record& record) = 0;
+
+  /// Queues a record (computed, refused or replayed) for the commit. `done` runs on the ledger thread after it. Records
+  /// must come in seq order.
   virtual void Report(Record record, RecordDone done) = 0;
-  /// The rank has reported everything of a phase. Commits after all seqs before it; the seal comes through the listener. INVALID_ARGUMENT if the phase is not this rank's; a second one with the same
-  /// numbers is a duplicate, with others a conflict (through done).
+  /// The rank has reported everything of a phase. Commits after all seqs before it; the seal comes through the
+  /// listener. INVALID_ARGUMENT if the phase is not this rank's; a second one with the same numbers is a duplicate,
+  /// with others a conflict (through done).
   virtual absl::Status EndPhase(int64_t seq, Phase phase, int64_t epoch, int64_t records, RecordDone done) = 0;
   /// Commits what is queued without waiting for the group; OnCommitted follows.
   virtual void Flush() = 0;

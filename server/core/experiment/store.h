@@ -1,5 +1,5 @@
-// Store: what must survive. Verbs of the domain, never SQL. The rules (fence, duplicate, seal) are the ledger's, in this folder; the store
-// only keeps and finds. One contract test suite runs over every implementation.
+// Store: what must survive. Verbs of the domain, never SQL. The rules (fence, duplicate, seal) are the ledger's, in
+// this folder; the store only keeps and finds. One contract test suite runs over every implementation.
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_STORE_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_STORE_H_
 
@@ -52,48 +52,82 @@ struct RecordRow {
 
 enum class InsertOutcome { kInserted, kSame, kDifferent };
 
+/// A phase of an epoch within an attempt.
+struct PhaseOfEpoch {
+  Phase phase = Phase::kTrain;
+  int64_t epoch = 0;
+  auto operator<=>(const PhaseOfEpoch&) const = default;
+};
+
 struct StoredEvent {
   int64_t revision = 0;
   std::variant<Experiment, Seal> body;
 };
 
-/// One write transaction. Used by the ledger thread only. Nothing is visible to reads before Commit; destruction without Commit undoes all.
-/// Every verb may fail with RESOURCE_EXHAUSTED (disk full), UNAVAILABLE, or INTERNAL. Also reads its own writes.
+/// One write transaction. Used by the ledger thread only. Nothing is visible to reads before Commit; destruction
+/// without Commit undoes all. Also reads its own writes. A failure of the store itself (RESOURCE_EXHAUSTED: disk full;
+/// UNAVAILABLE: locked; DATA_LOSS: an I/O error, after which the store refuses everything; INTERNAL) loses the whole
+/// transaction, stays in failure(), and Commit returns it. Other codes are answers.
 class Transaction {
  public:
   virtual ~Transaction() = default;
+  /// The first failure of the store itself; OK while there is none.
+  virtual absl::Status failure() const = 0;
   /// Runs `work` so that its failure undoes only what it wrote (a savepoint).
   virtual absl::Status Nested(const std::function<absl::Status()>& work) = 0;
   virtual absl::Status Commit() = 0;
 
   /// The stored answer to a request id; nullopt if new. ALREADY_EXISTS when it was used with another digest.
-  virtual absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& request_id, const Digest& digest) = 0;
-  virtual absl::Status PutRequest(const std::string& request_id, const Digest& digest, const std::string& response, int64_t at_ms) = 0;
+  virtual absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& request_id,
+                                                                 const Digest& digest) = 0;
+  /// Forgets requests older than a day on the way.
+  virtual absl::Status PutRequest(const std::string& request_id, const Digest& digest, const std::string& response,
+                                  int64_t at_ms) = 0;
 
   virtual absl::Status InsertDataset(const Dataset& dataset, const std::vector<Item>& items) = 0;  ///< ALREADY_EXISTS
-  virtual absl::Status DeleteDataset(const std::string& id) = 0;                                   ///< NOT_FOUND; FAILED_PRECONDITION if a split uses it
+  virtual absl::Status DeleteDataset(const std::string& id) = 0;  ///< NOT_FOUND; FAILED_PRECONDITION if a split uses it
+  /// `part_of_item`: a Phase number per item, by index. ALREADY_EXISTS; NOT_FOUND without the dataset.
   virtual absl::Status InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) = 0;
 
-  virtual absl::StatusOr<int64_t> InsertExperiment(const Experiment& experiment) = 0;  ///< its number
-  virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;
-  /// Stores state, reason, attempt, etag, numerics and the new revision.
+  virtual absl::StatusOr<int64_t> InsertExperiment(const Experiment& experiment) = 0;  ///< its number; ALREADY_EXISTS
+  virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;  ///< NOT_FOUND
+  virtual absl::StatusOr<Experiment> GetExperiment(int64_t no) = 0;
+  /// Stores state, reason, attempt, etag, revision, numerics.
   virtual absl::Status UpdateExperiment(int64_t no, const Experiment& experiment) = 0;
   virtual absl::Status InsertEvent(int64_t no, const StoredEvent& event) = 0;
 
   virtual absl::Status InsertAttempt(const AttemptRow& attempt) = 0;  ///< with its ranks, all FREE
+  virtual absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) = 0;
+  /// No longer open; raises every rank's fence.
   virtual absl::Status CloseAttempt(int64_t no, int32_t attempt, const std::string& reason) = 0;
   virtual absl::StatusOr<RankRow> GetRank(int64_t no, int32_t attempt, int32_t rank) = 0;
+  virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
   virtual absl::Status PutRank(int64_t no, int32_t attempt, const RankRow& rank) = 0;
-  virtual absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank, const Record& record) = 0;
+  /// kSame: the key is there with this digest; kDifferent: with another. Nothing is written then.
+  virtual absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank,
+                                                     const Record& record) = 0;
+  /// kSame and kDifferent go by the number of records.
   virtual absl::StatusOr<InsertOutcome> InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) = 0;
-  virtual absl::StatusOr<std::vector<PhaseEndRow>> ListPhaseEnds(int64_t no, int32_t attempt, Phase phase, int64_t epoch) = 0;
+  virtual absl::StatusOr<std::vector<PhaseEndRow>> ListPhaseEnds(int64_t no, int32_t attempt, PhaseOfEpoch phase) = 0;
   /// In key order: step, rank, head, part.
-  virtual absl::Status ScanRecords(int64_t no, int32_t attempt, Phase phase, int64_t epoch,
+  virtual absl::Status ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
                                    const std::function<void(const RecordRow&)>& row) = 0;
-  /// Phases of an attempt that have records or ends but no seal.
-  virtual absl::StatusOr<std::vector<std::pair<Phase, int64_t>>> ListOpenPhases(int64_t no, int32_t attempt) = 0;
+  /// Phases of an attempt that have records or ends but no seal, in order.
+  virtual absl::StatusOr<std::vector<PhaseOfEpoch>> ListOpenPhases(int64_t no, int32_t attempt) = 0;
+  virtual absl::StatusOr<std::vector<PhaseOfEpoch>> ListSealedPhases(int64_t no, int32_t attempt) = 0;
+  virtual absl::StatusOr<bool> IsSealed(int64_t no, int32_t attempt, PhaseOfEpoch phase) = 0;
+  /// The newest seal of each phase, by phase.
+  virtual absl::StatusOr<std::vector<Seal>> ListLastSeals(int64_t no, int32_t attempt) = 0;
   virtual absl::Status InsertSeal(int64_t no, const Seal& seal) = 0;
-  virtual absl::Status InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind, std::string_view body, int64_t at_ms) = 0;
+  virtual absl::Status InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind,
+                                      std::string_view body, int64_t at_ms) = 0;
+};
+
+/// Something that should not have happened and changed nothing.
+struct Incident {
+  int32_t attempt = 0, rank = 0;
+  std::string kind, body;
+  int64_t at_ms = 0;
 };
 
 /// Thread-safe. Begin is for the ledger thread alone; reads may come from any thread and see committed data only.
@@ -101,9 +135,10 @@ class Store {
  public:
   virtual ~Store() = default;
   virtual absl::StatusOr<std::unique_ptr<Transaction>> Begin() = 0;
-  /// Called by the ledger thread when it is idle: checkpoints.
-  virtual absl::Status Maintain() = 0;
-  /// OK while reads and writes work (readiness).
+  /// Called by the ledger thread between groups: checkpoints when that is worth while. `idle`: nothing waits.
+  virtual absl::Status Maintain(bool idle) = 0;
+  /// OK while reads and writes work (readiness). DATA_LOSS after an I/O error: the process must end at once and start
+  /// anew from the log.
   virtual absl::Status Check() = 0;
 
   virtual absl::StatusOr<Dataset> GetDataset(const std::string& id) = 0;
@@ -112,15 +147,19 @@ class Store {
   virtual absl::StatusOr<std::vector<int32_t>> ListLabels(const std::string& dataset) = 0;
   virtual absl::StatusOr<Split> GetSplit(const std::string& id) = 0;
   virtual absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after) = 0;
-  /// Items of a part by index, those whose position within the part is rank modulo world_size, after index `after` (-1: from the start).
-  virtual absl::StatusOr<std::vector<Item>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size, int limit, int64_t after) = 0;
+  /// Items of a part by index, those whose position within the part is rank modulo world_size, after index `after` (-1:
+  /// from the start).
+  virtual absl::StatusOr<std::vector<Item>> ListItems(const std::string& split, Phase part, int32_t rank,
+                                                      int32_t world_size, int limit, int64_t after) = 0;
   virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;
+  virtual absl::StatusOr<Experiment> GetExperiment(int64_t no) = 0;
   virtual absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) = 0;
   virtual absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) = 0;
   virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
   /// In order of revision, after `after_revision`.
   virtual absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) = 0;
   virtual absl::StatusOr<std::vector<StoredEvent>> ListEvents(int64_t no, int limit, int64_t after_revision) = 0;
+  virtual absl::StatusOr<std::vector<Incident>> ListIncidents(int64_t no) = 0;
 };
 
 }  // namespace gradeline

@@ -20,7 +20,14 @@ enum class SplitStrategy : uint8_t { kRandom = 1, kStratified = 2 };
 enum class RankMean : uint8_t { kPerRank = 1, kGlobal = 2 };
 enum class PhaseRanks : uint8_t { kAll = 1, kFirst = 2 };
 enum class ExperimentState : uint8_t {
-  kDraft = 1, kQueued = 2, kRunning = 3, kSucceeded = 4, kEarlyStopped = 5, kCancelled = 6, kFailed = 7, kLost = 8
+  kDraft = 1,
+  kQueued = 2,
+  kRunning = 3,
+  kSucceeded = 4,
+  kEarlyStopped = 5,
+  kCancelled = 6,
+  kFailed = 7,
+  kLost = 8
 };
 
 struct Dataset {

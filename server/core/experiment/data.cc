@@ -1,0 +1,166 @@
+// Experiments' verbs on datasets and splits.
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/numbers.h"
+#include "server/core/base/ids.h"
+#include "server/core/experiment/impl.h"
+#include "server/core/experiment/split.h"
+
+namespace gradeline {
+namespace {
+
+constexpr int kMostItemViolations = 10;
+
+absl::Status CheckDataset(const Dataset& dataset, const std::vector<Item>& items) {
+  Violations violations;
+  violations.Merge("name", CheckId(dataset.id));
+  if (dataset.classes.empty()) violations.Add("classes", "is empty, at least one class is needed");
+  std::set<std::string> seen;
+  for (size_t i = 0; i < dataset.classes.size(); ++i) {
+    const std::string field = absl::StrCat("classes[", i, "]");
+    if (dataset.classes[i].empty()) violations.Add(field, "is empty");
+    if (!dataset.classes[i].empty() && !seen.insert(dataset.classes[i]).second) {
+      violations.Add(field, absl::StrCat("\"", dataset.classes[i], "\" is given twice"));
+    }
+  }
+  if (items.empty()) violations.Add("items", "is empty, at least one item is needed");
+  int bad = 0;
+  for (size_t i = 0; i < items.size() && bad < kMostItemViolations; ++i) {
+    if (items[i].uri.empty()) {
+      violations.Add(absl::StrCat("items[", i, "].uri"), "is empty");
+      ++bad;
+    }
+    if (items[i].label < 0 || items[i].label >= static_cast<int64_t>(dataset.classes.size())) {
+      violations.Add(
+          absl::StrCat("items[", i, "].label"),
+          absl::StrCat(items[i].label, " is not between 0 and ", static_cast<int64_t>(dataset.classes.size()) - 1));
+      ++bad;
+    }
+  }
+  return violations.ToStatus();
+}
+
+Digest DigestOfImport(const Dataset& dataset, const std::vector<Item>& items) {
+  Digest digest = DigestOf("ImportDataset", Encode(dataset));
+  std::string chunk;
+  for (const Item& item : items) {
+    chunk.append(item.uri);
+    chunk.push_back('\0');
+    chunk.append(reinterpret_cast<const char*>(&item.label), sizeof(item.label));
+  }
+  return DigestOf(digest, chunk);
+}
+
+// Checks everything about a split; fills its counts and gives each item's part.
+absl::StatusOr<std::vector<uint8_t>> PartSplit(Store& store, const LossRegistry& registry, Split& split) {
+  Violations violations;
+  violations.Merge("name", CheckId(split.id));
+  violations.Merge("task", registry.catalog().FindTask(split.task).status());
+  if (split.strategy != SplitStrategy::kRandom && split.strategy != SplitStrategy::kStratified) {
+    violations.Add("strategy", absl::StrCat(static_cast<int>(split.strategy), " is not 1 (random) or 2 (stratified)"));
+  }
+  absl::StatusOr<std::vector<int32_t>> labels = store.ListLabels(split.dataset);
+  if (!labels.ok() && !absl::IsNotFound(labels.status())) return labels.status();
+  std::vector<uint8_t> parts;
+  if (labels.ok()) {
+    absl::StatusOr<std::vector<uint8_t>> parted = PartItems(split.strategy, split.percent, split.seed, *labels);
+    violations.Merge("", parted.status());
+    if (parted.ok()) parts = *std::move(parted);
+  } else {
+    violations.Merge("dataset", absl::InvalidArgumentError(labels.status().message()));
+    violations.Merge("", CheckPercent(split.percent));
+  }
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  split.count = {};
+  for (const uint8_t part : parts) ++split.count[part - 1];
+  return parts;
+}
+
+}  // namespace
+
+absl::StatusOr<Dataset> Experiments::ImportDataset(Dataset dataset, std::vector<Item> items,
+                                                   const std::string& request_id) {
+  GRADELINE_RETURN_IF_ERROR(CheckDataset(dataset, items));
+  dataset.item_count = static_cast<int64_t>(items.size());
+  dataset.create_ms = 0;
+  const Digest digest = DigestOfImport(dataset, items);
+  for (size_t i = 0; i < items.size(); ++i) items[i].index = static_cast<int64_t>(i);
+  return impl_->WriteOnce<Dataset>(Command::kAlone, request_id, digest, [&](Group& group) -> absl::StatusOr<Dataset> {
+    dataset.create_ms = group.now_ms();
+    GRADELINE_RETURN_IF_ERROR(group.store().InsertDataset(dataset, items));
+    return dataset;
+  });
+}
+
+absl::StatusOr<Dataset> Experiments::GetDataset(const std::string& id) const { return impl_->store->GetDataset(id); }
+
+absl::StatusOr<Page<Dataset>> Experiments::ListDatasets(int page_size, const std::string& after) const {
+  return MakePage<Dataset>(
+      page_size, 50, 1000, [&](int limit) { return impl_->store->ListDatasets(limit, after); },
+      [](const Dataset& dataset) { return dataset.id; });
+}
+
+absl::Status Experiments::DeleteDataset(const std::string& id) {
+  return impl_
+      ->Write<bool>(Command::kAlone,
+                    [&](Group& group) -> absl::StatusOr<bool> {
+                      GRADELINE_RETURN_IF_ERROR(group.store().DeleteDataset(id));
+                      return true;
+                    })
+      .status();
+}
+
+absl::StatusOr<Split> Experiments::CreateSplit(Split split, const std::string& request_id, bool validate_only) {
+  split.create_ms = 0;
+  split.count = {};
+  const Digest digest = DigestOf("CreateSplit", Encode(split));
+  const auto parts = PartSplit(*impl_->store, *impl_->registry, split);
+  if (validate_only) {
+    GRADELINE_RETURN_IF_ERROR(parts.status());
+    if (impl_->store->GetSplit(split.id).ok()) {
+      return absl::AlreadyExistsError(absl::StrCat("split ", split.id, " exists"));
+    }
+    return split;
+  }
+  // A repeat is answered even if the dataset is gone by now.
+  return impl_->WriteOnce<Split>(Command::kAlone, request_id, digest, [&](Group& group) -> absl::StatusOr<Split> {
+    GRADELINE_RETURN_IF_ERROR(parts.status());
+    split.create_ms = group.now_ms();
+    GRADELINE_RETURN_IF_ERROR(group.store().InsertSplit(split, *parts));
+    return split;
+  });
+}
+
+absl::StatusOr<Split> Experiments::GetSplit(const std::string& id) const { return impl_->store->GetSplit(id); }
+
+absl::StatusOr<Page<Split>> Experiments::ListSplits(int page_size, const std::string& after) const {
+  return MakePage<Split>(
+      page_size, 50, 1000, [&](int limit) { return impl_->store->ListSplits(limit, after); },
+      [](const Split& split) { return split.id; });
+}
+
+absl::StatusOr<Page<Item>> Experiments::ListItems(const std::string& split, Phase part, int32_t rank,
+                                                  int32_t world_size, int page_size, const std::string& after) const {
+  Violations violations;
+  if (part < Phase::kTrain || part > Phase::kTest) {
+    violations.Add("part", absl::StrCat(static_cast<int>(part), " is not 1 (train), 2 (validation) or 3 (test)"));
+  }
+  if (world_size < 0) violations.Add("worldSize", absl::StrCat(world_size, " is below 0"));
+  if (world_size == 0 && rank != 0) violations.Add("rank", absl::StrCat(rank, " needs a worldSize"));
+  if (world_size > 0 && (rank < 0 || rank >= world_size)) {
+    violations.Add("rank", absl::StrCat(rank, " is not between 0 and ", world_size - 1));
+  }
+  int64_t last = -1;
+  if (!after.empty() && !absl::SimpleAtoi(after, &last)) {
+    violations.Add("pageToken", absl::StrCat("\"", after, "\" is not a page token"));
+  }
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  GRADELINE_RETURN_IF_ERROR(impl_->store->GetSplit(split).status());
+  return MakePage<Item>(
+      page_size, 1000, 100'000,
+      [&](int limit) { return impl_->store->ListItems(split, part, rank, std::max(world_size, 1), limit, last); },
+      [](const Item& item) { return absl::StrCat(item.index); });
+}
+
+}  // namespace gradeline

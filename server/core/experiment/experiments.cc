@@ -1,0 +1,311 @@
+#include "server/core/experiment/experiments.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "server/core/base/ids.h"
+#include "server/core/experiment/impl.h"
+#include "server/core/experiment/names.h"
+#include "server/core/experiment/resolve.h"
+#include "server/core/experiment/rules.h"
+
+namespace gradeline {
+namespace {
+
+absl::Status CheckEtag(const Experiment& experiment, const std::string& etag) {
+  if (etag.empty() || etag == absl::StrCat(experiment.etag)) return absl::OkStatus();
+  return WithReason(absl::AbortedError(absl::StrCat("experiment ", experiment.id, " has changed: its etag is ",
+                                                    experiment.etag, ", not ", etag)),
+                    "ETAG_MISMATCH", {{"etag", absl::StrCat(experiment.etag)}});
+}
+
+absl::Status WrongState(const Experiment& experiment, const char* wanted) {
+  return WithReason(absl::FailedPreconditionError(absl::StrCat("experiment ", experiment.id, " is ",
+                                                               NameOf(experiment.state), "; this needs ", wanted)),
+                    "WRONG_STATE", {{"state", std::string(NameOf(experiment.state))}});
+}
+
+class HubSubscription : public Subscription {
+ public:
+  explicit HubSubscription(std::shared_ptr<Watcher> watcher) : watcher_(std::move(watcher)) {}
+  ~HubSubscription() override { watcher_->Close(); }
+
+ private:
+  const std::shared_ptr<Watcher> watcher_;
+};
+
+// A join on its way through the transaction to its session.
+struct Joining {
+  Joined joined;
+  std::shared_ptr<LiveAttempt> live;
+  std::vector<Seal> last_seals;
+  std::vector<PhaseOfEpoch> ended;
+  std::shared_ptr<Session> session;
+};
+
+absl::Status ReadEnded(Group& group, const LiveAttempt& live, int32_t rank, std::vector<PhaseOfEpoch>& ended) {
+  const auto [no, attempt] = live.key();
+  GRADELINE_ASSIGN_OR_RETURN(const std::vector<PhaseOfEpoch> open, group.store().ListOpenPhases(no, attempt));
+  for (const PhaseOfEpoch& phase : open) {
+    GRADELINE_ASSIGN_OR_RETURN(const PhaseState* const state, group.PhaseOf(live.key(), phase));
+    if (state->ends.count(rank) > 0) ended.push_back(phase);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Experiments::Impl::Impl(std::shared_ptr<Store> the_store, std::shared_ptr<const LossRegistry> the_registry,
+                        const Clock* the_clock, Options the_options)
+    : store(std::move(the_store)),
+      registry(std::move(the_registry)),
+      clock(the_clock),
+      options(std::move(the_options)),
+      hub(clock, options.progress_period_ms),
+      ledger(store.get(), clock,
+             {.committed = [this](Group& group) { OnCommitted(group); },
+              .failed = [this](const absl::Status& status) { OnFailed(status); },
+              .tick = [this] { return OnTick(); }}) {}
+
+absl::StatusOr<std::shared_ptr<LiveAttempt>> Experiments::Impl::Live(Group& group, int64_t no,
+                                                                     const Experiment& experiment) {
+  const auto found = live.find(no);
+  if (found != live.end() && found->second->key().second == experiment.attempt) return found->second;
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<SessionHead> heads, LoadHeads(*registry, experiment));
+  auto loaded = std::make_shared<LiveAttempt>(AttemptKey{no, experiment.attempt}, experiment,
+                                              std::make_shared<const std::vector<SessionHead>>(std::move(heads)));
+  GRADELINE_RETURN_IF_ERROR(loaded->Load(group.store()));
+  live[no] = loaded;
+  return loaded;
+}
+
+template <typename F>
+void Experiments::Impl::ForSessions(AttemptKey attempt, F f) {
+  for (auto it = sessions.lower_bound({attempt, 0}); it != sessions.end() && it->first.first == attempt;) {
+    if (const std::shared_ptr<Session> session = it->second.lock()) {
+      f(*session);
+      ++it;
+    } else {
+      it = sessions.erase(it);
+    }
+  }
+}
+
+void Experiments::Impl::OnCommitted(Group& group) {
+  for (const auto& [key, seq] : group.committed()) {
+    const auto found = sessions.find(key);
+    if (found == sessions.end()) continue;
+    if (const std::shared_ptr<Session> session = found->second.lock()) session->Committed(seq);
+  }
+  for (const auto& effect : group.effects()) {
+    if (const auto* counted = std::get_if<Effect::Counted>(&effect)) {
+      const auto found = live.find(counted->attempt.first);
+      if (found != live.end() && found->second->key() == counted->attempt) {
+        found->second->Count(counted->rank, counted->record);
+        hub.Stir(counted->attempt.first);
+      }
+    } else if (const auto* gone = std::get_if<Effect::Gone>(&effect)) {
+      ForSessions(gone->attempt, [gone](Session& session) { session.listener().OnRanks({}, {gone->rank}); });
+    } else {
+      OnEvent(std::get<Effect::Happened>(effect));
+    }
+  }
+}
+
+void Experiments::Impl::OnEvent(const Effect::Happened& happened) {
+  const int64_t no = happened.experiment_no;
+  if (const Seal* seal = std::get_if<Seal>(&happened.event.body)) {
+    if (const auto found = live.find(no); found != live.end()) found->second->Seal({seal->phase, seal->epoch});
+    ForSessions({no, seal->attempt}, [seal](Session& session) { session.listener().OnSealed(*seal); });
+    hub.Deliver(no, {happened.event.revision, *seal});
+    return;
+  }
+  const Experiment& experiment = std::get<Experiment>(happened.event.body);
+  hub.Deliver(no, {happened.event.revision, experiment});
+  if (!IsTerminal(experiment.state)) return;
+  ForSessions({no, experiment.attempt},
+              [&experiment](Session& session) { session.listener().OnStop(experiment.state, experiment.reason); });
+  sessions.erase(sessions.lower_bound({{no, experiment.attempt}, 0}),
+                 sessions.lower_bound({{no, experiment.attempt + 1}, 0}));
+  live.erase(no);
+}
+
+void Experiments::Impl::OnFailed(const absl::Status& status) {
+  if (!absl::IsDataLoss(status) || fatal) return;
+  fatal = true;
+  if (options.on_fatal) options.on_fatal(status);
+}
+
+bool Experiments::Impl::OnTick() {
+  return hub.Tick([this](int64_t no) -> std::optional<Progress> {
+    const auto found = live.find(no);
+    if (found == live.end()) return std::nullopt;
+    return found->second->progress();
+  });
+}
+
+Experiments::Experiments(std::shared_ptr<Store> store, std::shared_ptr<const LossRegistry> registry, const Clock* clock,
+                         Options options)
+    : impl_(std::make_unique<Impl>(std::move(store), std::move(registry), clock, std::move(options))) {}
+
+Experiments::~Experiments() = default;
+
+const LossRegistry& Experiments::registry() const { return *impl_->registry; }
+
+absl::StatusOr<Experiment> Experiments::CreateExperiment(Experiment experiment, const std::string& request_id,
+                                                         bool validate_only) {
+  const Digest digest = DigestOf("CreateExperiment", Encode(experiment));
+  const absl::StatusOr<Split> split = impl_->store->GetSplit(experiment.split);
+  if (!split.ok() && !absl::IsNotFound(split.status())) return split.status();
+  const absl::Status resolved = ResolveExperiment(*impl_->registry, split, experiment);
+  experiment.state = ExperimentState::kDraft;
+  experiment.reason.clear();
+  experiment.numerics.clear();
+  experiment.attempt = 0;
+  experiment.revision = experiment.etag = 0;
+  experiment.create_ms = experiment.state_ms = 0;
+  if (validate_only) {
+    GRADELINE_RETURN_IF_ERROR(resolved);
+    if (impl_->store->GetExperiment(experiment.id).ok()) {
+      return absl::AlreadyExistsError(absl::StrCat("experiment ", experiment.id, " exists"));
+    }
+    return experiment;
+  }
+  // A repeat is answered even if the catalog has changed since.
+  return impl_->WriteOnce<Experiment>(
+      Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
+        GRADELINE_RETURN_IF_ERROR(resolved);
+        experiment.create_ms = experiment.state_ms = group.now_ms();
+        GRADELINE_ASSIGN_OR_RETURN(const int64_t no, group.store().InsertExperiment(experiment));
+        GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
+        return experiment;
+      });
+}
+
+absl::StatusOr<Experiment> Experiments::GetExperiment(const std::string& id) const {
+  GRADELINE_ASSIGN_OR_RETURN(auto found, impl_->store->GetExperiment(id));
+  return std::move(found.second);
+}
+
+absl::StatusOr<Page<Experiment>> Experiments::ListExperiments(int page_size, const std::string& after) const {
+  return MakePage<Experiment>(
+      page_size, 50, 1000, [&](int limit) { return impl_->store->ListExperiments(limit, after); },
+      [](const Experiment& experiment) { return experiment.id; });
+}
+
+absl::StatusOr<Experiments::Started> Experiments::Start(const std::string& id, const std::string& request_id,
+                                                        const std::string& etag) {
+  const Digest digest = DigestOf("Start", absl::StrCat(id, "\n", etag));
+  return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
+    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
+    auto& [no, experiment] = found;
+    GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+    if (experiment.state != ExperimentState::kDraft) return WrongState(experiment, "DRAFT");
+    GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
+    AttemptRow attempt;
+    attempt.experiment_no = no;
+    attempt.attempt = ++experiment.attempt;
+    attempt.token = RandomHex(16);
+    attempt.world_size = experiment.training.world_size;
+    attempt.numerics = experiment.numerics = impl_->options.numerics;
+    GRADELINE_RETURN_IF_ERROR(group.store().InsertAttempt(attempt));
+    experiment.state = ExperimentState::kQueued;
+    experiment.reason = "started";
+    experiment.state_ms = group.now_ms();
+    GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
+    return Started{experiment, attempt.token};
+  });
+}
+
+absl::StatusOr<Experiment> Experiments::Cancel(const std::string& id, const std::string& request_id,
+                                               const std::string& etag) {
+  const Digest digest = DigestOf("Cancel", absl::StrCat(id, "\n", etag));
+  return impl_->WriteOnce<Experiment>(
+      Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
+        GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
+        auto& [no, experiment] = found;
+        GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+        if (experiment.state != ExperimentState::kQueued && experiment.state != ExperimentState::kRunning) {
+          return WrongState(experiment, "QUEUED or RUNNING");
+        }
+        const auto heads = std::make_shared<const std::vector<SessionHead>>(HeadsForFold(experiment));
+        GRADELINE_RETURN_IF_ERROR(CloseAttempt(group, no, heads, ExperimentState::kCancelled, "cancelled by request"));
+        return group.store().GetExperiment(no);
+      });
+}
+
+absl::StatusOr<Page<Seal>> Experiments::ListEpochs(const std::string& id, int page_size,
+                                                   const std::string& after) const {
+  int64_t last = 0;
+  if (!after.empty() && !absl::SimpleAtoi(after, &last)) {
+    Violations violations;
+    violations.Add("pageToken", absl::StrCat("\"", after, "\" is not a page token"));
+    return violations.ToStatus();
+  }
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, impl_->store->GetExperiment(id));
+  return MakePage<Seal>(
+      page_size, 50, 1000, [&](int limit) { return impl_->store->ListSeals(found.first, limit, last); },
+      [](const Seal& seal) { return absl::StrCat(seal.revision); });
+}
+
+absl::StatusOr<std::unique_ptr<Subscription>> Experiments::Watch(const std::string& id, int64_t from_revision,
+                                                                 std::function<bool(const Event&)> sink,
+                                                                 std::function<void()> ended) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, impl_->store->GetExperiment(id));
+  if (from_revision < 0) {
+    Violations violations;
+    violations.Add("fromRevision", absl::StrCat(from_revision, " is below 0"));
+    return violations.ToStatus();
+  }
+  if (from_revision > found.second.revision) {
+    return WithReason(absl::OutOfRangeError(absl::StrCat("revision ", from_revision, " is not reached: experiment ", id,
+                                                         " is at ", found.second.revision)),
+                      "REVISION_NOT_REACHED", {{"revision", absl::StrCat(found.second.revision)}});
+  }
+  auto watcher = std::make_shared<Watcher>(found.first, from_revision, std::move(sink), std::move(ended));
+  // The long part here, so that it holds up nobody; the rest on the ledger thread, where nothing can happen in between.
+  GRADELINE_RETURN_IF_ERROR(watcher->CatchUp(*impl_->store));
+  Command command;
+  command.kind = Command::kNotice;
+  command.done = [impl = impl_.get(), watcher](const absl::Status&) {
+    watcher->Finish(*impl->store);
+    impl->hub.Add(watcher);
+  };
+  impl_->ledger.Post(std::move(command));
+  return std::make_unique<HubSubscription>(std::move(watcher));
+}
+
+absl::StatusOr<std::shared_ptr<RankSession>> Experiments::Join(const JoinRequest& request,
+                                                               std::shared_ptr<RankListener> listener) {
+  const auto run = [&](Group& group) -> absl::StatusOr<Joining> {
+    Joining joining;
+    GRADELINE_ASSIGN_OR_RETURN(joining.joined, JoinRank(group, request, impl_->options.numerics));
+    const Joined& joined = joining.joined;
+    GRADELINE_ASSIGN_OR_RETURN(joining.live, impl_->Live(group, joined.no, joined.experiment));
+    GRADELINE_ASSIGN_OR_RETURN(joining.last_seals, group.store().ListLastSeals(joined.no, joined.experiment.attempt));
+    GRADELINE_RETURN_IF_ERROR(ReadEnded(group, *joining.live, request.rank, joining.ended));
+    return joining;
+  };
+  const auto published = [&](Joining& joining) {
+    WelcomeInfo welcome;
+    welcome.experiment = joining.joined.experiment;
+    welcome.attempt = welcome.experiment.attempt;
+    welcome.fence = joining.joined.rank.fence;
+    welcome.lease_ms = impl_->options.lease_ms;
+    welcome.committed_seq = joining.joined.rank.committed_seq;
+    welcome.last_seals = joining.last_seals;
+    welcome.credits = impl_->options.credits;
+    welcome.max_uncommitted = impl_->options.max_uncommitted;
+    joining.live->SetRanksJoined(joining.joined.ranks_joined);
+    joining.session = std::make_shared<Session>(&impl_->ledger, Holder{joining.live, request.rank, welcome.fence},
+                                                std::move(welcome), joining.ended, std::move(listener));
+    std::weak_ptr<Session>& slot = impl_->sessions[{joining.live->key(), request.rank}];
+    if (const std::shared_ptr<Session> older = slot.lock()) older->listener().OnSuperseded();
+    slot = joining.session;
+  };
+  GRADELINE_ASSIGN_OR_RETURN(const Joining joining, impl_->Write<Joining>(Command::kAtomic, run, published));
+  return joining.session;
+}
+
+}  // namespace gradeline

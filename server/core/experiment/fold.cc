@@ -1,0 +1,113 @@
+#include "server/core/experiment/fold.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "absl/types/span.h"
+
+namespace gradeline {
+namespace {
+
+// How many numbers a metric's delta has: an empty batch has as many as any other.
+size_t DeltaSize(const Metric& metric) {
+  static constexpr std::array<int64_t, 2> kPrediction = {0, 2};
+  static constexpr std::array<int64_t, 1> kTarget = {0};
+  const auto delta =
+      metric.Update({.prediction = {DType::kF32, kPrediction, nullptr}, .target = {DType::kI64, kTarget, nullptr}});
+  return delta.ok() ? delta->size() : 0;
+}
+
+}  // namespace
+
+void CompensatedSum::Add(double x) {
+  const double sum = sum_ + x;
+  lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
+  sum_ = sum;
+}
+
+Fold::Fold(std::shared_ptr<const std::vector<SessionHead>> heads) : heads_(std::move(heads)), sums_(heads_->size()) {
+  for (size_t h = 0; h < sums_.size(); ++h) sums_[h].components.resize((*heads_)[h].resolved.components.size());
+}
+
+void Fold::Add(int32_t rank, const Record& record) {
+  ++records_of_rank_[rank];
+  if (record.code != 0) {
+    ++refused_[record.code];
+    return;
+  }
+  ++batches_;
+  items_ += record.items;
+  OfHead& sums = sums_[record.key.head];
+  const bool ratio = (*heads_)[record.key.head].resolved.merge == GDL_MERGE_RATIO;
+  for (size_t k = 0; k < std::min(sums.components.size(), record.values.size()); ++k) {
+    const Ratio& value = record.values[k];
+    Component& component = sums.components[k];
+    if (ratio) {
+      component.numerator.Add(value.numerator);
+      component.denominator.Add(value.denominator);
+    } else {
+      const double items = static_cast<double>(record.items);
+      component.numerator.Add(value.denominator == 0 ? 0 : value.numerator / value.denominator * items);
+      component.denominator.Add(items);
+    }
+  }
+  sums.metrics.resize(std::max(sums.metrics.size(), record.metrics.size()));
+  for (size_t i = 0; i < record.metrics.size(); ++i) sums.metrics[i].Add(record.metrics[i]);
+}
+
+std::vector<ComponentTotal> Fold::Totals() const {
+  std::vector<ComponentTotal> totals;
+  for (size_t h = 0; h < sums_.size(); ++h) {
+    const ResolvedHead& head = (*heads_)[h].resolved;
+    for (size_t k = 0; k < sums_[h].components.size(); ++k) {
+      const Component& component = sums_[h].components[k];
+      ComponentTotal total{.head = static_cast<int32_t>(h), .component = static_cast<int32_t>(k)};
+      total.numerator = component.numerator.value();
+      total.denominator = component.denominator.value();
+      total.value = total.denominator == 0 ? 0 : total.numerator / total.denominator;
+      total.weight = head.weight * (k < head.component_weights.size() ? head.component_weights[k] : 1);
+      total.batch_mean = head.merge != GDL_MERGE_RATIO;
+      totals.push_back(total);
+    }
+  }
+  return totals;
+}
+
+double Fold::Loss() const {
+  CompensatedSum loss;
+  for (const ComponentTotal& total : Totals()) loss.Add(total.weight * total.value);
+  return loss.value();
+}
+
+void Fold::Fill(Seal& seal) const {
+  seal.components = Totals();
+  seal.loss = Loss();
+  seal.average = seal.components.empty() ? 0 : seal.loss / static_cast<double>(seal.components.size());
+  seal.batches = batches_;
+  seal.items = items_;
+  seal.refused = refused_;
+  seal.metrics.clear();
+  for (size_t h = 0; h < sums_.size(); ++h) {
+    std::vector<double> sum;
+    for (const CompensatedSum& s : sums_[h].metrics) sum.push_back(s.value());
+    absl::Span<const double> rest = sum;
+    const auto& metrics = (*heads_)[h].metrics;
+    for (size_t m = 0; m < metrics.size(); ++m) {
+      // The last one's delta is what is left.
+      const size_t size = m + 1 == metrics.size() ? rest.size() : std::min(rest.size(), DeltaSize(*metrics[m]));
+      if (rest.empty()) break;
+      const Metric::Value value = metrics[m]->Compute(rest.first(size));
+      rest.remove_prefix(size);
+      seal.metrics.push_back({static_cast<int32_t>(h), metrics[m]->info().id, value.value, value.count});
+    }
+  }
+}
+
+int64_t Fold::RecordsOf(int32_t rank) const {
+  const auto found = records_of_rank_.find(rank);
+  return found == records_of_rank_.end() ? 0 : found->second;
+}
+
+}  // namespace gradeline

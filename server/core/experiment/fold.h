@@ -1,0 +1,61 @@
+// The sums of a phase: records in, totals out. Added in key order it gives a seal's value, the same bits for every
+// history; added as records come it gives provisional values.
+#ifndef GRADELINE_SERVER_CORE_EXPERIMENT_FOLD_H_
+#define GRADELINE_SERVER_CORE_EXPERIMENT_FOLD_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "server/core/experiment/rank_session.h"
+#include "server/core/experiment/types.h"
+
+namespace gradeline {
+
+/// A sum that carries the rounding error of every addition along (Neumaier 1974).
+class CompensatedSum {
+ public:
+  void Add(double x);
+  double value() const { return sum_ + lost_; }
+
+ private:
+  double sum_ = 0, lost_ = 0;
+};
+
+/// Not thread-safe.
+class Fold {
+ public:
+  explicit Fold(std::shared_ptr<const std::vector<SessionHead>> heads);
+
+  /// `record.key.head` must be one of the heads; values beyond the head's components are not looked at.
+  void Add(int32_t rank, const Record& record);
+
+  /// Fills loss, average, components, metrics, batches, items and refused. RATIO components: sum of numerators / sum of
+  /// denominators. Others: the item-weighted mean of the batches' values, flagged. 0 where the denominator is 0.
+  void Fill(Seal& seal) const;
+  double Loss() const;
+  int64_t batches() const { return batches_; }
+  int64_t items() const { return items_; }
+  /// Records of a rank, refused ones too.
+  int64_t RecordsOf(int32_t rank) const;
+
+ private:
+  struct Component {
+    CompensatedSum numerator, denominator;
+  };
+  struct OfHead {
+    std::vector<Component> components;
+    std::vector<CompensatedSum> metrics;
+  };
+  std::vector<ComponentTotal> Totals() const;
+
+  std::shared_ptr<const std::vector<SessionHead>> heads_;
+  std::vector<OfHead> sums_;
+  int64_t batches_ = 0, items_ = 0;
+  std::map<int32_t, int64_t> refused_, records_of_rank_;
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_EXPERIMENT_FOLD_H_

@@ -1,0 +1,123 @@
+// Inside of Experiments: the ledger and what hangs on it. Split over experiments.cc (experiments and streams) and
+// data.cc (datasets and splits).
+#ifndef GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
+#define GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/codec.h"
+#include "server/core/experiment/experiments.h"
+#include "server/core/experiment/ledger.h"
+#include "server/core/experiment/live.h"
+#include "server/core/experiment/session.h"
+#include "server/core/experiment/watch.h"
+
+namespace gradeline {
+
+struct Experiments::Impl {
+  Impl(std::shared_ptr<Store> the_store, std::shared_ptr<const LossRegistry> the_registry, const Clock* the_clock,
+       Options the_options);
+
+  /// Runs `work` in a transaction and waits until it is durable. `published` runs on the ledger thread after the
+  /// commit.
+  template <typename T>
+  absl::StatusOr<T> Write(Command::Kind kind, std::function<absl::StatusOr<T>(Group&)> work,
+                          std::function<void(T&)> published = nullptr);
+  /// As Write, but a request id that has an answer gets that one again. `digest`: of method and content.
+  template <typename T>
+  absl::StatusOr<T> WriteOnce(Command::Kind kind, const std::string& request_id, const Digest& digest,
+                              std::function<absl::StatusOr<T>(Group&)> work);
+
+  /// The attempt's live view, read from the store if this process has none yet. Ledger thread, in a transaction.
+  absl::StatusOr<std::shared_ptr<LiveAttempt>> Live(Group& group, int64_t no, const Experiment& experiment);
+
+  // Hooks of the ledger.
+  void OnCommitted(Group& group);
+  void OnFailed(const absl::Status& status);
+  bool OnTick();
+  void OnEvent(const Effect::Happened& happened);
+  /// The streams of an attempt that live.
+  template <typename F>
+  void ForSessions(AttemptKey attempt, F f);
+
+  const std::shared_ptr<Store> store;
+  const std::shared_ptr<const LossRegistry> registry;
+  const Clock* const clock;
+  const Options options;
+
+  // Ledger thread only.
+  std::map<std::pair<AttemptKey, int32_t>, std::weak_ptr<Session>> sessions;
+  std::map<int64_t, std::shared_ptr<LiveAttempt>> live;
+  WatchHub hub;
+  bool fatal = false;
+
+  Ledger ledger;  // last: its thread uses the rest
+};
+
+template <typename T>
+absl::StatusOr<T> Experiments::Impl::Write(Command::Kind kind, std::function<absl::StatusOr<T>(Group&)> work,
+                                           std::function<void(T&)> published) {
+  absl::StatusOr<T> result = absl::UnknownError("");
+  absl::Notification finished;
+  Command command;
+  command.kind = kind;
+  command.run = [&](Group& group) {
+    result = work(group);
+    return result.status();
+  };
+  command.done = [&](const absl::Status& status) {
+    if (!status.ok()) {
+      result = status;
+    } else if (published) {
+      published(*result);
+    }
+    finished.Notify();
+  };
+  ledger.Post(std::move(command));
+  finished.WaitForNotification();
+  return result;
+}
+
+template <typename T>
+absl::StatusOr<T> Experiments::Impl::WriteOnce(Command::Kind kind, const std::string& request_id, const Digest& digest,
+                                               std::function<absl::StatusOr<T>(Group&)> work) {
+  if (request_id.size() > 128) {
+    Violations violations;
+    violations.Add("requestId", absl::StrCat("has ", request_id.size(), " characters, at most 128 are allowed"));
+    return violations.ToStatus();
+  }
+  return Write<T>(kind, [&](Group& group) -> absl::StatusOr<T> {
+    if (!request_id.empty()) {
+      GRADELINE_ASSIGN_OR_RETURN(const auto known, group.store().FindRequest(request_id, digest));
+      if (known) return Decode<T>(*known);
+    }
+    absl::StatusOr<T> result = work(group);
+    if (result.ok() && !request_id.empty()) {
+      GRADELINE_RETURN_IF_ERROR(group.store().PutRequest(request_id, digest, Encode(*result), group.now_ms()));
+    }
+    return result;
+  });
+}
+
+/// A page of `fetch(limit, after)`'s answer; `key` names an element for `after`.
+template <typename T, typename Fetch, typename Key>
+absl::StatusOr<Page<T>> MakePage(int page_size, int fallback, int most, Fetch fetch, Key key) {
+  const int size = page_size <= 0 ? fallback : std::min(page_size, most);
+  Page<T> page;
+  GRADELINE_ASSIGN_OR_RETURN(page.items, fetch(size + 1));
+  if (static_cast<int>(page.items.size()) > size) {
+    page.items.resize(size);
+    page.next = key(page.items.back());
+  }
+  return page;
+}
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_

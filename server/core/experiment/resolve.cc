@@ -1,0 +1,303 @@
+#include "server/core/experiment/resolve.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/core/base/ids.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/names.h"
+#include "server/core/metric/metric.h"
+
+namespace gradeline {
+namespace {
+
+// Violations that know whether they all say "exists, but not here".
+class Problems {
+ public:
+  void Add(std::string field, std::string description) {
+    ++invalid_;
+    violations_.Add(std::move(field), std::move(description));
+  }
+  void AddPrecondition(std::string field, std::string description) {
+    violations_.Add(std::move(field), std::move(description));
+  }
+  // A status without violations is one of `field` itself.
+  void Merge(std::string_view field, const absl::Status& status) {
+    if (status.ok()) return;
+    if (!absl::IsFailedPrecondition(status)) ++invalid_;
+    violations_.Merge(field, status);
+  }
+  absl::Status ToStatus() const {
+    absl::Status status = violations_.ToStatus();
+    if (status.ok() || invalid_ > 0 || violations_.list().size() > 1) return status;
+    absl::Status precondition(absl::StatusCode::kFailedPrecondition, status.message());
+    status.ForEachPayload(
+        [&precondition](absl::string_view url, const absl::Cord& payload) { precondition.SetPayload(url, payload); });
+    return precondition;
+  }
+
+ private:
+  Violations violations_;
+  int invalid_ = 0;
+};
+
+std::string Near(std::string_view word, const std::vector<std::string>& known) {
+  const std::vector<std::string> near = NearNames(word, known);
+  if (!near.empty()) return absl::StrCat("; did you mean ", absl::StrJoin(near, ", "), "?");
+  return absl::StrCat("; there are ", known.empty() ? "none" : absl::StrJoin(known, ", "));
+}
+
+// The losses that head takes with nothing but defaults.
+std::string ValidLosses(const LossRegistry& registry, std::string_view task, const Head& head) {
+  std::vector<std::string> valid;
+  for (const auto& loss : registry.losses()) {
+    if (registry.Resolve(task, head, loss->id, {}).ok()) valid.push_back(loss->id);
+  }
+  return valid.empty() ? "no loaded loss is valid for it" : absl::StrCat("valid: ", absl::StrJoin(valid, ", "));
+}
+
+std::vector<std::string> InputTexts(const LossInfo& loss) {
+  std::vector<std::string> texts;
+  for (const TensorSpec& tensor : loss.tensors) {
+    std::string text = absl::StrCat(tensor.name, ": ", tensor.dims);
+    if (!tensor.encoding.empty()) absl::StrAppend(&text, " ", tensor.encoding);
+    if (tensor.label()) absl::StrAppend(&text, " labels");
+    if (tensor.optional()) absl::StrAppend(&text, " (optional)");
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+ResolvedHead MakeHead(const Head& head, const HeadLoss* asked, const LossHandle& handle) {
+  ResolvedHead resolved;
+  resolved.head = head.id;
+  resolved.signal = head.signal;
+  resolved.loss = handle.info().id;
+  resolved.loss_version = handle.info().version;
+  resolved.merge = handle.info().merge;
+  const auto& plugin = handle.info().plugin;
+  resolved.plugin_digest = plugin == nullptr || plugin->digest.empty() ? "built-in" : plugin->digest;
+  resolved.params = handle.params();
+  resolved.weight = asked != nullptr && asked->weight ? *asked->weight : LossRegistry::WeightOf(head, handle);
+  resolved.reduction = head.normaliser == "given" ? Reduction::kGiven : Reduction::kMean;
+  if (asked != nullptr && asked->reduction) resolved.reduction = *asked->reduction;
+  resolved.inputs = InputTexts(handle.info());
+  for (const ComponentSpec& component : handle.info().components) resolved.components.push_back(component.name);
+  resolved.component_weights = handle.component_weights();
+  for (const std::string& phase : head.phases) {
+    if (const auto parsed = ParsePhase(phase)) resolved.phases.push_back(*parsed);
+  }
+  return resolved;
+}
+
+// Resolves the losses of an architecture's heads.
+class HeadResolver {
+ public:
+  HeadResolver(const LossRegistry& registry, const Experiment& experiment, Problems& problems)
+      : registry_(registry), experiment_(experiment), problems_(problems) {}
+
+  std::vector<ResolvedHead> Run(const std::vector<Head>& heads) {
+    CheckNames(heads);
+    std::vector<ResolvedHead> resolved;
+    for (const Head& head : heads) {
+      const int asked = IndexFor(head);
+      absl::StatusOr<LossHandle> handle = asked < 0 ? Default(head) : Asked(head, asked);
+      if (!handle.ok()) continue;
+      resolved.push_back(MakeHead(head, asked < 0 ? nullptr : &experiment_.losses[asked], *handle));
+    }
+    return resolved;
+  }
+
+ private:
+  static std::string Path(int index) { return absl::StrCat("losses[", index, "]"); }
+
+  // The entry that names the head itself, or else its base.
+  int IndexFor(const Head& head) const {
+    int of_base = -1;
+    for (size_t i = 0; i < experiment_.losses.size(); ++i) {
+      if (experiment_.losses[i].head == head.id) return static_cast<int>(i);
+      if (experiment_.losses[i].head == head.base) of_base = static_cast<int>(i);
+    }
+    return of_base;
+  }
+
+  void CheckNames(const std::vector<Head>& heads) {
+    std::vector<std::string> known;
+    for (const Head& head : heads) {
+      for (const std::string& name : {head.base, head.id}) {
+        if (!name.empty() && std::find(known.begin(), known.end(), name) == known.end()) known.push_back(name);
+      }
+    }
+    std::set<std::string> seen;
+    for (size_t i = 0; i < experiment_.losses.size(); ++i) {
+      const HeadLoss& asked = experiment_.losses[i];
+      const std::string path = Path(static_cast<int>(i));
+      if (std::find(known.begin(), known.end(), asked.head) == known.end()) {
+        problems_.Add(path + ".head", absl::StrCat("\"", asked.head, "\" is not a head of ", experiment_.architecture,
+                                                   Near(asked.head, known)));
+      } else if (!seen.insert(asked.head).second) {
+        problems_.Add(path + ".head", absl::StrCat("\"", asked.head, "\" is given twice"));
+      }
+      if (asked.weight && !(std::isfinite(*asked.weight) && *asked.weight >= 0)) {
+        problems_.Add(path + ".weight", absl::StrCat(*asked.weight, " is not a finite number of at least 0"));
+      }
+      if (asked.reduction == Reduction::kNone) {
+        problems_.Add(path + ".reduction",
+                      "NONE gives a number per item; training needs one: MEAN, MEAN_ALL, SUM or GIVEN");
+      }
+    }
+  }
+
+  absl::StatusOr<LossHandle> Default(const Head& head) {
+    const std::string field = "losses";
+    if (head.default_loss.empty()) {
+      problems_.AddPrecondition(field, absl::StrCat("head ", head.id, " has no default loss, name one; ",
+                                                    ValidLosses(registry_, experiment_.task, head)));
+      return absl::FailedPreconditionError("");
+    }
+    if (!registry_.Find(head.default_loss).ok()) {
+      problems_.AddPrecondition(
+          field, absl::StrCat("head ", head.id, ": its default loss ", head.default_loss, " is not loaded; ",
+                              ValidLosses(registry_, experiment_.task, head)));
+      return absl::FailedPreconditionError("");
+    }
+    absl::StatusOr<LossHandle> handle = registry_.Resolve(experiment_.task, head, head.default_loss, {});
+    if (!handle.ok()) {
+      const std::string text = absl::StrCat("head ", head.id, ": ", handle.status().message());
+      absl::IsFailedPrecondition(handle.status()) ? problems_.AddPrecondition(field, text) : problems_.Add(field, text);
+    }
+    return handle;
+  }
+
+  absl::StatusOr<LossHandle> Asked(const Head& head, int index) {
+    const HeadLoss& asked = experiment_.losses[index];
+    if (asked.loss.empty()) {
+      // No loss named: the default with other parameters or weight.
+      absl::StatusOr<LossHandle> handle = registry_.Resolve(experiment_.task, head, head.default_loss, asked.params);
+      if (!handle.ok() && absl::IsInvalidArgument(handle.status())) {
+        MergeOnce(index, handle.status());
+        return handle;
+      }
+      return handle.ok() ? handle : Default(head);
+    }
+    absl::StatusOr<LossHandle> handle = registry_.Resolve(experiment_.task, head, asked.loss, asked.params);
+    if (!handle.ok()) MergeOnce(index, handle.status());
+    return handle;
+  }
+
+  // An entry for a base may fail in the same way for each repetition of the head.
+  void MergeOnce(int index, const absl::Status& status) {
+    if (!merged_.insert(index).second) return;
+    problems_.Merge(absl::IsInvalidArgument(status) ? Path(index) : Path(index) + ".loss", status);
+  }
+
+  const LossRegistry& registry_;
+  const Experiment& experiment_;
+  Problems& problems_;
+  std::set<int> merged_;
+};
+
+void CheckTraining(const Training& training, Problems& problems) {
+  const auto range = [&problems](const char* field, int64_t value, int64_t most) {
+    if (value < 1 || value > most) {
+      problems.Add(absl::StrCat("training.", field), absl::StrCat(value, " is not between 1 and ", most));
+    }
+  };
+  range("epochs", training.epochs, 100'000);
+  range("batchSize", training.batch_size, 1 << 20);
+  range("worldSize", training.world_size, 4096);
+  if (!(std::isfinite(training.learning_rate) && training.learning_rate > 0)) {
+    problems.Add("training.learningRate", absl::StrCat(training.learning_rate, " is not a finite number above 0"));
+  }
+}
+
+void CheckMetrics(const Experiment& experiment, Problems& problems) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < experiment.metrics.size(); ++i) {
+    const std::string field = absl::StrCat("metrics[", i, "]");
+    const std::string& id = experiment.metrics[i];
+    if (!seen.insert(id).second) {
+      problems.Add(field, absl::StrCat("\"", id, "\" is given twice"));
+      continue;
+    }
+    absl::Status last;
+    bool fits = experiment.heads.empty();
+    for (const ResolvedHead& head : experiment.heads) {
+      const auto metric = FindMetric(id, head.signal);
+      fits = fits || metric.ok();
+      if (!metric.ok()) last = metric.status();
+    }
+    // Without heads (they have problems of their own) at least the name is checked.
+    if (experiment.heads.empty()) {
+      last = FindMetric(id, "").status();
+      fits = !absl::IsNotFound(last);
+    }
+    if (!fits) problems.Merge(field, last);
+  }
+}
+
+}  // namespace
+
+absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusOr<Split>& split,
+                               Experiment& experiment) {
+  Problems problems;
+  problems.Merge("name", CheckId(experiment.id));
+  problems.Merge("split", split.ok() ? absl::OkStatus() : absl::InvalidArgumentError(split.status().message()));
+  experiment.task = split.ok() ? split->task : "";
+  experiment.catalog_digest = registry.catalog().digest();
+  experiment.heads.clear();
+  const auto architecture = registry.catalog().FindArchitecture(experiment.task, experiment.architecture);
+  problems.Merge("architecture", architecture.status());
+  if (architecture.ok()) {
+    const auto heads = registry.catalog().ResolveHeads(**architecture, experiment.architecture_params);
+    problems.Merge("architectureParameters", heads.status());
+    if (heads.ok() && split.ok()) experiment.heads = HeadResolver(registry, experiment, problems).Run(*heads);
+  }
+  CheckMetrics(experiment, problems);
+  CheckTraining(experiment.training, problems);
+  return problems.ToStatus();
+}
+
+std::vector<SessionHead> HeadsForFold(const Experiment& experiment) {
+  std::vector<SessionHead> heads;
+  for (const ResolvedHead& resolved : experiment.heads) {
+    std::vector<const Metric*> metrics;
+    for (const std::string& id : experiment.metrics) {
+      if (const auto metric = FindMetric(id, resolved.signal); metric.ok()) metrics.push_back(*metric);
+    }
+    heads.push_back({resolved, LossHandle(), std::move(metrics)});
+  }
+  return heads;
+}
+
+absl::StatusOr<std::vector<SessionHead>> LoadHeads(const LossRegistry& registry, const Experiment& experiment) {
+  std::vector<SessionHead> heads = HeadsForFold(experiment);
+  for (SessionHead& head : heads) {
+    const ResolvedHead& resolved = head.resolved;
+    absl::StatusOr<LossHandle> handle = registry.ResolveAlone(resolved.loss, resolved.params);
+    if (!handle.ok()) {
+      return absl::FailedPreconditionError(absl::StrCat("head ", resolved.head, ": the loss ", resolved.loss,
+                                                        " with which ", experiment.id,
+                                                        " was made cannot be used: ", handle.status().message()));
+    }
+    const LossInfo& info = handle->info();
+    const std::string digest = info.plugin == nullptr || info.plugin->digest.empty() ? "built-in" : info.plugin->digest;
+    if (info.version != resolved.loss_version || digest != resolved.plugin_digest) {
+      return absl::FailedPreconditionError(absl::StrCat("head ", resolved.head, ": ", experiment.id, " was made with ",
+                                                        resolved.loss, " version ", resolved.loss_version, " (",
+                                                        resolved.plugin_digest, "), loaded is version ", info.version,
+                                                        " (", digest, ")"));
+    }
+    head.loss = *std::move(handle);
+  }
+  return heads;
+}
+
+}  // namespace gradeline

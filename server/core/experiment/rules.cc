@@ -1,0 +1,307 @@
+#include "server/core/experiment/rules.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/codec.h"
+#include "server/core/experiment/names.h"
+
+namespace gradeline {
+namespace {
+
+std::string Text(PhaseOfEpoch phase) { return absl::StrCat(NameOf(phase.phase), " of epoch ", phase.epoch); }
+
+Verdict Failed(absl::Status status) { return {RecordFate::kFailed, std::move(status)}; }
+
+// The checks that every message of a rank passes. A fate other than kCommitted ends the matter; otherwise *row is the
+// rank's.
+Verdict Admit(Group& group, const Holder& holder, int64_t seq, RankRow** row) {
+  const absl::StatusOr<AttemptRow*> attempt = group.Attempt(holder.live->key());
+  if (!attempt.ok()) return Failed(attempt.status());
+  const absl::StatusOr<RankRow*> rank = group.Rank(holder.live->key(), holder.rank);
+  if (!rank.ok()) return Failed(rank.status());
+  if (!(*attempt)->open) {
+    return {RecordFate::kFenced, absl::FailedPreconditionError(absl::StrCat("attempt ", holder.live->key().second,
+                                                                            " is over: ", (*attempt)->reason))};
+  }
+  if ((*rank)->fence != holder.fence) {
+    return {RecordFate::kFenced,
+            absl::FailedPreconditionError(absl::StrCat("rank ", holder.rank, " was taken over: its fence is ",
+                                                       (*rank)->fence, ", this stream's is ", holder.fence))};
+  }
+  if (seq <= (*rank)->committed_seq) return {RecordFate::kDuplicate, absl::OkStatus()};
+  if (seq != (*rank)->committed_seq + 1) {
+    return Failed(absl::AbortedError(
+        absl::StrCat("seq ", seq, " cannot be committed before ", (*rank)->committed_seq + 1, ", which is missing")));
+  }
+  *row = *rank;
+  return {};
+}
+
+void Advance(Group& group, const Holder& holder, RankRow& row) {
+  ++row.committed_seq;
+  group.Touch(holder.live->key(), holder.rank);
+}
+
+// Keeps an incident and takes the seq.
+Verdict Conflict(Group& group, const Holder& holder, RankRow& row, const char* kind, absl::Status status) {
+  const auto [no, attempt] = holder.live->key();
+  const absl::Status stored =
+      group.store().InsertIncident(no, attempt, holder.rank, kind, std::string(status.message()), group.now_ms());
+  if (!stored.ok()) return Failed(stored);
+  Advance(group, holder, row);
+  return {RecordFate::kConflict, std::move(status)};
+}
+
+std::vector<int32_t> ExpectedRanks(const Training& training, Phase phase) {
+  std::vector<int32_t> ranks;
+  for (int32_t rank = 0; rank < training.world_size; ++rank) {
+    if (Reports(training, phase, rank)) ranks.push_back(rank);
+  }
+  return ranks;
+}
+
+absl::StatusOr<Fold> FoldOf(Group& group, AttemptKey key, PhaseOfEpoch phase, const LiveAttempt::Heads& heads) {
+  Fold fold(heads);
+  GRADELINE_RETURN_IF_ERROR(group.store().ScanRecords(
+      key.first, key.second, phase, [&fold](const RecordRow& row) { fold.Add(row.rank, row.record); }));
+  return fold;
+}
+
+absl::Status StoreSeal(Group& group, AttemptKey key, PhaseOfEpoch phase, const Fold& fold, std::vector<int32_t> missing,
+                       bool complete, Experiment& experiment) {
+  Seal seal;
+  seal.attempt = key.second;
+  seal.phase = phase.phase;
+  seal.epoch = phase.epoch;
+  seal.complete = complete;
+  seal.missing_ranks = std::move(missing);
+  seal.seal_ms = group.now_ms();
+  fold.Fill(seal);
+  return group.Record(key.first, experiment, &seal);
+}
+
+// All expected ends are there: seals, or ends the attempt over the rank whose count is wrong.
+absl::Status SealComplete(Group& group, const LiveAttempt& live, PhaseOfEpoch phase, PhaseState& state) {
+  const AttemptKey key = live.key();
+  GRADELINE_ASSIGN_OR_RETURN(const Fold fold, FoldOf(group, key, phase, live.heads()));
+  for (const auto& [rank, end] : state.ends) {
+    const int64_t stored = fold.RecordsOf(rank);
+    if (stored == end.records) continue;
+    const std::string reason =
+        absl::StrCat("rank ", rank, " ended ", Text(phase), " with ", end.records, " records, the ledger has ", stored);
+    GRADELINE_RETURN_IF_ERROR(
+        group.store().InsertIncident(key.first, key.second, rank, "count", reason, group.now_ms()));
+    GRADELINE_ASSIGN_OR_RETURN(RankRow * row, group.Rank(key, rank));
+    row->state = RankState::kGone;
+    group.Touch(key, rank);
+    group.effects().push_back(Effect::Gone{key, rank});
+    return CloseAttempt(group, key.first, live.heads(), ExperimentState::kLost, reason);
+  }
+  GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, group.store().GetExperiment(key.first));
+  GRADELINE_RETURN_IF_ERROR(StoreSeal(group, key, phase, fold, {}, true, experiment));
+  state.sealed = true;
+  return absl::OkStatus();
+}
+
+bool SameToken(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned char difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
+  return difference == 0;
+}
+
+absl::Status CheckJoin(const JoinRequest& request, const Experiment& experiment, const AttemptRow& attempt,
+                       const std::string& numerics) {
+  Violations violations;
+  if (request.world_size != attempt.world_size) {
+    violations.Add("worldSize", absl::StrCat(request.world_size, " is not the experiment's ", attempt.world_size));
+  }
+  if (request.rank < 0 || request.rank >= attempt.world_size) {
+    violations.Add("rank", absl::StrCat(request.rank, " is not between 0 and ", attempt.world_size - 1));
+  }
+  if (request.instance.size() != 16) {
+    violations.Add("instance", absl::StrCat("has ", request.instance.size(), " bytes, 16 are needed"));
+  }
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  if (!attempt.open) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat("experiment ", experiment.id, " is ",
+                                                                 NameOf(experiment.state), ": ", attempt.reason)),
+                      "EXPERIMENT_ENDED", {{"state", std::string(NameOf(experiment.state))}});
+  }
+  if (attempt.numerics != numerics) {
+    return WithReason(
+        absl::FailedPreconditionError(absl::StrCat(
+            "attempt ", attempt.attempt, " of ", experiment.id, " began with the numerics \"", attempt.numerics,
+            "\", this server has \"", numerics, "\": its values would mix; cancel it and start another")),
+        "NUMERICS_CHANGED", {{"attempt", attempt.numerics}, {"server", numerics}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckHolder(const JoinRequest& request, const RankRow& rank) {
+  if (rank.state == RankState::kDone || rank.state == RankState::kGone) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat("rank ", rank.rank, " is ", NameOf(rank.state))),
+                      absl::StrCat("RANK_", NameOf(rank.state)), {{"rank", absl::StrCat(rank.rank)}});
+  }
+  if (rank.state != RankState::kFree && rank.instance != request.instance) {
+    return WithReason(absl::AlreadyExistsError(absl::StrCat("rank ", rank.rank, " is held by another process")),
+                      "RANK_TAKEN", {{"rank", absl::StrCat(rank.rank)}});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool Reports(const Training& training, Phase phase, int32_t rank) {
+  if (rank == 0 || phase == Phase::kTrain) return true;
+  return (phase == Phase::kValidation ? training.validation_ranks : training.test_ranks) == PhaseRanks::kAll;
+}
+
+bool HasPhase(const Experiment& experiment, Phase phase) {
+  return std::any_of(experiment.heads.begin(), experiment.heads.end(), [phase](const ResolvedHead& head) {
+    return std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
+  });
+}
+
+Verdict CommitRecord(Group& group, const Holder& holder, const Record& record) {
+  RankRow* row = nullptr;
+  Verdict verdict = Admit(group, holder, record.seq, &row);
+  if (row == nullptr) return verdict;
+  const AttemptKey key = holder.live->key();
+  const PhaseOfEpoch phase{record.key.phase, record.key.epoch};
+  const absl::StatusOr<PhaseState*> state = group.PhaseOf(key, phase);
+  if (!state.ok()) return Failed(state.status());
+  if ((*state)->sealed || (*state)->ends.count(holder.rank) > 0) {
+    return Conflict(group, holder, *row, "late",
+                    absl::FailedPreconditionError(
+                        absl::StrCat("seq ", record.seq, " comes after rank ", holder.rank, " ended ", Text(phase))));
+  }
+  const absl::StatusOr<InsertOutcome> outcome = group.store().InsertRecord(key.first, key.second, holder.rank, record);
+  if (!outcome.ok()) return Failed(outcome.status());
+  if (*outcome == InsertOutcome::kDifferent) {
+    return Conflict(group, holder, *row, "conflict",
+                    absl::AlreadyExistsError(absl::StrCat(
+                        "seq ", record.seq, ": ", Text(phase), ", step ", record.key.step, ", head ", record.key.head,
+                        ", part ", record.key.part, " is recorded with other inputs; nothing changed")));
+  }
+  Advance(group, holder, *row);
+  if (*outcome == InsertOutcome::kSame) return {RecordFate::kDuplicate, absl::OkStatus()};
+  group.effects().push_back(Effect::Counted{key, holder.rank, record});
+  return {};
+}
+
+Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfEpoch phase, int64_t records) {
+  RankRow* row = nullptr;
+  Verdict verdict = Admit(group, holder, seq, &row);
+  if (row == nullptr) return verdict;
+  const AttemptKey key = holder.live->key();
+  const absl::StatusOr<PhaseState*> state = group.PhaseOf(key, phase);
+  if (!state.ok()) return Failed(state.status());
+  if (const auto ended = (*state)->ends.find(holder.rank); ended != (*state)->ends.end()) {
+    if (ended->second.records == records) {
+      Advance(group, holder, *row);
+      return {RecordFate::kDuplicate, absl::OkStatus()};
+    }
+    return Conflict(group, holder, *row, "end",
+                    absl::AlreadyExistsError(absl::StrCat("rank ", holder.rank, " has ended ", Text(phase), " with ",
+                                                          ended->second.records, " records, not ", records)));
+  }
+  const PhaseEndRow end{phase.phase, phase.epoch, holder.rank, seq, records};
+  const absl::StatusOr<InsertOutcome> outcome = group.store().InsertPhaseEnd(key.first, key.second, end);
+  if (!outcome.ok()) return Failed(outcome.status());
+  (*state)->ends[holder.rank] = end;
+  Advance(group, holder, *row);
+  if ((*state)->ends.size() == ExpectedRanks(holder.live->experiment().training, phase.phase).size()) {
+    const absl::Status sealed = SealComplete(group, *holder.live, phase, **state);
+    if (!sealed.ok()) return Failed(sealed);
+  }
+  return {};
+}
+
+Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::string& reason) {
+  RankRow* row = nullptr;
+  Verdict verdict = Admit(group, holder, seq, &row);
+  if (row == nullptr) return verdict;
+  Advance(group, holder, *row);
+  const AttemptKey key = holder.live->key();
+  absl::Status status;
+  if (!reason.empty()) {
+    status = CloseAttempt(group, key.first, holder.live->heads(), ExperimentState::kFailed,
+                          absl::StrCat("rank ", holder.rank, ": ", reason));
+  } else {
+    row->state = RankState::kDone;
+    ++row->fence;
+    status = group.WriteBack();
+    if (!status.ok()) return Failed(status);
+    const auto ranks = group.store().ListRanks(key.first, key.second);
+    if (!ranks.ok()) return Failed(ranks.status());
+    if (std::all_of(ranks->begin(), ranks->end(), [](const RankRow& r) { return r.state == RankState::kDone; })) {
+      status = CloseAttempt(group, key.first, holder.live->heads(), ExperimentState::kSucceeded, "all ranks finished");
+    }
+  }
+  return status.ok() ? Verdict{} : Failed(status);
+}
+
+absl::Status CloseAttempt(Group& group, int64_t no, const LiveAttempt::Heads& heads, ExperimentState state,
+                          const std::string& reason) {
+  GRADELINE_RETURN_IF_ERROR(group.WriteBack());
+  Transaction& store = group.store();
+  GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, store.GetExperiment(no));
+  const AttemptKey key{no, experiment.attempt};
+  GRADELINE_ASSIGN_OR_RETURN(const std::vector<PhaseOfEpoch> open, store.ListOpenPhases(no, experiment.attempt));
+  for (const PhaseOfEpoch& phase : open) {
+    GRADELINE_ASSIGN_OR_RETURN(const PhaseState* const known, group.PhaseOf(key, phase));
+    std::vector<int32_t> missing;
+    for (const int32_t rank : ExpectedRanks(experiment.training, phase.phase)) {
+      if (known->ends.count(rank) == 0) missing.push_back(rank);
+    }
+    GRADELINE_ASSIGN_OR_RETURN(const Fold fold, FoldOf(group, key, phase, heads));
+    GRADELINE_RETURN_IF_ERROR(StoreSeal(group, key, phase, fold, std::move(missing), false, experiment));
+  }
+  GRADELINE_RETURN_IF_ERROR(store.CloseAttempt(no, experiment.attempt, reason));
+  experiment.state = state;
+  experiment.reason = reason;
+  experiment.state_ms = group.now_ms();
+  GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
+  group.Forget();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics) {
+  Transaction& store = group.store();
+  Joined joined;
+  GRADELINE_ASSIGN_OR_RETURN(std::tie(joined.no, joined.experiment), store.GetExperiment(request.experiment));
+  Experiment& experiment = joined.experiment;
+  if (experiment.attempt == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("experiment ", experiment.id, " is ", NameOf(experiment.state), ": it has not been started"));
+  }
+  GRADELINE_ASSIGN_OR_RETURN(const AttemptRow attempt, store.GetAttempt(joined.no, experiment.attempt));
+  if (!SameToken(request.token, attempt.token)) {
+    return WithReason(absl::PermissionDeniedError(absl::StrCat("the attempt token is not that of attempt ",
+                                                               experiment.attempt, " of ", experiment.id)),
+                      "WRONG_TOKEN", {{"experiment", experiment.id}});
+  }
+  GRADELINE_RETURN_IF_ERROR(CheckJoin(request, experiment, attempt, numerics));
+  GRADELINE_ASSIGN_OR_RETURN(joined.rank, store.GetRank(joined.no, attempt.attempt, request.rank));
+  GRADELINE_RETURN_IF_ERROR(CheckHolder(request, joined.rank));
+  joined.rank.instance = request.instance;
+  joined.rank.state = RankState::kHeld;
+  ++joined.rank.fence;
+  GRADELINE_RETURN_IF_ERROR(store.PutRank(joined.no, attempt.attempt, joined.rank));
+  GRADELINE_ASSIGN_OR_RETURN(const std::vector<RankRow> ranks, store.ListRanks(joined.no, attempt.attempt));
+  joined.ranks_joined = static_cast<int32_t>(
+      std::count_if(ranks.begin(), ranks.end(), [](const RankRow& rank) { return rank.state != RankState::kFree; }));
+  if (experiment.state == ExperimentState::kQueued) {
+    experiment.state = ExperimentState::kRunning;
+    experiment.reason = absl::StrCat("rank ", request.rank, " joined");
+    experiment.state_ms = group.now_ms();
+    GRADELINE_RETURN_IF_ERROR(group.Record(joined.no, experiment, nullptr));
+  }
+  return joined;
+}
+
+}  // namespace gradeline

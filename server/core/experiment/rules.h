@@ -1,0 +1,64 @@
+// The rules of the ledger, each run inside the transaction that makes it true: who holds a rank, which record counts,
+// when a phase seals, how an attempt ends. They read and write through a Group and know neither threads nor streams.
+#ifndef GRADELINE_SERVER_CORE_EXPERIMENT_RULES_H_
+#define GRADELINE_SERVER_CORE_EXPERIMENT_RULES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/core/experiment/group.h"
+#include "server/core/experiment/live.h"
+#include "server/core/experiment/rank_session.h"
+
+namespace gradeline {
+
+/// The ranks that report a phase: all, or the first.
+bool Reports(const Training& training, Phase phase, int32_t rank);
+/// Whether any head reports in the phase.
+bool HasPhase(const Experiment& experiment, Phase phase);
+
+/// How a reported message ended.
+struct Verdict {
+  RecordFate fate = RecordFate::kCommitted;
+  absl::Status status;  ///< not OK unless kCommitted or kDuplicate
+};
+
+/// A rank as a stream holds it.
+struct Holder {
+  std::shared_ptr<LiveAttempt> live;
+  int32_t rank = 0;
+  int64_t fence = 0;
+};
+
+/// Counts a record once. Fence not equal or attempt closed: kFenced. seq not the next: kFailed (ABORTED), unless it is
+/// committed: kDuplicate. Key taken with the same digest: kDuplicate; with another, or in a phase that the rank has
+/// ended: kConflict with an incident. A duplicate and a conflict take their seq but count nowhere.
+Verdict CommitRecord(Group& group, const Holder& holder, const Record& record);
+
+/// Keeps the end of a rank's phase; the last expected one seals it in the same transaction. If a rank's records are not
+/// as many as it said, the rank is GONE and the experiment LOST.
+Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfEpoch phase, int64_t records);
+
+/// Empty reason: the rank is DONE, and the last of them ends the attempt as SUCCEEDED. Otherwise it ends as FAILED.
+Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::string& reason);
+
+/// Ends the newest attempt: open phases seal as partial, fences are raised, the state changes, one event each, the
+/// state's last. What the group has read is forgotten.
+absl::Status CloseAttempt(Group& group, int64_t no, const LiveAttempt::Heads& heads, ExperimentState state,
+                          const std::string& reason);
+
+/// Gives a rank to an instance: fence + 1, HELD; the first one makes the experiment RUNNING. See Experiments::Join for
+/// the errors.
+struct Joined {
+  int64_t no = 0;
+  Experiment experiment;
+  RankRow rank;
+  int32_t ranks_joined = 0;
+};
+absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics);
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_EXPERIMENT_RULES_H_

@@ -1,0 +1,212 @@
+#include "server/core/experiment/session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/names.h"
+
+namespace gradeline {
+
+Session::Session(Ledger* ledger, Holder holder, WelcomeInfo welcome, const std::vector<PhaseOfEpoch>& ended,
+                 std::shared_ptr<RankListener> listener)
+    : ledger_(ledger),
+      holder_(std::move(holder)),
+      welcome_(std::move(welcome)),
+      listener_(std::move(listener)),
+      next_seq_(welcome_.committed_seq + 1),
+      committed_(welcome_.committed_seq) {
+  for (const PhaseOfEpoch& phase : holder_.live->OpenPhasesOf(holder_.rank)) open_[phase] = false;
+  for (const PhaseOfEpoch& phase : ended) open_[phase] = true;
+}
+
+absl::StatusOr<SeqVerdict> Session::Begin(int64_t seq) {
+  absl::MutexLock lock(&mutex_);
+  if (!broken_.ok()) return broken_;
+  if (seq >= 1 && seq <= committed_) return SeqVerdict::kCommitted;
+  if (seq != next_seq_) {
+    return absl::FailedPreconditionError(absl::StrCat("seq ", seq, " is out of order: ", next_seq_,
+                                                      " is next, everything up to ", committed_, " is committed"));
+  }
+  if (next_seq_ - 1 - committed_ >= welcome_.max_uncommitted) {
+    return absl::ResourceExhaustedError(absl::StrCat("seq ", seq, ": ", next_seq_ - 1 - committed_,
+                                                     " records are uncommitted, the most is ",
+                                                     welcome_.max_uncommitted));
+  }
+  ++next_seq_;
+  return SeqVerdict::kNew;
+}
+
+absl::Status Session::CheckPhase(Phase phase, int64_t epoch, const char* prefix) const {
+  Violations violations;
+  const Experiment& experiment = holder_.live->experiment();
+  if (phase < Phase::kTrain || phase > Phase::kTest) {
+    violations.Add(absl::StrCat(prefix, "phase"),
+                   absl::StrCat(static_cast<int>(phase), " is not 1 (train), 2 (validation) or 3 (test)"));
+  } else if (!Reports(experiment.training, phase, holder_.rank)) {
+    violations.Add(absl::StrCat(prefix, "phase"),
+                   absl::StrCat("rank ", holder_.rank, " does not report ", NameOf(phase), ": only rank 0 does"));
+  } else if (!HasPhase(experiment, phase)) {
+    violations.Add(absl::StrCat(prefix, "phase"),
+                   absl::StrCat("no head of ", experiment.id, " reports in ", NameOf(phase)));
+  }
+  if (epoch < 0 || epoch >= experiment.training.epochs) {
+    violations.Add(absl::StrCat(prefix, "epoch"),
+                   absl::StrCat(epoch, " is not between 0 and ", experiment.training.epochs - 1));
+  }
+  return violations.ToStatus();
+}
+
+absl::Status Session::CheckOpen(PhaseOfEpoch phase, bool ending) {
+  for (auto it = open_.begin(); it != open_.end();) {
+    it = it->second && holder_.live->IsSealed(it->first) ? open_.erase(it) : std::next(it);
+  }
+  const auto found = open_.find(phase);
+  // An end that comes twice is compared in the commit.
+  if (ending && found != open_.end()) return absl::OkStatus();
+  if (holder_.live->IsSealed(phase)) {
+    if (ending) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        absl::StrCat(NameOf(phase.phase), " of epoch ", phase.epoch, " is sealed: nothing can be added"));
+  }
+  if (found != open_.end()) {
+    if (!found->second) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat("rank ", holder_.rank, " has ended ", NameOf(phase.phase),
+                                                      " of epoch ", phase.epoch, ": nothing can be added"));
+  }
+  if (open_.size() < 2) return absl::OkStatus();
+  const auto& first = *open_.begin();
+  return absl::FailedPreconditionError(absl::StrCat(
+      NameOf(phase.phase), " of epoch ", phase.epoch, " is too far ahead: ", open_.size(),
+      " earlier phases are not sealed, wait for ", NameOf(first.first.phase), " of epoch ", first.first.epoch));
+}
+
+absl::Status Session::CheckKey(const RecordKey& key) {
+  Violations violations;
+  violations.Merge("", CheckPhase(key.phase, key.epoch, "key."));
+  if (key.step < 0) violations.Add("key.step", absl::StrCat(key.step, " is below 0"));
+  if (key.part < 0) violations.Add("key.part", absl::StrCat(key.part, " is below 0"));
+  if (key.head < 0 || key.head >= static_cast<int32_t>(heads().size())) {
+    violations.Add("key.head", absl::StrCat(key.head, " is not between 0 and ", heads().size() - 1));
+  } else {
+    const ResolvedHead& head = heads()[key.head].resolved;
+    if (violations.empty() && std::find(head.phases.begin(), head.phases.end(), key.phase) == head.phases.end()) {
+      violations.Add("key.phase", absl::StrCat("head ", head.head, " does not report in ", NameOf(key.phase)));
+    }
+  }
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  absl::MutexLock lock(&mutex_);
+  GRADELINE_RETURN_IF_ERROR(CheckOpen({key.phase, key.epoch}, false));
+  open_.try_emplace({key.phase, key.epoch}, false);
+  return absl::OkStatus();
+}
+
+absl::Status Session::CheckRecord(const Record& record) {
+  GRADELINE_RETURN_IF_ERROR(CheckKey(record.key));
+  Violations violations;
+  const SessionHead& head = heads()[record.key.head];
+  if (record.code < 0 || record.code > 16) {
+    violations.Add("code", absl::StrCat(record.code, " is not a status code, 0 to 16"));
+  }
+  if (record.items < 0) violations.Add("items", absl::StrCat(record.items, " is below 0"));
+  const size_t components = record.code == 0 ? head.resolved.components.size() : 0;
+  if (record.values.size() != components) {
+    violations.Add("values",
+                   absl::StrCat("has ", record.values.size(), " entries, ",
+                                record.code == 0 ? head.resolved.loss : "a refused record", " has ", components));
+  }
+  for (size_t k = 0; k < record.values.size(); ++k) {
+    if (!std::isfinite(record.values[k].numerator) || !std::isfinite(record.values[k].denominator)) {
+      violations.Add(absl::StrCat("values[", k, "]"), "is not finite");
+    }
+  }
+  if (record.metrics.size() > 128) {
+    violations.Add("metrics", absl::StrCat("has ", record.metrics.size() * 8, " bytes, at most 1024 are allowed"));
+  }
+  if (!std::all_of(record.metrics.begin(), record.metrics.end(), [](double x) { return std::isfinite(x); })) {
+    violations.Add("metrics", "is not finite");
+  }
+  return violations.ToStatus();
+}
+
+void Session::Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done) {
+  auto verdict = std::make_shared<Verdict>();
+  auto self = shared_from_this();
+  Command command;
+  command.kind = Command::kRecord;
+  command.run = [self, verdict, commit = std::move(commit)](Group& group) {
+    *verdict = commit(group, self->holder_);
+    // A missing seq is the stream's fault, and nothing was written; every other failure is the store's.
+    const bool lost = verdict->fate == RecordFate::kFailed && !absl::IsAborted(verdict->status);
+    return lost ? verdict->status : absl::OkStatus();
+  };
+  command.done = [self, verdict, done = std::move(done)](const absl::Status& status) {
+    if (!status.ok()) *verdict = {RecordFate::kFailed, status};
+    if (verdict->fate == RecordFate::kFailed) {
+      absl::MutexLock lock(&self->mutex_);
+      if (self->broken_.ok()) self->broken_ = verdict->status;
+    }
+    if (done) done(verdict->fate, verdict->status);
+  };
+  ledger_->Post(std::move(command));
+}
+
+void Session::Report(Record record, RecordDone done) {
+  Post([record = std::move(record)](Group& group, const Holder& holder) { return CommitRecord(group, holder, record); },
+       std::move(done));
+}
+
+absl::Status Session::EndPhase(int64_t seq, Phase phase, int64_t epoch, int64_t records, RecordDone done) {
+  Violations violations;
+  violations.Merge("", CheckPhase(phase, epoch, ""));
+  if (records < 0) violations.Add("records", absl::StrCat(records, " is below 0"));
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  {
+    absl::MutexLock lock(&mutex_);
+    GRADELINE_RETURN_IF_ERROR(CheckOpen({phase, epoch}, true));
+    open_[{phase, epoch}] = true;
+  }
+  Post(
+      [seq, phase, epoch, records](Group& group, const Holder& holder) {
+        return CommitPhaseEnd(group, holder, seq, {phase, epoch}, records);
+      },
+      std::move(done));
+  return absl::OkStatus();
+}
+
+void Session::Flush() {
+  // What is queued is committed without waiting anyway; this answers after it.
+  Command command;
+  command.kind = Command::kNotice;
+  command.done = [self = shared_from_this()](const absl::Status&) {
+    int64_t committed = 0;
+    {
+      absl::MutexLock lock(&self->mutex_);
+      committed = self->committed_;
+    }
+    self->listener_->OnCommitted(committed);
+  };
+  ledger_->Post(std::move(command));
+}
+
+// A rank's lease has no end while its attempt is open, so there is nothing to renew.
+void Session::Heartbeat(bool) {}
+
+void Session::Bye(int64_t seq, std::string reason, RecordDone done) {
+  Post([seq, reason = std::move(reason)](Group& group,
+                                         const Holder& holder) { return CommitBye(group, holder, seq, reason); },
+       std::move(done));
+}
+
+void Session::Committed(int64_t seq) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (seq <= committed_) return;
+    committed_ = seq;
+  }
+  listener_->OnCommitted(seq);
+}
+
+}  // namespace gradeline

@@ -1,0 +1,156 @@
+// The transaction's verbs on records, ends, seals and incidents.
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/codec.h"
+#include "server/store/sqlite/reads.h"
+#include "server/store/sqlite/transaction.h"
+
+namespace gradeline {
+
+absl::StatusOr<InsertOutcome> SqliteTransaction::InsertRecord(int64_t no, int32_t attempt, int32_t rank,
+                                                              const Record& record) {
+  const RecordKey& key = record.key;
+  const std::string_view digest(reinterpret_cast<const char*>(record.digest.data()), record.digest.size());
+  Query insert = connection_->Prepare(
+      "INSERT INTO records(experiment, attempt, phase, epoch, step, rank, head, part, seq, digest, code, items, vals, "
+      "metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, x'')) ON "
+      "CONFLICT(experiment, attempt, phase, epoch, step, rank, head, part) DO NOTHING");
+  GRADELINE_RETURN_IF_ERROR(insert
+                                .Bind(no, attempt, key.phase, key.epoch, key.step, rank, key.head, key.part, record.seq,
+                                      Blob{digest}, record.code, record.items, Blob{PackValues(record.values)},
+                                      Blob{PackNumbers(record.metrics.data(), record.metrics.size())})
+                                .Run());
+  if (sqlite3_changes(connection_->handle()) == 1) return InsertOutcome::kInserted;
+  Query find = connection_->Prepare(
+      "SELECT digest FROM records WHERE experiment = ?1 AND attempt = ?2 AND phase = ?3 AND epoch = ?4 AND step = ?5 "
+      "AND "
+      "rank = ?6 AND head = ?7 AND part = ?8");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found,
+                             find.Bind(no, attempt, key.phase, key.epoch, key.step, rank, key.head, key.part).Step());
+  return found && find.View(0) == digest ? InsertOutcome::kSame : InsertOutcome::kDifferent;
+}
+
+absl::StatusOr<InsertOutcome> SqliteTransaction::InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) {
+  GRADELINE_RETURN_IF_ERROR(
+      connection_
+          ->Prepare("INSERT INTO phase_ends(experiment, attempt, phase, epoch, rank, seq, records) VALUES(?1, ?2, ?3, "
+                    "?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")
+          .Bind(no, attempt, end.phase, end.epoch, end.rank, end.seq, end.records)
+          .Run());
+  if (sqlite3_changes(connection_->handle()) == 1) return InsertOutcome::kInserted;
+  GRADELINE_ASSIGN_OR_RETURN(const auto ends, ListPhaseEnds(no, attempt, {end.phase, end.epoch}));
+  for (const PhaseEndRow& stored : ends) {
+    if (stored.rank == end.rank && stored.records == end.records) return InsertOutcome::kSame;
+  }
+  return InsertOutcome::kDifferent;
+}
+
+absl::StatusOr<std::vector<PhaseEndRow>> SqliteTransaction::ListPhaseEnds(int64_t no, int32_t attempt,
+                                                                          PhaseOfEpoch phase) {
+  Query query = connection_->Prepare(
+      "SELECT rank, seq, records FROM phase_ends WHERE experiment = ?1 AND attempt = ?2 AND phase = ?3 AND epoch = ?4 "
+      "ORDER BY rank");
+  query.Bind(no, attempt, phase.phase, phase.epoch);
+  std::vector<PhaseEndRow> list;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+    list.push_back({phase.phase, phase.epoch, static_cast<int32_t>(query.Number(0)), query.Number(1), query.Number(2)});
+    return absl::OkStatus();
+  }));
+  return list;
+}
+
+absl::Status SqliteTransaction::ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
+                                            const std::function<void(const RecordRow&)>& row) {
+  Query query = connection_->Prepare(
+      "SELECT step, rank, head, part, seq, digest, code, items, vals, metrics FROM records WHERE experiment = ?1 AND "
+      "attempt = ?2 AND phase = ?3 AND epoch = ?4 ORDER BY step, rank, head, part");
+  query.Bind(no, attempt, phase.phase, phase.epoch);
+  RecordRow read;
+  Record& record = read.record;
+  return ForRows(query, [&] {
+    record.key = {phase.phase, phase.epoch, query.Number(0), static_cast<int32_t>(query.Number(2)),
+                  static_cast<int32_t>(query.Number(3))};
+    read.rank = static_cast<int32_t>(query.Number(1));
+    record.seq = query.Number(4);
+    const std::string_view digest = query.View(5);
+    std::copy_n(digest.begin(), std::min(digest.size(), record.digest.size()), record.digest.begin());
+    record.code = static_cast<int32_t>(query.Number(6));
+    record.items = query.Number(7);
+    record.values = UnpackValues(query.View(8));
+    record.metrics = UnpackNumbers(query.View(9));
+    row(read);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<PhaseOfEpoch>> SqliteTransaction::Phases(Query query) {
+  std::vector<PhaseOfEpoch> list;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+    list.push_back({static_cast<Phase>(query.Number(0)), query.Number(1)});
+    return absl::OkStatus();
+  }));
+  return list;
+}
+
+absl::StatusOr<std::vector<PhaseOfEpoch>> SqliteTransaction::ListOpenPhases(int64_t no, int32_t attempt) {
+  // Distinct phases of records by skipping through the primary key: as many steps as there are phases, not records.
+  Query query = connection_->Prepare(
+      "WITH RECURSIVE seen(phase, epoch) AS ("
+      "  SELECT * FROM (SELECT phase, epoch FROM records WHERE experiment = ?1 AND attempt = ?2"
+      "                 ORDER BY phase, epoch LIMIT 1)"
+      "  UNION ALL"
+      "  SELECT (SELECT phase FROM records WHERE experiment = ?1 AND attempt = ?2 AND (phase, epoch) > (seen.phase, "
+      "seen.epoch) ORDER BY phase, epoch LIMIT 1),"
+      "         (SELECT epoch FROM records WHERE experiment = ?1 AND attempt = ?2 AND (phase, epoch) > (seen.phase, "
+      "seen.epoch) ORDER BY phase, epoch LIMIT 1) FROM seen WHERE seen.phase IS NOT NULL) "
+      "SELECT phase, epoch FROM (SELECT phase, epoch FROM seen WHERE phase IS NOT NULL UNION "
+      "                          SELECT phase, epoch FROM phase_ends WHERE experiment = ?1 AND attempt = ?2) AS found "
+      "WHERE NOT EXISTS (SELECT 1 FROM seals WHERE seals.experiment = ?1 AND seals.attempt = ?2 AND seals.phase = "
+      "found.phase AND seals.epoch = found.epoch) ORDER BY phase, epoch");
+  query.Bind(no, attempt);
+  return Phases(std::move(query));
+}
+
+absl::StatusOr<std::vector<PhaseOfEpoch>> SqliteTransaction::ListSealedPhases(int64_t no, int32_t attempt) {
+  Query query = connection_->Prepare(
+      "SELECT phase, epoch FROM seals WHERE experiment = ?1 AND attempt = ?2 ORDER BY phase, epoch");
+  query.Bind(no, attempt);
+  return Phases(std::move(query));
+}
+
+absl::StatusOr<bool> SqliteTransaction::IsSealed(int64_t no, int32_t attempt, PhaseOfEpoch phase) {
+  return connection_
+      ->Prepare("SELECT 1 FROM seals WHERE experiment = ?1 AND attempt = ?2 AND phase = ?3 AND epoch = ?4")
+      .Bind(no, attempt, phase.phase, phase.epoch)
+      .Step();
+}
+
+absl::StatusOr<std::vector<Seal>> SqliteTransaction::ListLastSeals(int64_t no, int32_t attempt) {
+  Query query = connection_->Prepare(
+      "SELECT result FROM seals WHERE experiment = ?1 AND attempt = ?2 AND revision IN (SELECT max(revision) FROM "
+      "seals "
+      "WHERE experiment = ?1 AND attempt = ?2 GROUP BY phase) ORDER BY phase");
+  query.Bind(no, attempt);
+  return ReadSeals(std::move(query));
+}
+
+absl::Status SqliteTransaction::InsertSeal(int64_t no, const Seal& seal) {
+  return connection_
+      ->Prepare(
+          "INSERT INTO seals(experiment, attempt, phase, epoch, verdict, missing, result, directive, revision) "
+          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, x'', ?8)")
+      .Bind(no, seal.attempt, seal.phase, seal.epoch, seal.complete ? "complete" : "partial",
+            absl::StrJoin(seal.missing_ranks, ","), Blob{Encode(seal)}, seal.revision)
+      .Run();
+}
+
+absl::Status SqliteTransaction::InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind,
+                                               std::string_view body, int64_t at_ms) {
+  return connection_
+      ->Prepare("INSERT INTO incidents(experiment, attempt, rank, kind, body, at_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
+      .Bind(no, attempt, rank, kind, Blob{body}, at_ms)
+      .Run();
+}
+
+}  // namespace gradeline

@@ -1,0 +1,173 @@
+#include "server/store/sqlite/reads.h"
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/codec.h"
+#include "server/core/experiment/names.h"
+
+namespace gradeline {
+namespace {
+
+absl::Status NotFound(const char* kind, const std::string& id) {
+  return absl::NotFoundError(absl::StrCat("no ", kind, " is called \"", id, "\""));
+}
+
+// Columns: no, state, reason, state_ms, attempt, revision, etag, numerics, spec.
+#define GRADELINE_EXPERIMENT_COLUMNS "no, state, reason, state_ms, attempt, revision, etag, numerics, spec"
+
+absl::StatusOr<Experiment> ExperimentOf(const Query& query) {
+  GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, Decode<Experiment>(query.View(8)));
+  const auto state = ParseExperimentState(query.View(1));
+  if (!state) return absl::InternalError(absl::StrCat("experiment ", experiment.id, ": unknown state ", query.Bytes(1)));
+  experiment.state = *state;
+  experiment.reason = query.Bytes(2);
+  experiment.state_ms = query.Number(3);
+  experiment.attempt = static_cast<int32_t>(query.Number(4));
+  experiment.revision = query.Number(5);
+  experiment.etag = query.Number(6);
+  experiment.numerics = query.Bytes(7);
+  return experiment;
+}
+
+// Columns: rank, instance, fence, state, committed_seq.
+absl::StatusOr<RankRow> RankOf(const Query& query) {
+  const auto state = ParseRankState(query.View(3));
+  if (!state) return absl::InternalError(absl::StrCat("rank ", query.Number(0), ": unknown state ", query.Bytes(3)));
+  return RankRow{static_cast<int32_t>(query.Number(0)), query.Bytes(1), query.Number(2), *state, query.Number(4)};
+}
+
+}  // namespace
+
+std::string PackNumbers(const double* numbers, size_t count) {
+  return std::string(reinterpret_cast<const char*>(numbers), count * sizeof(double));
+}
+
+std::vector<double> UnpackNumbers(std::string_view bytes) {
+  std::vector<double> numbers(bytes.size() / sizeof(double));
+  if (!numbers.empty()) std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(double));
+  return numbers;
+}
+
+std::string PackValues(const std::vector<Ratio>& values) {
+  std::string bytes;
+  for (const Ratio& value : values) {
+    const double pair[2] = {value.numerator, value.denominator};
+    bytes += PackNumbers(pair, 2);
+  }
+  return bytes;
+}
+
+std::vector<Ratio> UnpackValues(std::string_view bytes) {
+  const std::vector<double> numbers = UnpackNumbers(bytes);
+  std::vector<Ratio> values;
+  for (size_t i = 0; i + 1 < numbers.size(); i += 2) values.push_back({numbers[i], numbers[i + 1]});
+  return values;
+}
+
+absl::Status ForRows(Query& query, const std::function<absl::Status()>& row) {
+  while (true) {
+    GRADELINE_ASSIGN_OR_RETURN(const bool more, query.Step());
+    if (!more) return absl::OkStatus();
+    GRADELINE_RETURN_IF_ERROR(row());
+  }
+}
+
+absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id) {
+  Query query = connection.Prepare("SELECT no, spec FROM datasets WHERE name = ?1");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
+  if (!found) return NotFound("dataset", id);
+  GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, Decode<Dataset>(query.View(1)));
+  return std::make_pair(query.Number(0), std::move(dataset));
+}
+
+absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id) {
+  Query query = connection.Prepare("SELECT no, spec FROM splits WHERE name = ?1");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
+  if (!found) return NotFound("split", id);
+  GRADELINE_ASSIGN_OR_RETURN(Split split, Decode<Split>(query.View(1)));
+  return std::make_pair(query.Number(0), std::move(split));
+}
+
+absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id) {
+  Query query = connection.Prepare("SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE name = ?1");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
+  if (!found) return NotFound("experiment", id);
+  GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, ExperimentOf(query));
+  return std::make_pair(query.Number(0), std::move(experiment));
+}
+
+absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no) {
+  Query query = connection.Prepare("SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE no = ?1");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(no).Step());
+  if (!found) return absl::NotFoundError(absl::StrCat("no experiment has the number ", no));
+  return ExperimentOf(query);
+}
+
+absl::StatusOr<std::vector<Experiment>> ReadExperiments(Connection& connection, int limit, const std::string& after) {
+  Query query = connection.Prepare("SELECT " GRADELINE_EXPERIMENT_COLUMNS
+                                   " FROM experiments WHERE name > ?1 ORDER BY name LIMIT ?2");
+  query.Bind(after, limit);
+  std::vector<Experiment> list;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
+    GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, ExperimentOf(query));
+    list.push_back(std::move(experiment));
+    return absl::OkStatus();
+  }));
+  return list;
+}
+
+absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32_t attempt) {
+  Query query = connection.Prepare(
+      "SELECT token, world_size, first_epoch, numerics, state, reason FROM attempts WHERE experiment = ?1 AND attempt "
+      "= "
+      "?2");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(no, attempt).Step());
+  if (!found) return absl::NotFoundError(absl::StrCat("experiment number ", no, " has no attempt ", attempt));
+  AttemptRow row;
+  row.experiment_no = no;
+  row.attempt = attempt;
+  row.token = query.Bytes(0);
+  row.world_size = static_cast<int32_t>(query.Number(1));
+  row.first_epoch = query.Number(2);
+  row.numerics = query.Bytes(3);
+  row.open = query.View(4) == "OPEN";
+  row.reason = query.Bytes(5);
+  return row;
+}
+
+absl::StatusOr<std::vector<RankRow>> ReadRanks(Connection& connection, int64_t no, int32_t attempt) {
+  Query query = connection.Prepare(
+      "SELECT rank, instance, fence, state, committed_seq FROM ranks WHERE experiment = ?1 AND attempt = ?2 ORDER BY "
+      "rank");
+  query.Bind(no, attempt);
+  std::vector<RankRow> list;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
+    GRADELINE_ASSIGN_OR_RETURN(RankRow row, RankOf(query));
+    list.push_back(std::move(row));
+    return absl::OkStatus();
+  }));
+  return list;
+}
+
+absl::StatusOr<RankRow> ReadRank(Connection& connection, int64_t no, int32_t attempt, int32_t rank) {
+  Query query = connection.Prepare(
+      "SELECT rank, instance, fence, state, committed_seq FROM ranks WHERE experiment = ?1 AND attempt = ?2 AND rank = "
+      "?3");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(no, attempt, rank).Step());
+  if (!found) return absl::NotFoundError(absl::StrCat("attempt ", attempt, " has no rank ", rank));
+  return RankOf(query);
+}
+
+absl::StatusOr<std::vector<Seal>> ReadSeals(Query query) {
+  std::vector<Seal> list;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
+    GRADELINE_ASSIGN_OR_RETURN(Seal seal, Decode<Seal>(query.View(0)));
+    list.push_back(std::move(seal));
+    return absl::OkStatus();
+  }));
+  return list;
+}
+
+}  // namespace gradeline

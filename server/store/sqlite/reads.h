@@ -1,0 +1,39 @@
+// What both reading connections and the writer's transaction look up. No writes.
+#ifndef GRADELINE_SERVER_STORE_SQLITE_READS_H_
+#define GRADELINE_SERVER_STORE_SQLITE_READS_H_
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/core/experiment/store.h"
+#include "server/store/sqlite/connection.h"
+
+namespace gradeline {
+
+absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id);
+absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id);
+absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id);
+absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no);
+absl::StatusOr<std::vector<Experiment>> ReadExperiments(Connection& connection, int limit, const std::string& after);
+absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32_t attempt);
+absl::StatusOr<std::vector<RankRow>> ReadRanks(Connection& connection, int64_t no, int32_t attempt);
+absl::StatusOr<RankRow> ReadRank(Connection& connection, int64_t no, int32_t attempt, int32_t rank);
+
+/// The seals a prepared query gives in its only column.
+absl::StatusOr<std::vector<Seal>> ReadSeals(Query query);
+
+/// Doubles as they lie in a BLOB column.
+std::string PackNumbers(const double* numbers, size_t count);
+std::vector<double> UnpackNumbers(std::string_view bytes);
+std::string PackValues(const std::vector<Ratio>& values);
+std::vector<Ratio> UnpackValues(std::string_view bytes);
+
+/// Runs `row` for each row of `query`.
+absl::Status ForRows(Query& query, const std::function<absl::Status()>& row);
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_STORE_SQLITE_READS_H_
