@@ -1,0 +1,43 @@
+// The verbs. Each function adds its subcommands to the command line and, when one is chosen, leaves what to do in
+// context.action. Needs CLI11; nothing else of the program does but app.cc.
+#ifndef GRADELINE_CLIENT_CLI_COMMANDS_H_
+#define GRADELINE_CLIENT_CLI_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+
+#include "client/cli/context.h"
+
+namespace gradeline::cli {
+
+void AddGetAndDescribe(CLI::App& app, Context& context);
+void AddImport(CLI::App& app, Context& context);
+/// create split, create experiment; `create` is shared, so one function adds both.
+void AddCreate(CLI::App& app, Context& context);
+void AddCreateSplit(CLI::App& create, Context& context);
+void AddCreateExperiment(CLI::App& create, Context& context);
+/// start, cancel experiment; delete dataset.
+void AddLifecycle(CLI::App& app, Context& context);
+/// watch, wait experiment.
+void AddWatch(CLI::App& app, Context& context);
+void AddEval(CLI::App& app, Context& context);
+/// server status.
+void AddServer(CLI::App& app, Context& context);
+/// completion SHELL, and the hidden __complete that the shells call.
+void AddCompletion(CLI::App& app, Context& context);
+/// help TOPIC, version.
+void AddHelp(CLI::App& app, Context& context);
+
+/// The subcommand called `word`, by its name or an alias; null if there is none.
+CLI::App* FindSubcommand(CLI::App* app, const std::string& word);
+
+/// A flag that may be repeated and takes one value each time.
+CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                         const std::string& help);
+
+/// Splits "KEY=VALUE"; a usage error naming `flag` and its form where there is no '=' or no key.
+absl::Status SplitAssignment(const std::string& flag, const std::string& form, const std::string& text,
+                             std::string* key, std::string* value);
+
+}  // namespace gradeline::cli
+
+#endif  // GRADELINE_CLIENT_CLI_COMMANDS_H_

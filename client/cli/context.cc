@@ -1,0 +1,41 @@
+// See context.h.
+#include "client/cli/context.h"
+
+#include <random>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace gradeline::cli {
+
+absl::StatusOr<std::shared_ptr<client::Connection>> Context::Connect() {
+  if (connection_ == nullptr) {
+    client::ConnectOptions options;
+    if (timeout > absl::ZeroDuration()) {
+      options.connect_timeout = std::min(options.connect_timeout, timeout);
+    }
+    auto connection = client::Connect(server, options);
+    if (!connection.ok()) return connection.status();
+    connection_ = *std::move(connection);
+  }
+  return connection_;
+}
+
+std::string ResourceName(const char* collection, const std::string& id) {
+  return absl::StrContains(id, '/') || id.empty() ? id : absl::StrCat(collection, "/", id);
+}
+
+std::string RandomUuid() {
+  std::random_device source;
+  std::string out;
+  for (int i = 0; i < 8; ++i) {
+    uint32_t bits = source() & 0xffff;
+    if (i == 3) bits = (bits & 0x0fff) | 0x4000;
+    if (i == 4) bits = (bits & 0x3fff) | 0x8000;
+    absl::StrAppendFormat(&out, "%s%04x", i >= 2 && i <= 5 ? "-" : "", bits);
+  }
+  return out;
+}
+
+}  // namespace gradeline::cli

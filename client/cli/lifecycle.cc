@@ -1,0 +1,98 @@
+// start and cancel experiments, delete datasets.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/commands.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/resources.h"
+
+namespace gradeline::cli {
+namespace {
+
+struct Target {
+  std::string name, etag;
+};
+
+absl::Status Start(Context& context, const Target& target) {
+  v1::StartExperimentRequest request;
+  request.set_name(ResourceName("experiments", target.name));
+  request.set_etag(target.etag);
+  request.set_request_id(RandomUuid());
+  v1::StartExperimentResponse response;
+  if (absl::Status status = context.Call(&client::Connection::experiments,
+                                         &v1::ExperimentService::Stub::StartExperiment, request, &response);
+      !status.ok()) {
+    return status;
+  }
+  // Whole, so that scripts find the token, which is shown only here.
+  switch (context.form) {
+    case OutputForm::kTable:
+      PrintOne(response.experiment(), LookOf("experiment"), context.form, false, context.out);
+      context.out << "token " << response.attempt_token() << '\n';
+      break;
+    case OutputForm::kName:
+      PrintOne(response.experiment(), LookOf("experiment"), context.form, false, context.out);
+      break;
+    default:
+      PrintOne(response, {}, context.form, false, context.out);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Cancel(Context& context, const Target& target) {
+  v1::CancelExperimentRequest request;
+  request.set_name(ResourceName("experiments", target.name));
+  request.set_etag(target.etag);
+  request.set_request_id(RandomUuid());
+  v1::Experiment cancelled;
+  if (absl::Status status = context.Call(&client::Connection::experiments,
+                                         &v1::ExperimentService::Stub::CancelExperiment, request, &cancelled);
+      !status.ok()) {
+    return status;
+  }
+  PrintOne(cancelled, LookOf("experiment"), context.form, false, context.out);
+  return absl::OkStatus();
+}
+
+absl::Status DeleteDataset(Context& context, const Target& target) {
+  v1::DeleteDatasetRequest request;
+  request.set_name(ResourceName("datasets", target.name));
+  v1::DeleteDatasetResponse response;
+  if (absl::Status status =
+          context.Call(&client::Connection::datasets, &v1::DatasetService::Stub::DeleteDataset, request, &response);
+      !status.ok()) {
+    return status;
+  }
+  if (context.form == OutputForm::kTable) {
+    context.err << "deleted dataset " << IdOf(target.name) << '\n';
+  } else if (context.form == OutputForm::kName) {
+    context.out << IdOf(target.name) << '\n';
+  } else {
+    PrintOne(response, {}, context.form, false, context.out);
+  }
+  return absl::OkStatus();
+}
+
+void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind, const char* help, bool with_etag,
+             absl::Status (*run)(Context&, const Target&)) {
+  CLI::App* verb_app = app.add_subcommand(verb, help);
+  verb_app->require_subcommand(1);
+  CLI::App* kind_app = verb_app->add_subcommand(kind, help);
+  kind_app->alias(absl::StrCat(kind, "s"));
+  const auto target = std::make_shared<Target>();
+  kind_app->add_option("NAME", target->name, absl::StrCat("name of the ", kind))->required();
+  if (with_etag) kind_app->add_option("--etag", target->etag, "only if it still has this etag");
+  kind_app->callback(
+      [&context, target, run] { context.action = [&context, target, run] { return run(context, *target); }; });
+}
+
+}  // namespace
+
+void AddLifecycle(CLI::App& app, Context& context) {
+  AddVerb(app, context, "start", "experiment", "Open the first attempt and print the token that its workers need", true,
+          Start);
+  AddVerb(app, context, "cancel", "experiment", "End an experiment at once", true, Cancel);
+  AddVerb(app, context, "delete", "dataset", "Delete a dataset that no split uses", false, DeleteDataset);
+}
+
+}  // namespace gradeline::cli
