@@ -1,0 +1,204 @@
+// For tests of the ledger over a real database: a catalog with one architecture, two losses, a dataset, a split, an
+// experiment, and workers that keep what a real one keeps. Time stands still unless a test moves it.
+#ifndef GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
+#define GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
+
+#include <stdlib.h>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "gtest/gtest.h"
+#include "server/core/experiment/experiments.h"
+#include "server/store/sqlite/sqlite_store.h"
+#include "server/store/sqlite/test_registry.h"
+
+namespace gradeline {
+
+/// A folder that goes away with the test.
+class TestFolder {
+ public:
+  TestFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "gradeline-test-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~TestFolder() { std::filesystem::remove_all(path_); }
+  std::string File(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+class ManualClock : public Clock {
+ public:
+  int64_t UnixMillis() const override { return now_ms; }
+  int64_t MonotonicMillis() const override { return now_ms; }
+  std::atomic<int64_t> now_ms{1'000'000};
+};
+
+inline Experiment TestExperiment(int32_t world_size, int32_t epochs) {
+  Experiment experiment;
+  experiment.id = "e";
+  experiment.split = "s";
+  experiment.architecture = "net";
+  experiment.metrics = {"accuracy"};
+  experiment.training.epochs = epochs;
+  experiment.training.world_size = world_size;
+  return experiment;
+}
+
+/// Hears everything and remembers it.
+class TestListener : public RankListener {
+ public:
+  void OnCommitted(int64_t seq) override {
+    absl::MutexLock lock(&mutex);
+    committed = seq;
+  }
+  void OnSealed(const Seal& seal) override {
+    absl::MutexLock lock(&mutex);
+    seals.push_back(seal);
+  }
+  void OnRanks(const std::vector<int32_t>&, const std::vector<int32_t>& ranks) override {
+    absl::MutexLock lock(&mutex);
+    gone.insert(gone.end(), ranks.begin(), ranks.end());
+  }
+  void OnStop(ExperimentState state, const std::string& why) override {
+    absl::MutexLock lock(&mutex);
+    stopped = state;
+    reason = why;
+  }
+  void OnSuperseded() override {
+    absl::MutexLock lock(&mutex);
+    superseded = true;
+  }
+
+  /// Waits, and fails the test after ten seconds.
+  template <typename F>
+  bool Await(F condition) {
+    absl::MutexLock lock(&mutex);
+    const bool came = mutex.AwaitWithTimeout(absl::Condition(&condition), absl::Seconds(10));
+    EXPECT_TRUE(came) << "committed " << committed << ", " << seals.size() << " seals";
+    return came;
+  }
+  bool AwaitCommitted(int64_t seq) {
+    return Await([this, seq]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return committed >= seq; });
+  }
+  bool AwaitSeals(size_t count) {
+    return Await([this, count]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return seals.size() >= count; });
+  }
+  bool AwaitStop() {
+    return Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopped.has_value(); });
+  }
+
+  absl::Mutex mutex;
+  int64_t committed = 0;
+  std::vector<Seal> seals;
+  std::vector<int32_t> gone;
+  std::optional<ExperimentState> stopped;
+  std::string reason;
+  bool superseded = false;
+};
+
+/// Store and Experiments on one file; Restart gives the state that a new process would have.
+class TestWorld {
+ public:
+  explicit TestWorld(Experiments::Options options = {}) : options_(std::move(options)) {
+    if (options_.numerics.empty()) options_.numerics = "test";
+    Open();
+  }
+  /// Everything that the process had in memory is gone.
+  void Restart() {
+    experiments.reset();
+    store.reset();
+    Open();
+  }
+  /// Dataset d of 30 items in 3 classes, split s, experiment e, started.
+  void Start(int32_t world_size, int32_t epochs) { Start(TestExperiment(world_size, epochs)); }
+  void Start(const Experiment& experiment) {
+    MakeSplit();
+    const auto created = experiments->CreateExperiment(experiment, "", false);
+    ASSERT_TRUE(created.ok()) << created.status();
+    const auto started = experiments->Start("e", "", "");
+    ASSERT_TRUE(started.ok()) << started.status();
+    token = started->token;
+  }
+  void MakeSplit() {
+    Dataset dataset;
+    dataset.id = "d";
+    dataset.classes = {"a", "b", "c"};
+    std::vector<Item> items;
+    for (int i = 0; i < 30; ++i) items.push_back({0, absl::StrCat("file#", i), i % 3});
+    const auto imported = experiments->ImportDataset(dataset, items, "");
+    ASSERT_TRUE(imported.ok()) << imported.status();
+    Split split;
+    split.id = "s";
+    split.dataset = "d";
+    split.task = "classification";
+    split.percent = {70, 10, 20};
+    const auto made = experiments->CreateSplit(split, "", false);
+    ASSERT_TRUE(made.ok()) << made.status();
+  }
+  absl::StatusOr<std::shared_ptr<RankSession>> Join(int32_t rank, const std::shared_ptr<TestListener>& listener,
+                                                    char instance = 'a') {
+    JoinRequest request;
+    request.experiment = "e";
+    request.token = token;
+    request.rank = rank;
+    request.world_size = experiments->GetExperiment("e")->training.world_size;
+    request.instance = std::string(16, instance);
+    return experiments->Join(request, listener);
+  }
+  std::vector<Seal> Seals() const { return experiments->ListEpochs("e", 1000, "")->items; }
+  Experiment Get() const { return *experiments->GetExperiment("e"); }
+  std::string path() const { return folder_.File("g.db"); }
+
+  ManualClock clock;
+  std::shared_ptr<Store> store;
+  std::unique_ptr<Experiments> experiments;
+  std::string token;
+  SqliteOptions sqlite;
+
+ private:
+  void Open() {
+    sqlite.path = path();
+    auto opened = OpenSqliteStore(sqlite);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    store = *opened;
+    experiments = std::make_unique<Experiments>(store, TestRegistry(), &clock, options_);
+  }
+  TestFolder folder_;
+  Experiments::Options options_;
+};
+
+/// Head 0 is "classification" (ratio, two components, accuracy), head 1 is "aux" (batchwise, in training alone).
+inline Record TestRecord(int64_t seq, RecordKey key, double value, int64_t items = 10) {
+  Record record;
+  record.seq = seq;
+  record.key = key;
+  record.items = items;
+  record.digest.fill(static_cast<uint8_t>(seq));
+  record.values.resize(key.head == 0 ? 2 : 1, {value * static_cast<double>(items), static_cast<double>(items)});
+  if (key.head == 0) record.metrics = {value, static_cast<double>(items)};
+  return record;
+}
+
+/// Reports and waits for the fate.
+inline std::pair<RecordFate, absl::Status> ReportNow(RankSession& session, Record record) {
+  std::promise<std::pair<RecordFate, absl::Status>> promise;
+  session.Report(std::move(record), [&promise](RecordFate fate, const absl::Status& status) {
+    promise.set_value({fate, status});
+  });
+  return promise.get_future().get();
+}
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
