@@ -26,7 +26,7 @@ from gradeline.tensors import Array, to_wire
 _log = logging.getLogger("gradeline")
 
 HEARTBEAT_SECONDS = 3.0
-_FINISHED = (wire.STATES["SUCCEEDED"], wire.STATES["EARLY_STOPPED"])
+_FINISHED = ("SUCCEEDED", "EARLY_STOPPED")
 # A call that the transport, not the server, ended with one of these is tried again.
 _TRANSPORT = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED")
 
@@ -277,15 +277,14 @@ class Worker:
     # The stream's thread.
 
     def _run(self) -> None:
-        while True:
-            retry_after: Optional[float] = None
+        delay: Optional[float] = 0.0
+        while delay is not None:
             try:
                 self._converse()
                 self._hang_up()
                 return
             except grpc.RpcError as failure:
                 error = from_rpc(failure, self._address)
-                retry_after = error.retry_after
             except _ConnectionLost:
                 error = GradelineError("UNAVAILABLE", f"the server at {self._address} ended the stream")
             except Exception as defect:  # never leave the trainer waiting for a dead thread
@@ -295,18 +294,27 @@ class Worker:
             with self._changed:
                 self._live = False
                 self._hang_up()
-                if self._over or self._goodbye_was_taken(error):
-                    self._over = True
-                    self._changed.notify_all()
+                delay = self._after(error)
+                if delay is not None and self._changed.wait_for(lambda: self._over, delay):
                     return
-                delay = self._backoff.next(retry_after) if _may_retry(error) else None
-                if delay is None:
-                    if self._backoff.attempts:
-                        error.message += f" (after {self._backoff.attempts} attempts)"
-                    self._fail(error)
-                    return
-                if self._changed.wait_for(lambda: self._over, delay):
-                    return
+
+    def _after(self, error: GradelineError) -> Optional[float]:
+        """The stream ended with an error: seconds until the next attempt, or None if there is to be none."""
+        if self._over or self._goodbye_was_taken(error):
+            self._over = True
+            self._changed.notify_all()
+            return None
+        if error.reason == "EXPERIMENT_ENDED" and self._welcome is not None:
+            stopped = Stopped(error.metadata["state"], "")
+            stopped.message = error.message
+            self._fail(stopped)
+            return None
+        delay = self._backoff.next(error.retry_after) if _may_retry(error) else None
+        if delay is None:
+            if self._backoff.attempts:
+                error.message += f" (after {self._backoff.attempts} attempts)"
+            self._fail(error)
+        return delay
 
     def _converse(self) -> None:
         with self._changed:
@@ -325,8 +333,9 @@ class Worker:
 
     def _goodbye_was_taken(self, error: GradelineError) -> bool:
         """Whether a goodbye reached the books although its answer was lost: the rank then is no longer to be had."""
-        only_bye_left = self._bye is not None and self._journal.uncommitted <= 1 and self._journal.unanswered == 0
-        return only_bye_left and error.from_server and error.code == "FAILED_PRECONDITION"
+        return self._bye is not None and (
+            error.reason == "RANK_DONE" or (error.reason == "EXPERIMENT_ENDED" and error.metadata["state"] in _FINISHED)
+        )
 
     # Answers, under the lock.
 
@@ -382,10 +391,11 @@ class Worker:
         self.suspect_ranks, self.gone_ranks = list(ranks.suspect), list(ranks.gone)
 
     def _on_stop(self, stop: Any) -> None:
-        if self._bye is not None and stop.state in _FINISHED:
+        state = wire.word(wire.STATES, stop.state)
+        if self._bye is not None and state in _FINISHED:
             self._over = True
         else:
-            self._fail(Stopped(wire.word(wire.STATES, stop.state), stop.reason))
+            self._fail(Stopped(state, stop.reason))
 
     def _seal(self, epoch: Any) -> None:
         if epoch.attempt == self._welcome.attempt:
@@ -426,5 +436,6 @@ def _check_size(request: Any, most: int) -> None:
 
 def _may_retry(error: GradelineError) -> bool:
     if error.from_server:
-        return error.code == "UNAVAILABLE" or error.retry_after is not None
+        # FENCED: the attempt closed or the rank was given away; joining again tells which.
+        return error.code == "UNAVAILABLE" or error.retry_after is not None or error.reason == "FENCED"
     return error.code in _TRANSPORT

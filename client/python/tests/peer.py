@@ -18,6 +18,15 @@ from gradeline.tensors import from_wire, to_wire
 STATES, VERDICTS = wire.STATES, wire.VERDICTS
 
 
+def abort(context: Any, code: str, reason: str, **metadata: str) -> None:
+    """Ends a call as the server does: with a google.rpc.Status in the trailer."""
+    info = wire.ErrorInfo(reason=reason, domain="gradeline", metadata=metadata)
+    status = wire.Status(code=grpc.StatusCode[code].value[0], message=reason.lower())
+    status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString())
+    context.set_trailing_metadata([("grpc-status-details-bin", status.SerializeToString())])
+    context.abort(grpc.StatusCode[code], status.message)
+
+
 class Peer:
     def __init__(self) -> None:
         self.credits, self.max_uncommitted, self.max_message_bytes = 4, 1024, 1 << 20

@@ -6,12 +6,11 @@ import time
 import unittest
 from unittest import mock
 
-import grpc
 import numpy as np
 
 import gradeline
 import gradeline.worker
-from peer import Peer
+from peer import Peer, abort
 
 
 def inputs(value: float = 1.0) -> dict:
@@ -172,11 +171,25 @@ class WorkerTest(unittest.TestCase):
             self.batch(worker, 1)
 
     def test_a_goodbye_whose_answer_was_lost_is_found_in_the_books(self) -> None:
-        self.peer.lose = {2}
-        worker = self.join()
-        self.batch(worker, 0)
-        worker.finish()
-        self.assertEqual(self.peer.kinds(), ["batch", "bye"])
+        cases = (("RANK_DONE", {}), ("EXPERIMENT_ENDED", {"state": "SUCCEEDED"}))
+        for reason, metadata in cases:
+            with self.subTest(reason=reason):
+                self.setUp()
+                self.peer.lose = {2}
+                self.peer.hello_error = lambda context: abort(context, "FAILED_PRECONDITION", reason, **metadata)
+                worker = self.join()
+                self.batch(worker, 0)
+                worker.finish()
+                self.assertEqual(self.peer.kinds(), ["batch", "bye"])
+
+    def test_an_experiment_that_ended_meanwhile_stops_the_rank(self) -> None:
+        self.peer.lose = {1}
+        self.peer.hello_error = lambda context: abort(
+            context, "FAILED_PRECONDITION", "EXPERIMENT_ENDED", state="CANCELLED"
+        )
+        with self.assertRaises(gradeline.Stopped) as caught:
+            self.batch(self.join(), 0)
+        self.assertEqual(caught.exception.state, "CANCELLED")
 
     def test_an_error_inside_with_fails_the_experiment(self) -> None:
         with self.assertRaises(RuntimeError):
@@ -209,7 +222,7 @@ class WorkerTest(unittest.TestCase):
         self.assertIn(self.peer.address, str(caught.exception))
 
     def test_an_error_of_the_server_is_not_tried_again(self) -> None:
-        self.peer.hello_error = lambda context: context.abort(grpc.StatusCode.PERMISSION_DENIED, "wrong token")
+        self.peer.hello_error = lambda context: abort(context, "PERMISSION_DENIED", "WRONG_TOKEN")
         self.peer.lose = {1}
         worker = self.join()
         with self.assertRaises(gradeline.GradelineError) as caught:

@@ -1,21 +1,26 @@
 """The network of the demo: the catalog's small-cnn."""
 
+from typing import List
+
 import torch
 from torch import nn
 
+SIDE = 28  # pixels of an image's side
 
-def small_cnn(classes: int, seed: int) -> nn.Module:
-    """Two convolutions and two dense layers for grey images of 28 x 28; equal weights for equal seeds."""
+
+def small_cnn(
+    classes: int, seed: int, channels: int = 32, blocks: int = 2, hidden: int = 128, dropout: float = 0
+) -> nn.Module:
+    """For grey images; parameters and their defaults are the catalog's. Equal weights for equal seeds."""
     torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.MaxPool2d(2),
-        nn.ReLU(),
-        nn.Conv2d(16, 32, 3, padding=1),
-        nn.MaxPool2d(2),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(32 * 7 * 7, 128),
-        nn.ReLU(),
-        nn.Linear(128, classes),
-    )
+    layers: List[nn.Module] = []
+    inner = 1
+    for block in range(int(blocks)):
+        outer = int(channels) << block
+        layers += [nn.Conv2d(inner, outer, 3, padding=1), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()]
+        inner = outer
+    side = -(-SIDE // 2 ** int(blocks))
+    layers += [nn.Flatten(), nn.Linear(inner * side * side, int(hidden)), nn.ReLU()]
+    if dropout > 0:
+        layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers, nn.Linear(int(hidden), classes))

@@ -8,6 +8,7 @@ from typing import Any, Optional, Tuple
 
 import gradeline
 from gradeline import wire
+from gradeline.client import struct
 
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
@@ -57,6 +58,7 @@ def create_experiment(client: gradeline.Client, split: str, training: Any) -> An
             "name": f"experiments/demo-{number}",
             "split": split,
             "architecture": "small-cnn",
+            "architecture_parameters": struct({"channels": 16, "blocks": 2, "hidden": 128}),
             "metrics": ["accuracy"],
             "training": training,
         }

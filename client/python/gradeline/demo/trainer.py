@@ -33,7 +33,8 @@ class Trainer:
         self.parts = {part: self._images(client, part) for part in ("train", "validation", "test")}
         share = self.split.train_count // worker.world_size
         self.steps = max(1, math.ceil(share / self.training.batch_size))
-        self.model = DistributedDataParallel(small_cnn(len(dataset.classes), self.training.seed))
+        architecture = dict(worker.experiment.architecture_parameters)
+        self.model = DistributedDataParallel(small_cnn(len(dataset.classes), self.training.seed, **architecture))
         self.optimiser = torch.optim.Adam(self.model.parameters())
         self.loss = gradeline.torch.Loss(worker)
 
