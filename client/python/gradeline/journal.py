@@ -79,13 +79,19 @@ class Journal:
         later = [self._entries.pop(number) for number in list(self._entries) if number >= seq][1:]
         self.last_seq = seq - 1
         for moved in later:
-            self._number(moved)
+            self._renumber(moved)
         return entry, [moved.request for moved in later]
 
     def _number(self, entry: Entry) -> None:
         self.last_seq += 1
         entry.seq = getattr(entry.request, entry.kind).seq = self.last_seq
         self._entries[entry.seq] = entry
+
+    def _renumber(self, entry: Entry) -> None:
+        request = wire.TrainRequest()  # the old one may still be on its way out
+        request.CopyFrom(entry.request)
+        entry.request = request
+        self._number(entry)
 
     def rejoined(self, committed_seq: int) -> List[Any]:
         """A new stream begins, with everything up to a seq durable: the requests to send, in seq order.
@@ -98,7 +104,7 @@ class Journal:
         durable = [e for e in self._until(committed_seq) if e.kind == "batch"]
         for entry in durable:
             del self._entries[entry.seq]
-            self._number(entry)
+            self._renumber(entry)
         requests = []
         for entry in self._entries.values():
             if entry.record is not None:
