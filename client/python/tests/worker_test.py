@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 
 import gradeline
-import gradeline.worker
+import gradeline.link
 from peer import Peer, abort
 
 
@@ -207,7 +207,7 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual(worker.committed_seq, 1)
 
     def test_heartbeats_come_by_themselves_and_say_paused(self) -> None:
-        with mock.patch.object(gradeline.worker, "HEARTBEAT_SECONDS", 0.01):
+        with mock.patch.object(gradeline.link, "HEARTBEAT_SECONDS", 0.01):
             worker = self.join()
             with worker.paused():
                 self.until(lambda: any(r.heartbeat.paused for r in self.peer.received))
