@@ -9,7 +9,7 @@ namespace {
 // Each list is in the order of its enum's numbers, from 1.
 constexpr std::array<const char*, 3> kPhases = {"train", "validation", "test"};
 constexpr std::array<const char*, 8> kStates = {"DRAFT",         "QUEUED",    "RUNNING", "SUCCEEDED",
-                                                     "EARLY_STOPPED", "CANCELLED", "FAILED",  "LOST"};
+                                                "EARLY_STOPPED", "CANCELLED", "FAILED",  "LOST"};
 constexpr std::array<const char*, 5> kRankStates = {"FREE", "HELD", "SUSPECT", "GONE", "DONE"};
 
 template <typename E, size_t n>

@@ -218,7 +218,10 @@ void CheckTraining(const Training& training, Problems& problems) {
   }
 }
 
-void CheckMetrics(const Experiment& experiment, Problems& problems) {
+// `signals`: of the architecture's heads; empty if there are problems with it, and then at least the names are checked.
+void CheckMetrics(const Experiment& experiment, std::vector<std::string> signals, Problems& problems) {
+  const bool names_only = signals.empty();
+  if (names_only) signals.push_back("");
   std::set<std::string> seen;
   for (size_t i = 0; i < experiment.metrics.size(); ++i) {
     const std::string field = absl::StrCat("metrics[", i, "]");
@@ -228,16 +231,10 @@ void CheckMetrics(const Experiment& experiment, Problems& problems) {
       continue;
     }
     absl::Status last;
-    bool fits = experiment.heads.empty();
-    for (const ResolvedHead& head : experiment.heads) {
-      const auto metric = FindMetric(id, head.signal);
-      fits = fits || metric.ok();
-      if (!metric.ok()) last = metric.status();
-    }
-    // Without heads (they have problems of their own) at least the name is checked.
-    if (experiment.heads.empty()) {
-      last = FindMetric(id, "").status();
-      fits = !absl::IsNotFound(last);
+    bool fits = false;
+    for (const std::string& signal : signals) {
+      last = FindMetric(id, signal).status();
+      fits = fits || last.ok() || (names_only && !absl::IsNotFound(last));
     }
     if (!fits) problems.Merge(field, last);
   }
@@ -255,12 +252,16 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
   experiment.heads.clear();
   const auto architecture = registry.catalog().FindArchitecture(experiment.task, experiment.architecture);
   problems.Merge("architecture", architecture.status());
+  std::vector<std::string> signals;
   if (architecture.ok()) {
     const auto heads = registry.catalog().ResolveHeads(**architecture, experiment.architecture_params);
     problems.Merge("architectureParameters", heads.status());
     if (heads.ok() && split.ok()) experiment.heads = HeadResolver(registry, experiment, problems).Run(*heads);
+    if (heads.ok()) {
+      for (const Head& head : *heads) signals.push_back(head.signal);
+    }
   }
-  CheckMetrics(experiment, problems);
+  CheckMetrics(experiment, std::move(signals), problems);
   CheckTraining(experiment.training, problems);
   return problems.ToStatus();
 }

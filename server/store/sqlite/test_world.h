@@ -19,7 +19,7 @@
 #include "gtest/gtest.h"
 #include "server/core/experiment/experiments.h"
 #include "server/store/sqlite/sqlite_store.h"
-#include "server/store/sqlite/test_registry.h"
+#include "server/core/experiment/test_registry.h"
 
 namespace gradeline {
 

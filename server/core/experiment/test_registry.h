@@ -1,6 +1,6 @@
 // For tests of the ledger: two losses that are never computed, and a catalog with one architecture that uses them.
-#ifndef GRADELINE_SERVER_STORE_SQLITE_TEST_REGISTRY_H_
-#define GRADELINE_SERVER_STORE_SQLITE_TEST_REGISTRY_H_
+#ifndef GRADELINE_SERVER_CORE_EXPERIMENT_TEST_REGISTRY_H_
+#define GRADELINE_SERVER_CORE_EXPERIMENT_TEST_REGISTRY_H_
 
 #include <limits>
 #include <memory>
@@ -164,4 +164,4 @@ inline std::shared_ptr<const LossRegistry> TestRegistry() {
 
 }  // namespace gradeline
 
-#endif  // GRADELINE_SERVER_STORE_SQLITE_TEST_REGISTRY_H_
+#endif  // GRADELINE_SERVER_CORE_EXPERIMENT_TEST_REGISTRY_H_

@@ -1,0 +1,77 @@
+#include "server/core/experiment/codec.h"
+
+#include "gtest/gtest.h"
+
+namespace gradeline {
+namespace {
+
+Experiment Everything() {
+  Experiment experiment;
+  experiment.id = "e";
+  experiment.split = "s";
+  experiment.architecture = "net";
+  experiment.task = "classification";
+  experiment.architecture_params = {{"a", 1.5}, {"b", true}, {"c", std::string("w")}, {"d", std::vector<double>{1, 2}}};
+  experiment.losses = {{"h", "l", {{"gamma", 2.0}}, 0.5, Reduction::kSum}, {"g", "m", {}, std::nullopt, std::nullopt}};
+  experiment.metrics = {"accuracy"};
+  experiment.training.world_size = 3;
+  experiment.training.test_ranks = PhaseRanks::kFirst;
+  experiment.state = ExperimentState::kFailed;
+  experiment.reason = std::string("why\0not", 7);
+  experiment.revision = 12;
+  ResolvedHead head;
+  head.head = "h";
+  head.component_weights = {1, 0.25};
+  head.phases = {Phase::kTrain, Phase::kTest};
+  experiment.heads = {head};
+  experiment.numerics = "n";
+  return experiment;
+}
+
+TEST(Codec, ExperimentsComeBackWhole) {
+  const Experiment experiment = Everything();
+  const std::string bytes = Encode(experiment);
+  const auto back = Decode<Experiment>(bytes);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(Encode(*back), bytes);
+  EXPECT_EQ(back->architecture_params, experiment.architecture_params);
+  EXPECT_EQ(back->losses[0].weight, 0.5);
+  EXPECT_FALSE(back->losses[1].weight.has_value());
+  EXPECT_EQ(back->reason, experiment.reason);
+  EXPECT_EQ(back->training.test_ranks, PhaseRanks::kFirst);
+  EXPECT_EQ(back->heads[0].phases, experiment.heads[0].phases);
+}
+
+TEST(Codec, SealsComeBackWhole) {
+  Seal seal;
+  seal.missing_ranks = {1, 4};
+  seal.components = {{.head = 1, .component = 2, .numerator = 0.1, .batch_mean = true}};
+  seal.metrics = {{1, "accuracy", 0.75, 8}};
+  seal.refused = {{3, 2}};
+  const auto back = Decode<Seal>(Encode(seal));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(Encode(*back), Encode(seal));
+  EXPECT_EQ(back->components[0].numerator, 0.1);
+  EXPECT_EQ(back->refused, seal.refused);
+}
+
+TEST(Codec, EveryCutAndEveryTailIsRefused) {
+  const std::string bytes = Encode(Everything());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(Decode<Experiment>(std::string_view(bytes).substr(0, size)).status().code(), absl::StatusCode::kInternal);
+  }
+  EXPECT_FALSE(Decode<Experiment>(bytes + "x").ok());
+  std::string newer = bytes;
+  newer[0] = 2;
+  EXPECT_FALSE(Decode<Experiment>(newer).ok());
+}
+
+TEST(Codec, DigestsTellMethodsAndContentsApart) {
+  EXPECT_EQ(DigestOf("Start", "e"), DigestOf("Start", "e"));
+  EXPECT_NE(DigestOf("Start", "e"), DigestOf("Cancel", "e"));
+  EXPECT_NE(DigestOf("Start", "e"), DigestOf("Start", "f"));
+  EXPECT_NE(DigestOf(DigestOf("Start", "e"), "x"), DigestOf(DigestOf("Start", "f"), "x"));
+}
+
+}  // namespace
+}  // namespace gradeline

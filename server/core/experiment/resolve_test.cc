@@ -1,0 +1,178 @@
+#include "server/core/experiment/resolve.h"
+
+#include "gmock/gmock.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/test_registry.h"
+
+namespace gradeline {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Split GoodSplit() {
+  Split split;
+  split.id = "s";
+  split.task = "classification";
+  return split;
+}
+
+Experiment GoodExperiment() {
+  Experiment experiment;
+  experiment.id = "e";
+  experiment.split = "s";
+  experiment.architecture = "net";
+  experiment.metrics = {"accuracy"};
+  return experiment;
+}
+
+HeadLoss Asked(std::string head, std::string loss, ParamMap params = {}) {
+  HeadLoss asked;
+  asked.head = std::move(head);
+  asked.loss = std::move(loss);
+  asked.params = std::move(params);
+  return asked;
+}
+
+std::vector<std::string> FieldsOf(const absl::Status& status) {
+  std::vector<std::string> fields;
+  for (const auto& violation : FieldViolationsOf(status)) fields.push_back(violation.field);
+  return fields;
+}
+
+TEST(Resolve, DefaultsFillEveryHead) {
+  Experiment experiment = GoodExperiment();
+  const absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(experiment.task, "classification");
+  EXPECT_EQ(experiment.catalog_digest, "digest");
+  ASSERT_EQ(experiment.heads.size(), 2u);
+  const ResolvedHead& head = experiment.heads[0];
+  EXPECT_EQ(head.loss, "ratio");
+  EXPECT_EQ(head.plugin_digest, "built-in");
+  EXPECT_EQ(head.loss_version, 1u);
+  EXPECT_EQ(head.reduction, Reduction::kMean);
+  EXPECT_THAT(head.inputs, ElementsAre("prediction: N c logits", "target: N labels"));
+  EXPECT_THAT(head.components, ElementsAre("first", "second"));
+  EXPECT_THAT(head.component_weights, ElementsAre(1, 0.5));
+  EXPECT_EQ(std::get<double>(head.params.at("gamma")), 2);
+  EXPECT_EQ(head.phases.size(), 3u);
+  EXPECT_THAT(experiment.heads[1].phases, ElementsAre(Phase::kTrain));
+  EXPECT_EQ(experiment.heads[1].weight, 0.5);
+}
+
+TEST(Resolve, WhatIsAskedForGoesFirst) {
+  Experiment experiment = GoodExperiment();
+  experiment.losses = {Asked("classification", "ratio", {{"gamma", 3.0}, {"share", 0.25}})};
+  experiment.losses[0].weight = 4;
+  experiment.losses[0].reduction = Reduction::kSum;
+  const absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(experiment.heads[0].weight, 4);
+  EXPECT_EQ(experiment.heads[0].reduction, Reduction::kSum);
+  EXPECT_EQ(std::get<double>(experiment.heads[0].params.at("gamma")), 3);
+  EXPECT_THAT(experiment.heads[0].component_weights, ElementsAre(1, 0.25));
+}
+
+TEST(Resolve, AGivenNormaliserMakesTheReductionGiven) {
+  Experiment experiment = GoodExperiment();
+  experiment.architecture = "given";
+  ASSERT_TRUE(ResolveExperiment(*TestRegistry(), GoodSplit(), experiment).ok());
+  EXPECT_EQ(experiment.heads[0].reduction, Reduction::kGiven);
+}
+
+TEST(Resolve, EverythingWrongIsSaidAtOnce) {
+  Experiment experiment = GoodExperiment();
+  experiment.id = "E";
+  experiment.architecture_params = {{"depth", 2.0}};
+  experiment.losses = {Asked("clasification", "ratio"), Asked("classification", "ration"), Asked("aux", "ratio")};
+  experiment.losses[1].weight = -1;
+  experiment.losses[2].reduction = Reduction::kNone;
+  experiment.metrics = {"acuracy", "acuracy"};
+  experiment.training = {.epochs = 0, .batch_size = 1 << 21, .learning_rate = 0, .world_size = 4097};
+  const absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(FieldsOf(status),
+              ElementsAre("name", "losses[0].head", "losses[1].weight", "losses[2].reduction", "losses[1].loss",
+                          "losses[2].loss", "metrics[0]", "metrics[1]", "training.epochs", "training.batchSize",
+                          "training.worldSize", "training.learningRate"))
+      << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("classification"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("ratio"));
+}
+
+TEST(Resolve, ParametersAreNamedByTheirPath) {
+  Experiment experiment = GoodExperiment();
+  experiment.architecture_params = {{"depht", 2.0}};
+  absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  EXPECT_THAT(FieldsOf(status), ElementsAre("architectureParameters.depht")) << status;
+  experiment = GoodExperiment();
+  experiment.losses = {Asked("classification", "ratio", {{"gamma", 9.0}, {"gama", 1.0}})};
+  status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  EXPECT_THAT(FieldsOf(status), testing::UnorderedElementsAre("losses[0].params.gama", "losses[0].params.gamma"))
+      << status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Resolve, ALossThatIsNotValidAloneIsAPrecondition) {
+  Experiment experiment = GoodExperiment();
+  experiment.losses = {Asked("aux", "ratio")};
+  const absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(FieldsOf(status), ElementsAre("losses[0].loss"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("batchwise"));
+}
+
+TEST(Resolve, ADefaultThatIsNotLoadedNamesHeadLossAndTheValidOnes) {
+  Experiment experiment = GoodExperiment();
+  experiment.architecture = "broken";
+  const absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(status.message()),
+              testing::AllOf(HasSubstr("head classification"), HasSubstr("elsewhere"), HasSubstr("valid: ratio")));
+  // Naming another loss helps.
+  experiment.losses = {Asked("classification", "ratio")};
+  EXPECT_TRUE(ResolveExperiment(*TestRegistry(), GoodSplit(), experiment).ok());
+}
+
+TEST(Resolve, TheSplitsTaskMustBeTheArchitectures) {
+  Experiment experiment = GoodExperiment();
+  experiment.architecture = "regressor";
+  experiment.metrics.clear();
+  absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(FieldsOf(status), ElementsAre("architecture"));
+  experiment = GoodExperiment();
+  experiment.architecture = "nett";
+  status = ResolveExperiment(*TestRegistry(), absl::NotFoundError("no split is called \"s\""), experiment);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(FieldsOf(status), ElementsAre("split", "architecture"));
+}
+
+TEST(Resolve, AMetricMustFitAHead) {
+  Experiment experiment = GoodExperiment();
+  Split split = GoodSplit();
+  split.task = "regression";
+  experiment.architecture = "regressor";
+  const absl::Status status = ResolveExperiment(*TestRegistry(), split, experiment);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(FieldsOf(status), ElementsAre("metrics[0]"));
+}
+
+TEST(LoadHeads, UsesWhatWasResolvedAndRefusesAnotherVersion) {
+  Experiment experiment = GoodExperiment();
+  const auto registry = TestRegistry();
+  ASSERT_TRUE(ResolveExperiment(*registry, GoodSplit(), experiment).ok());
+  const auto heads = LoadHeads(*registry, experiment);
+  ASSERT_TRUE(heads.ok()) << heads.status();
+  EXPECT_EQ((*heads)[0].loss.info().id, "ratio");
+  EXPECT_EQ((*heads)[0].metrics.size(), 1u);
+  EXPECT_EQ((*heads)[1].metrics.size(), 0u);
+  experiment.heads[0].loss_version = 7;
+  const absl::Status status = LoadHeads(*registry, experiment).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), testing::AllOf(HasSubstr("version 7"), HasSubstr("version 1")));
+}
+
+}  // namespace
+}  // namespace gradeline
