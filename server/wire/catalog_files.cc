@@ -1,0 +1,331 @@
+#include "server/wire/catalog_files.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gradeline/config/v1/catalog.pb.h"
+#include "server/core/base/status.h"
+#include "server/wire/params.h"
+#include "server/wire/yaml_reader.h"
+
+namespace gradeline {
+namespace {
+
+namespace fs = std::filesystem;
+namespace pb = config::v1;
+
+struct SourceFile {
+  std::string name;  // "architectures/u-net.yaml"
+  std::string text;
+};
+
+template <typename Message>
+struct Parsed {
+  std::string name;
+  Message message;
+  YamlLines lines;
+  std::string At(const std::string& path) const { return absl::StrCat(name, ":", LineOf(lines, path), ": ", path); }
+};
+using TaskSource = Parsed<pb::TaskFile>;
+using ArchitectureSource = Parsed<pb::ArchitectureFile>;
+
+absl::StatusOr<std::vector<SourceFile>> ReadFolder(const std::string& directory, const std::string& folder) {
+  std::vector<SourceFile> files;
+  std::error_code error;
+  for (fs::directory_iterator at(fs::path(directory) / folder, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() == ".yaml")
+      files.push_back({absl::StrCat(folder, "/", at->path().filename().string()), ""});
+  }
+  if (error) {
+    return absl::NotFoundError(
+        absl::StrCat("cannot read the catalog's folder ", directory, "/", folder, ": ", error.message()));
+  }
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (SourceFile& file : files)
+    GRADELINE_RETURN_IF_ERROR(ReadTextFile(absl::StrCat(directory, "/", file.name), file.text));
+  return files;
+}
+
+std::string DigestOf(const std::vector<SourceFile>& files) {
+  std::string all;
+  for (const SourceFile& file : files) absl::StrAppend(&all, file.name, "\n", file.text.size(), "\n", file.text);
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest.data());
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+template <typename Message>
+std::vector<Parsed<Message>> ParseAll(const std::vector<SourceFile>& files, Violations& violations) {
+  std::vector<Parsed<Message>> parsed;
+  for (const SourceFile& file : files) {
+    Parsed<Message>& next = parsed.emplace_back();
+    next.name = file.name;
+    violations.Merge("", ReadYaml(file.text, file.name, next.message, &next.lines));
+    const std::string stem = fs::path(file.name).stem().string();
+    if (next.message.id() != stem) {
+      violations.Add(next.At("id"), absl::StrCat("is \"", next.message.id(), "\"; allowed is the file's name, ", stem));
+    }
+  }
+  return parsed;
+}
+
+ByParam ToByParam(const pb::Word& word) {
+  return {word.value(), word.by(), {word.cases().begin(), word.cases().end()}};
+}
+
+std::vector<std::string> ToVector(const google::protobuf::RepeatedPtrField<std::string>& words) {
+  return {words.begin(), words.end()};
+}
+
+/// Turns one architecture with all that it extends into the core's form, and remembers where each part was written.
+class Composer {
+ public:
+  Composer(const std::map<std::string, const ArchitectureSource*>& sources, Violations& violations)
+      : sources_(sources), violations_(violations) {}
+
+  void Compose(const ArchitectureSource& source) {
+    architecture.id = source.message.id();
+    architecture.title = source.message.title();
+    architecture.doc = source.message.help();
+    own_ = &source;
+    Overlay(source);
+  }
+
+  ArchitectureInfo architecture;
+
+  /// Where a violation of Catalog::Make below "architectures.<id>." was written.
+  std::string Where(const std::string& path) const {
+    size_t index = 0;
+    if (path.rfind("heads[", 0) == 0) {
+      const size_t close = path.find(']');
+      if (absl::SimpleAtoi(path.substr(6, close - 6), &index) && index < head_sources_.size()) {
+        const auto& [source, own_index] = head_sources_[index];
+        return source->At(absl::StrCat("heads[", own_index, "]", path.substr(close + 1)));
+      }
+    }
+    if (path.rfind("parameters.", 0) == 0) {
+      const auto found = param_sources_.find(path.substr(11, path.find('.', 11) - 11));
+      if (found != param_sources_.end()) return found->second->At(path);
+    }
+    return own_->At(path);
+  }
+
+ private:
+  void Overlay(const ArchitectureSource& source) {
+    chain_.push_back(source.message.id());
+    if (!source.message.extends().empty()) Extend(source);
+    if (source.message.tasks_size() > 0) architecture.tasks = ToVector(source.message.tasks());
+    for (const auto& [name, parameter] :
+         std::map<std::string, pb::Parameter>(source.message.parameters().begin(), source.message.parameters().end())) {
+      SetParam(source, name, parameter);
+    }
+    for (int i = 0; i < source.message.heads_size(); ++i) SetHead(source, i);
+  }
+
+  void Extend(const ArchitectureSource& source) {
+    const std::string& other = source.message.extends();
+    const auto found = sources_.find(other);
+    if (found == sources_.end()) {
+      std::vector<std::string> known;
+      for (const auto& [id, unused] : sources_) known.push_back(id);
+      const std::vector<std::string> near = NearNames(other, known);
+      violations_.Add(source.At("extends"), absl::StrCat("is \"", other, "\", which is no architecture; ",
+                                                         near.empty() ? "known: " : "did you mean ",
+                                                         absl::StrJoin(near.empty() ? known : near, ", ")));
+    } else if (std::find(chain_.begin(), chain_.end(), other) != chain_.end()) {
+      violations_.Add(source.At("extends"),
+                      absl::StrCat("goes round: ", absl::StrJoin(chain_, " extends "), " extends ", other));
+    } else {
+      Overlay(*found->second);
+    }
+  }
+
+  void SetParam(const ArchitectureSource& source, const std::string& name, const pb::Parameter& from) {
+    ParamSpec spec;
+    spec.name = name;
+    spec.doc = from.help();
+    spec.unit = from.unit();
+    spec.group = from.group();
+    spec.choices = ToVector(from.choices());
+    spec.min = from.has_min() ? from.min() : -std::numeric_limits<double>::infinity();
+    spec.max = from.has_max() ? from.max() : std::numeric_limits<double>::infinity();
+    spec.flags =
+        (from.min_exclusive() ? uint32_t{GDL_MIN_OPEN} : 0) | (from.max_exclusive() ? uint32_t{GDL_MAX_OPEN} : 0);
+    spec.kind = static_cast<uint32_t>(from.kind());
+    const std::string path = absl::StrCat("parameters.", name);
+    if (from.kind() == pb::PARAMETER_KIND_UNSPECIFIED) {
+      violations_.Add(source.At(path), "has no kind; allowed are number, integer, bool, choice");
+      return;
+    }
+    if (spec.choices.empty() == (spec.kind == GDL_CHOICE)) {
+      violations_.Add(source.At(path + ".choices"),
+                      spec.choices.empty() ? "is missing for a choice" : "is given, and this is no choice");
+    }
+    SetDefault(source, path + ".default", from, spec);
+    const auto same = [&](const ParamSpec& other) { return other.name == name; };
+    const auto found = std::find_if(architecture.params.begin(), architecture.params.end(), same);
+    if (found == architecture.params.end()) {
+      architecture.params.push_back(std::move(spec));
+    } else {
+      *found = std::move(spec);
+    }
+    param_sources_[name] = &source;
+  }
+
+  void SetDefault(const ArchitectureSource& source, const std::string& path, const pb::Parameter& from,
+                  ParamSpec& spec) {
+    using Value = google::protobuf::Value;
+    const Value& value = from.default_();
+    if (!from.has_default_()) {
+      violations_.Add(source.At(path), "is missing");
+    } else if (spec.kind == GDL_CHOICE) {
+      // A choice may look like a number or a bool: "18" of ResNet's depths.
+      std::string word = value.string_value();
+      if (value.kind_case() == Value::kNumberValue) word = ParamText(value.number_value());
+      if (value.kind_case() == Value::kBoolValue) word = value.bool_value() ? "true" : "false";
+      const auto found = std::find(spec.choices.begin(), spec.choices.end(), word);
+      spec.fallback = static_cast<double>(found == spec.choices.end() ? 0 : found - spec.choices.begin());
+      if (found == spec.choices.end()) {
+        violations_.Add(source.At(path),
+                        absl::StrCat("is \"", word, "\"; allowed: ", absl::StrJoin(spec.choices, ", ")));
+      }
+    } else if (spec.kind == GDL_BOOL && value.kind_case() == Value::kBoolValue) {
+      spec.fallback = value.bool_value() ? 1 : 0;
+    } else if (spec.kind != GDL_BOOL && value.kind_case() == Value::kNumberValue) {
+      spec.fallback = value.number_value();
+    } else {
+      violations_.Add(source.At(path), spec.kind == GDL_BOOL ? "is neither true nor false" : "is no number");
+    }
+  }
+
+  ParamMap ToParams(const ArchitectureSource& source, const std::string& path,
+                    const google::protobuf::Map<std::string, google::protobuf::Value>& from) {
+    google::protobuf::Struct all;
+    for (const auto& [name, value] : from) (*all.mutable_fields())[name] = value;
+    auto params = ParamsFromProto("", all);
+    if (params.ok()) return *std::move(params);
+    violations_.Add(source.At(path), std::string(params.status().message()));
+    return {};
+  }
+
+  void SetHead(const ArchitectureSource& source, int index) {
+    const pb::Head& from = source.message.heads(index);
+    const std::string path = absl::StrCat("heads[", index, "]");
+    HeadTemplate head;
+    head.id = from.id();
+    head.rows = from.rows();
+    head.when = from.when();
+    head.signal = ToByParam(from.signal());
+    head.classes_of = from.classes().of();
+    head.background = from.classes().background();
+    head.normaliser = from.normaliser().kind();
+    head.normaliser_rule = from.normaliser().rule();
+    if (from.has_weight()) head.weight = from.weight();
+    if (from.phases_size() > 0) head.phases = ToVector(from.phases());
+    if (from.has_repeat()) SetRepeat(source, path + ".repeat", from.repeat(), head);
+    const pb::Losses& losses = from.losses();
+    head.losses.fallback = ToByParam(losses.default_());
+    head.losses.only = ToVector(losses.only());
+    head.losses.except = ToVector(losses.except());
+    head.losses.params = ToParams(source, path + ".losses.params", losses.params());
+    head.losses.fixed = ToParams(source, path + ".losses.fixed", losses.fixed());
+    head.losses.weight_for = {losses.weight_for().begin(), losses.weight_for().end()};
+    head.losses.reason = losses.reason();
+    // What the other architecture called so is replaced; a second one of this file is left for the catalog to refuse.
+    for (size_t i = 0; i < architecture.heads.size(); ++i) {
+      if (architecture.heads[i].id != head.id || head_sources_[i].first == &source) continue;
+      architecture.heads[i] = std::move(head);
+      head_sources_[i] = {&source, index};
+      return;
+    }
+    architecture.heads.push_back(std::move(head));
+    head_sources_.emplace_back(&source, index);
+  }
+
+  void SetRepeat(const ArchitectureSource& source, const std::string& path, const pb::Repeat& from,
+                 HeadTemplate& head) {
+    constexpr int kMost = 64;
+    if (from.count() < 1 || from.count() > kMost) {
+      violations_.Add(source.At(path + ".count"), absl::StrCat("is ", from.count(), "; allowed are 1 to ", kMost));
+      return;
+    }
+    head.repeat_name = from.name();
+    head.repeat_weights.assign(from.weights().begin(), from.weights().end());
+    if (head.repeat_weights.empty()) head.repeat_weights.assign(static_cast<size_t>(from.count()), 1);
+    if (head.repeat_weights.size() != static_cast<size_t>(from.count())) {
+      violations_.Add(source.At(path + ".weights"),
+                      absl::StrCat("has ", head.repeat_weights.size(), " numbers; allowed are ", from.count(),
+                                   ", one per ", from.name()));
+    }
+  }
+
+  const std::map<std::string, const ArchitectureSource*>& sources_;
+  Violations& violations_;
+  const ArchitectureSource* own_ = nullptr;
+  std::vector<std::string> chain_;
+  std::vector<std::pair<const ArchitectureSource*, int>> head_sources_;
+  std::map<std::string, const ArchitectureSource*> param_sources_;
+};
+
+/// A violation of Catalog::Make with the file and line that it is about.
+std::string FieldInFiles(const std::string& field, const std::vector<TaskSource>& tasks,
+                         const std::vector<Composer>& architectures) {
+  for (const TaskSource& task : tasks) {
+    const std::string prefix = absl::StrCat("tasks.", task.message.id(), ".");
+    if (field.rfind(prefix, 0) == 0) return task.At(field.substr(prefix.size()));
+  }
+  for (const Composer& composer : architectures) {
+    const std::string prefix = absl::StrCat("architectures.", composer.architecture.id, ".");
+    if (field.rfind(prefix, 0) == 0) return composer.Where(field.substr(prefix.size()));
+  }
+  return field;
+}
+
+}  // namespace
+
+absl::StatusOr<Catalog> LoadCatalog(const std::string& directory) {
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> architecture_files, ReadFolder(directory, "architectures"));
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> task_files, ReadFolder(directory, "tasks"));
+  Violations violations;
+  const auto tasks = ParseAll<pb::TaskFile>(task_files, violations);
+  const auto architectures = ParseAll<pb::ArchitectureFile>(architecture_files, violations);
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+
+  std::map<std::string, const ArchitectureSource*> by_id;
+  for (const ArchitectureSource& source : architectures) by_id[source.message.id()] = &source;
+  std::vector<Composer> composers;
+  for (const ArchitectureSource& source : architectures) composers.emplace_back(by_id, violations).Compose(source);
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+
+  std::vector<TaskInfo> task_infos;
+  for (const TaskSource& task : tasks) {
+    task_infos.push_back(
+        {task.message.id(), task.message.title(), task.message.help(), ToVector(task.message.metrics())});
+  }
+  std::vector<ArchitectureInfo> architecture_infos;
+  for (const Composer& composer : composers) architecture_infos.push_back(composer.architecture);
+  std::vector<SourceFile> all = std::move(architecture_files);
+  all.insert(all.end(), task_files.begin(), task_files.end());
+  auto catalog = Catalog::Make(std::move(task_infos), std::move(architecture_infos), DigestOf(all));
+  if (catalog.ok() || FieldViolationsOf(catalog.status()).empty()) return catalog;
+  for (const FieldViolation& violation : FieldViolationsOf(catalog.status())) {
+    violations.Add(FieldInFiles(violation.field, tasks, composers), violation.description);
+  }
+  return violations.ToStatus();
+}
+
+}  // namespace gradeline

@@ -1,0 +1,19 @@
+// The catalog from its files: tasks/<id>.yaml and architectures/<id>.yaml to the core's Catalog.
+#ifndef GRADELINE_SERVER_WIRE_CATALOG_FILES_H_
+#define GRADELINE_SERVER_WIRE_CATALOG_FILES_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/core/loss/catalog.h"
+
+namespace gradeline {
+
+/// Reads every *.yaml of `directory`/tasks and `directory`/architectures. The digest is the SHA-256, hexadecimal, over
+/// the files in the order of their names, each as name, length and contents. NOT_FOUND without the folders;
+/// INVALID_ARGUMENT with every problem of every file, fields like "architectures/u-net.yaml:9: heads[0].signal".
+absl::StatusOr<Catalog> LoadCatalog(const std::string& directory);
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_WIRE_CATALOG_FILES_H_
