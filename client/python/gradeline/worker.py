@@ -23,6 +23,8 @@ class Worker(Link):
     heads       head id -> HeadInputs message: loss, parameters, inputs
     """
 
+    current_phase: Optional[Phase] = None  # the open one of worker.phase
+
     # What the rank is.
 
     @property
