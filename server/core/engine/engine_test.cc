@@ -1,8 +1,8 @@
 #include "server/core/engine/engine.h"
 
+#include <algorithm>
 #include <cmath>
-#include <condition_variable>
-#include <mutex>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -13,7 +13,6 @@ namespace gradeline {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 const LossRegistry& Registry() {
   static const std::shared_ptr<const LossRegistry> kRegistry = RegistryWith();
@@ -140,33 +139,257 @@ TEST(EngineTest, NamesTheLowestFaultyItem) {
   }
 }
 
-TEST(LaneTest, ComputesInOrder) {
-  Engine engine({.threads = 2});
-  const TestTensor prediction(DType::kF32, {4}, {1, 2, 3, 4}), target(DType::kF32, {4}, {0, 0, 0, 0});
-  const LossHandle loss = Handle(Registry(), "mse");
-  std::vector<int> order;
-  std::mutex mutex;
-  std::condition_variable ended;
-  bool last = false;
-  const auto lane = engine.OpenLane();
-  for (int i = 0; i < 20; ++i) {
-    lane->Post([&, i] {
-      lane->Compute(MakeCall(loss, {{"prediction", &prediction}, {"target", &target}}),
-                    [&, i](absl::StatusOr<LossResult> result) {
-                      ASSERT_TRUE(result.ok()) << result.status();
-                      EXPECT_EQ(result->loss, 7.5);
-                      order.push_back(i);  // no lock: the lane's work never overlaps
-                      if (i == 19) {
-                        std::lock_guard lock(mutex);
-                        last = true;
-                        ended.notify_all();
-                      }
-                    });
-    });
+class TypesTest : public ::testing::TestWithParam<std::tuple<DType, DType>> {};
+INSTANTIATE_TEST_SUITE_P(Types, TypesTest,
+                         ::testing::Combine(::testing::Values(DType::kF32, DType::kF64, DType::kF16, DType::kBF16),
+                                            ::testing::Values(DType::kU8, DType::kI32, DType::kI64)));
+
+// Every type of prediction and label, also at odd addresses, with ignored rows.
+TEST_P(TypesTest, CrossEntropyOfRows) {
+  const auto [dtype, label_type] = GetParam();
+  const size_t rows = 64, classes = 10;
+  std::vector<double> labels = RandomLabels(rows, 2, classes), stored = labels;
+  for (size_t i = 0; i < rows; i += 9) {
+    labels[i] = -1;
+    stored[i] = 200;
   }
-  std::unique_lock lock(mutex);
-  ended.wait(lock, [&] { return last; });
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(order[static_cast<size_t>(i)], i);
+  TestTensor prediction(dtype, {64, 10}, Randoms(rows * classes, 1)), target(label_type, {64}, stored);
+  std::vector<double> logits;  // as rounded to the type
+  for (size_t i = 0; i < rows * classes; ++i) logits.push_back(NumberAt(dtype, prediction.bytes.data(), i));
+  const Expected expected = CrossEntropyOf(logits, labels, classes);
+  const double rounding = dtype == DType::kF64   ? 1e-15
+                          : dtype == DType::kF32 ? 1e-8
+                          : dtype == DType::kF16 ? 2e-5
+                                                 : 2e-4;
+
+  LossCall call = MakeCall(Handle(Registry(), "cross_entropy", {{"ignore_index", 200.0}}),
+                           {{"prediction", &prediction}, {"target", &target}});
+  call.gradient = true;
+  Engine engine({.threads = 2});
+  const auto result = engine.Run(call);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_NEAR(result->loss, expected.loss, 1e-14);
+  EXPECT_EQ(result->valid_count, 56);
+  EXPECT_EQ(result->gradients[0].dtype, dtype);
+  ExpectNear(Numbers(result->gradients[0]), expected.gradient, rounding);
+
+  // The same from odd addresses.
+  std::vector<std::byte> moved(prediction.bytes.size() + 1), moved_labels(target.bytes.size() + 1);
+  std::memcpy(moved.data() + 1, prediction.bytes.data(), prediction.bytes.size());
+  std::memcpy(moved_labels.data() + 1, target.bytes.data(), target.bytes.size());
+  call.inputs[0]->data = moved.data() + 1;
+  call.inputs[1]->data = moved_labels.data() + 1;
+  const auto again = engine.Run(call);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(Bits(*again) == Bits(*result));
+}
+
+// An f32 prediction with an f64 target is computed in f64; its gradient leaves as f32.
+TEST(EngineTest, MixedReals) {
+  Engine engine({.threads = 1});
+  const TestTensor prediction(DType::kF32, {2}, {0.1, 4}), target(DType::kF64, {2}, {0.3, 1}),
+      weight(DType::kBF16, {2}, {1, 0.5});
+  LossCall call =
+      MakeCall(Handle(Registry(), "mse"), {{"prediction", &prediction}, {"target", &target}, {"weight", &weight}});
+  call.gradient = true;
+  const auto result = engine.Run(call);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const double d = static_cast<double>(0.1F) - 0.3;
+  EXPECT_EQ(result->loss, (d * d + 0.5 * 9) / 1.5);
+  EXPECT_EQ(result->gradients[0].dtype, DType::kF32);
+  EXPECT_THAT(Numbers(result->gradients[0]), ElementsAre(static_cast<float>(2 * d / 1.5), 2));
+}
+
+class ReductionTest : public ::testing::Test {
+ protected:
+  // Three rows of two classes, the middle one ignored, row weights 2, 5, 3.
+  LossCall Call(Reduction reduction, std::vector<double> normalisers = {}) {
+    LossCall call = MakeCall(Handle(Registry(), "cross_entropy"),
+                             {{"prediction", &prediction_}, {"target", &target_}, {"weight", &weight_}});
+    call.gradient = true;
+    call.reduction = reduction;
+    call.normalisers = std::move(normalisers);
+    return call;
+  }
+  void ExpectDivisor(const LossCall& call, double divisor) {
+    const auto result = engine_.Run(call);
+    ASSERT_TRUE(result.ok()) << result.status();
+    const double item = std::log1p(std::exp(-2.0)), numerator = (2 + 3) * item;
+    EXPECT_DOUBLE_EQ(result->components[0].numerator, numerator);
+    EXPECT_EQ(result->components[0].denominator, 5);
+    EXPECT_DOUBLE_EQ(result->components[0].loss, numerator / divisor);
+    EXPECT_DOUBLE_EQ(result->loss, numerator / divisor);
+    EXPECT_EQ(result->valid_count, 2);
+    const double slope = -call.gradient_scale / (1 + std::exp(2.0)) / divisor;
+    ExpectNear(Numbers(result->gradients[0]), {2 * slope, -2 * slope, 0, 0, -3 * slope, 3 * slope}, 1e-15);
+  }
+  const TestTensor prediction_{DType::kF64, {3, 2}, {2, 0, 1, 1, -1, 1}}, weight_{DType::kF64, {3}, {2, 5, 3}};
+  const TestTensor target_{DType::kI64, {3}, {0, -100, 1}};
+  Engine engine_{{.threads = 2}};
+};
+
+TEST_F(ReductionTest, Mean) { ExpectDivisor(Call(Reduction::kMean), 5); }
+TEST_F(ReductionTest, MeanOfAllItems) { ExpectDivisor(Call(Reduction::kMeanAll), 3); }
+TEST_F(ReductionTest, Sum) { ExpectDivisor(Call(Reduction::kSum), 1); }
+TEST_F(ReductionTest, Given) { ExpectDivisor(Call(Reduction::kGiven, {256}), 256); }
+TEST_F(ReductionTest, GradientScale) {
+  LossCall call = Call(Reduction::kMean);
+  call.gradient_scale = -8;
+  ExpectDivisor(call, 5);
+}
+TEST_F(ReductionTest, None) {
+  ExpectDivisor(Call(Reduction::kNone), 1);
+  const auto result = engine_.Run(Call(Reduction::kNone));
+  const double item = std::log1p(std::exp(-2.0));
+  ExpectNear(result->item_losses, {2 * item, 0, 3 * item}, 1e-15);
+  EXPECT_THAT(result->item_shape, ElementsAre(3));
+}
+
+TEST_F(ReductionTest, RefusesAllWrongFieldsAtOnce) {
+  LossCall call = Call(Reduction::kGiven, {-1, 2});
+  call.gradient_scale = std::nan("");
+  EXPECT_THAT(FieldViolationsOf(engine_.Run(call).status()),
+              ElementsAre(FieldViolation{"normalisers",
+                                         "has 2 values; reduction given needs 1, one per component of cross_entropy"},
+                          FieldViolation{"normalisers[0]", "is -1; allowed are finite numbers above 0"},
+                          FieldViolation{"gradient_scale", "is nan; allowed are finite numbers"}));
+  EXPECT_THAT(FieldViolationsOf(engine_.Run(Call(Reduction::kSum, {1})).status()),
+              ElementsAre(FieldViolation{"normalisers", "may come with reduction given only"}));
+  EXPECT_EQ(FieldViolationsOf(engine_.Run(Call(static_cast<Reduction>(9))).status()).front().field, "reduction");
+  for (const double wrong : {0.0, std::nan(""), static_cast<double>(INFINITY)}) {
+    EXPECT_EQ(FieldViolationsOf(engine_.Run(Call(Reduction::kGiven, {wrong})).status()).front().field,
+              "normalisers[0]");
+  }
+}
+
+// A mean over a million f16 logits: the scale of mixed precision is applied before rounding, or small gradients would
+// be lost.
+TEST(EngineTest, GradientScaleComesBeforeNarrowing) {
+  const int64_t rows = 100000;
+  const TestTensor prediction(DType::kF16, {rows, 2}, Randoms(static_cast<size_t>(2 * rows), 1, -6, 6));
+  const TestTensor target(DType::kU8, {rows}, std::vector<double>(static_cast<size_t>(rows), 0));
+  LossCall call = MakeCall(Handle(Registry(), "cross_entropy"), {{"prediction", &prediction}, {"target", &target}});
+  call.gradient = true;
+  Engine engine({.threads = 2});
+  const auto zeros = [&](double scale) {
+    call.gradient_scale = scale;
+    const auto result = engine.Run(call);
+    EXPECT_TRUE(result.ok());
+    const std::vector<double> gradient = Numbers(result->gradients[0]);
+    return std::count(gradient.begin(), gradient.end(), 0.0);
+  };
+  EXPECT_GT(zeros(1), 0);
+  EXPECT_EQ(zeros(65536), 0);
+}
+
+void ExpectNothing(const LossResult& result) {
+  EXPECT_EQ(result.loss, 0);
+  EXPECT_EQ(result.valid_count, 0);
+  EXPECT_TRUE(result.empty);
+  EXPECT_EQ(result.components[0].loss, 0);
+  for (const GradientResult& gradient : result.gradients) {
+    for (const double value : Numbers(gradient)) ASSERT_EQ(value, 0);
+  }
+}
+
+TEST(EngineTest, NothingValidIsZeroAndSaysSo) {
+  Engine engine({.threads = 2});
+  const LossHandle loss = Handle(Registry(), "cross_entropy");
+  const TestTensor none(DType::kF32, {0, 3}, {}), no_labels(DType::kI64, {0}, {});
+  const TestTensor rows(DType::kF32, {2, 3}, {1e30, -1e30, 0, 1, 2, 3}), ignored(DType::kI64, {2}, {-100, -100}),
+      right(DType::kI64, {2}, {0, 1}), no_weight(DType::kF32, {2}, {0, 0});
+  for (int reduction = 1; reduction <= 5; ++reduction) {
+    for (const auto& inputs : {std::map<std::string, const TestTensor*>{{"prediction", &none}, {"target", &no_labels}},
+                               {{"prediction", &rows}, {"target", &ignored}},
+                               {{"prediction", &rows}, {"target", &right}, {"weight", &no_weight}}}) {
+      LossCall call = MakeCall(loss, inputs);
+      call.gradient = true;
+      call.reduction = static_cast<Reduction>(reduction);
+      if (call.reduction == Reduction::kGiven) call.normalisers = {4};
+      const auto result = engine.Run(call);
+      ASSERT_TRUE(result.ok()) << result.status();
+      ExpectNothing(*result);
+      EXPECT_EQ(result->gradients[0].data.size(), static_cast<size_t>(call.inputs[0]->shape[0] * 12));
+    }
+  }
+}
+
+TEST(EngineTest, BadValuesAreNamed) {
+  Engine engine({.threads = 2});
+  const LossHandle loss = Handle(Registry(), "cross_entropy");
+  const TestTensor rows(DType::kF32, {2, 3}, {1, 2, 3, 4, 5, 6}), labels(DType::kI64, {2}, {0, 2});
+  const auto violation = [&](const TestTensor& prediction, const TestTensor& target, const TestTensor* weight) {
+    std::map<std::string, const TestTensor*> inputs{{"prediction", &prediction}, {"target", &target}};
+    if (weight != nullptr) inputs["weight"] = weight;
+    const absl::Status status = engine.Run(MakeCall(loss, inputs)).status();
+    EXPECT_EQ(ReasonOf(status).reason, "BAD_VALUE") << status;
+    return FieldViolationsOf(status).front();
+  };
+  const TestTensor out_of_range(DType::kI64, {2}, {0, 3}), negative(DType::kI64, {2}, {-1, 0}),
+      big(DType::kI64, {2}, {0, 9007199254740992.0});
+  EXPECT_EQ(violation(rows, out_of_range, nullptr),
+            (FieldViolation{"inputs.target[1]", "is 3; labels lie in [0, 3) or are -100 (ignored)"}));
+  EXPECT_EQ(violation(rows, negative, nullptr),
+            (FieldViolation{"inputs.target[0]", "is -1; labels lie in [0, 3) or are -100 (ignored)"}));
+  EXPECT_EQ(violation(rows, big, nullptr).description,
+            "is 9007199254740992; labels lie in [0, 3) or are -100 (ignored)");
+  const TestTensor nan(DType::kBF16, {2, 3}, {1, 2, 3, 4, 5, std::nan("")}),
+      inf(DType::kF64, {2, 3}, {1, -INFINITY, 3, 4, 5, 6});
+  EXPECT_EQ(violation(nan, labels, nullptr),
+            (FieldViolation{"inputs.prediction[1, 2]", "is NaN; allowed are finite numbers"}));
+  EXPECT_EQ(violation(inf, labels, nullptr),
+            (FieldViolation{"inputs.prediction[0, 1]", "is -Inf; allowed are finite numbers"}));
+  const TestTensor weight(DType::kF16, {2}, {1, -0.25});
+  EXPECT_EQ(violation(rows, labels, &weight),
+            (FieldViolation{"inputs.weight[1]", "is -0.25; allowed are finite numbers of at least 0"}));
+  const TestTensor soft(DType::kF32, {2, 3}, {0, 0, 1, 0.5, 0.25, 1.5});
+  EXPECT_EQ(violation(rows, soft, nullptr),
+            (FieldViolation{"inputs.target[1, 2]", "is 1.5; allowed are numbers in [0, 1]"}));
+}
+
+TEST(EngineTest, InputsThatDoNotBindAreRefused) {
+  Engine engine({.threads = 1});
+  const TestTensor rows(DType::kF32, {2, 3}, {1, 2, 3, 4, 5, 6}), labels(DType::kI64, {3}, {0, 2, 1});
+  const LossHandle loss = Handle(Registry(), "cross_entropy");
+  EXPECT_EQ(FieldViolationsOf(engine.Run(MakeCall(loss, {{"prediction", &rows}, {"target", &labels}})).status())
+                .front()
+                .field,
+            "inputs.target");
+  EXPECT_EQ(FieldViolationsOf(engine.Run(MakeCall(loss, {{"target", &labels}})).status()).front().field,
+            "inputs.prediction");
+  LossCall call = MakeCall(loss, {{"prediction", &rows}});
+  call.inputs.pop_back();
+  EXPECT_EQ(FieldViolationsOf(engine.Run(call).status()).front().field, "inputs");
+}
+
+// What follows a reply in its pooled buffer stays as it was.
+TEST(EngineTest, WritesNothingBehindTheGradient) {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    Engine engine({.threads = 1});
+    const TestTensor prediction(dtype, {9, 11}, Randoms(99, 1)), target(DType::kU8, {9}, RandomLabels(9, 2, 11));
+    const size_t bytes = prediction.bytes.size(), capacity = 512;
+    const std::byte* data = nullptr;
+    {
+      const PooledBuffer buffer = engine.pool().Take(dtype == DType::kF32 ? bytes : capacity / 2);
+      data = buffer.data();
+      std::memset(buffer.data(), 0xab, dtype == DType::kF32 ? capacity : capacity / 2);
+    }
+    LossCall call = MakeCall(Handle(Registry(), "cross_entropy"), {{"prediction", &prediction}, {"target", &target}});
+    call.gradient = true;
+    const auto result = engine.Run(call);
+    ASSERT_TRUE(result.ok());
+    ASSERT_EQ(result->gradients[0].data.data(), data) << "the pool gave another buffer";
+    for (size_t i = bytes; i < (dtype == DType::kF32 ? capacity : capacity / 2); ++i)
+      ASSERT_EQ(data[i], std::byte{0xab}) << i;
+  }
+}
+
+TEST(EngineTest, NumericsNameTilesTargetCompilerAndLibrary) {
+  Engine engine({.threads = 3});
+  EXPECT_EQ(engine.threads(), 3);
+  EXPECT_THAT(engine.numerics(),
+              ::testing::ContainsRegex("^tiles-1 [a-z0-9-]+ gcc-12[^ ]* glibc-[0-9.]+-(fma|plain)$"));
+  EXPECT_EQ(engine.numerics(), Engine({.threads = 1}).numerics());
 }
 
 }  // namespace

@@ -5,12 +5,14 @@ namespace gradeline {
 Lane::Lane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Lane::~Lane() {
-  std::deque<std::function<void()>> dropped;  // destroyed outside the lock: closures may own what posts or closes
+  {
+    std::deque<std::function<void()>> dropped;  // outlives the lock: closures may own what posts
+    std::lock_guard lock(impl_->mutex);
+    impl_->closed = true;
+    dropped.swap(impl_->queue);
+  }
   std::unique_lock lock(impl_->mutex);
-  impl_->closed = true;
-  dropped.swap(impl_->queue);
   impl_->idle.wait(lock, [this] { return !impl_->busy; });
-  lock.unlock();
 }
 
 void Lane::Post(std::function<void()> work) {
