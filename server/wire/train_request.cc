@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "google/protobuf/io/coded_stream.h"
+
 namespace gradeline {
 namespace {
 
@@ -25,6 +27,34 @@ int BatchHeader(google::protobuf::io::ZeroCopyInputStream* in, int64_t bytes) {
 }
 
 }  // namespace
+
+int64_t BatchSeqOf(google::protobuf::io::ZeroCopyInputStream* in, int64_t bytes) {
+  const int header = BatchHeader(in, bytes);
+  if (header == 0 || !in->Skip(header)) return 0;
+  google::protobuf::io::CodedInputStream coded(in);
+  for (uint32_t tag = coded.ReadTag(); tag != 0; tag = coded.ReadTag()) {
+    uint64_t value = 0;
+    uint32_t length = 0;
+    switch (tag & 7) {
+      case 0:
+        if (!coded.ReadVarint64(&value)) return 0;
+        if (tag >> 3 == v1::Batch::kSeqFieldNumber) return static_cast<int64_t>(value);
+        break;
+      case 1:
+        if (!coded.Skip(8)) return 0;
+        break;
+      case 2:
+        if (!coded.ReadVarint32(&length) || !coded.Skip(static_cast<int>(length))) return 0;
+        break;
+      case 5:
+        if (!coded.Skip(4)) return 0;
+        break;
+      default:
+        return 0;
+    }
+  }
+  return 0;
+}
 
 absl::Status TrainRequestReader::Read(google::protobuf::io::ZeroCopyInputStream* in, int64_t bytes) {
   kind_ = Kind::MESSAGE_NOT_SET;

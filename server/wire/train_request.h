@@ -11,6 +11,9 @@
 
 namespace gradeline {
 
+/// The seq of a message of `bytes` bytes that is a Batch, found without keeping its tensors; 0 if there is none.
+int64_t BatchSeqOf(google::protobuf::io::ZeroCopyInputStream* in, int64_t bytes);
+
 /// Not thread-safe. What it returns is valid until the next Read.
 class TrainRequestReader {
  public:

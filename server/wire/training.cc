@@ -18,7 +18,6 @@ namespace {
 
 constexpr size_t kDigestBytes = 16;
 constexpr size_t kMostMetricBytes = 1024;
-constexpr int kGreatestCode = 16;
 
 std::string HeadNames(const std::vector<SessionHead>& heads) {
   return absl::StrJoin(heads, ", ", [](std::string* out, const SessionHead& head) { out->append(head.resolved.head); });
@@ -26,21 +25,6 @@ std::string HeadNames(const std::vector<SessionHead>& heads) {
 
 void CheckNotNegative(const char* field, int64_t value, Violations* violations) {
   if (value < 0) violations->Add(field, absl::StrCat(value, " is negative; allowed: 0 and above"));
-}
-
-void ReadValues(const v1::Record& proto, size_t components, Record* record, Violations* violations) {
-  const bool none = proto.code() != 0 && proto.values().empty();
-  if (!none && static_cast<size_t>(proto.values_size()) != components) {
-    violations->Add("values", absl::StrCat("has ", proto.values_size(), " entries; the head's loss has ", components,
-                                           " components"));
-  }
-  for (int i = 0; i < proto.values_size(); ++i) {
-    const Ratio ratio{proto.values(i).numerator(), proto.values(i).denominator()};
-    if (!std::isfinite(ratio.numerator) || !std::isfinite(ratio.denominator)) {
-      violations->Add(absl::StrCat("values[", i, "]"), "is not finite");
-    }
-    record->values.push_back(ratio);
-  }
 }
 
 void ReadMetrics(const std::string& bytes, Record* record, Violations* violations) {
@@ -139,16 +123,10 @@ absl::StatusOr<Record> RecordFromProto(const v1::Record& proto, const std::vecto
   } else {
     std::memcpy(record.digest.data(), proto.digest().data(), kDigestBytes);
   }
-  if (proto.code() < 0 || proto.code() > kGreatestCode) {
-    violations.Add("code", absl::StrCat(proto.code(), "; allowed: 0 to ", kGreatestCode));
-  }
   record.code = proto.code();
-  CheckNotNegative("items", proto.items(), &violations);
   record.items = proto.items();
-  if (key.ok()) {
-    record.key = *key;
-    ReadValues(proto, heads[static_cast<size_t>(key->head)].loss.info().components.size(), &record, &violations);
-  }
+  if (key.ok()) record.key = *key;
+  for (const v1::Ratio& ratio : proto.values()) record.values.push_back({ratio.numerator(), ratio.denominator()});
   ReadMetrics(proto.metrics(), &record, &violations);
   if (!violations.empty()) return violations.ToStatus();
   return record;

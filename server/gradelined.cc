@@ -1,0 +1,143 @@
+#include "server/gradelined.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "plugins/losses/builtin.h"
+#include "server/core/base/status.h"
+#include "server/core/engine/engine.h"
+#include "server/core/experiment/experiments.h"
+#include "server/core/loss/registry.h"
+#include "server/gateway/http_server.h"
+#include "server/observe/log.h"
+#include "server/observe/metrics.h"
+#include "server/rpc/server.h"
+#include "server/store/sqlite/sqlite_store.h"
+#include "server/system_clock.h"
+#include "server/wire/catalog_files.h"
+
+namespace gradeline {
+namespace {
+
+constexpr std::chrono::seconds kLongestDrain{10};
+constexpr int kExperimentsPerPage = 1000;
+
+absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerConfig& config, ServerMetrics* metrics) {
+  GRADELINE_ASSIGN_OR_RETURN(Catalog catalog, LoadCatalog(config.catalog.path));
+  LossRegistry::Builder builder;
+  for (const GdlPlugin* const* plugin = BuiltinLossPlugins(); *plugin != nullptr; ++plugin) {
+    PluginInfo info;
+    info.source = "built-in";
+    GRADELINE_ASSIGN_OR_RETURN(std::vector<LossInfo> losses, CheckPluginTables(**plugin, info));
+    GRADELINE_RETURN_IF_ERROR(builder.Add(std::move(losses)));
+  }
+  metrics->AddPluginLoadFailures(0);
+  return std::move(builder).Build(std::make_shared<const Catalog>(std::move(catalog)));
+}
+
+absl::StatusOr<std::shared_ptr<Store>> OpenStore(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot make the folder of store.path, ", folder.string(), ": ", error.message()));
+  }
+  return OpenSqliteStore({path});
+}
+
+const char* StateName(ExperimentState state) {
+  constexpr const char* kNames[] = {"UNSPECIFIED",   "DRAFT",     "QUEUED", "RUNNING", "SUCCEEDED",
+                                    "EARLY_STOPPED", "CANCELLED", "FAILED", "LOST"};
+  return kNames[static_cast<size_t>(state)];
+}
+
+std::map<std::string, int64_t> CountByState(const Experiments& experiments) {
+  std::map<std::string, int64_t> counts;
+  std::string after;
+  do {
+    const auto page = experiments.ListExperiments(kExperimentsPerPage, after);
+    if (!page.ok()) break;
+    for (const Experiment& experiment : page->items) ++counts[StateName(experiment.state)];
+    after = page->next;
+  } while (!after.empty());
+  return counts;
+}
+
+// A disk that failed a write may have lost what it said it kept: only a new start, from the log, can be trusted.
+void EndAtOnce(const absl::Status& status) {
+  Log(LogLevel::kError, "the store is lost, ending at once", {{"why", std::string(status.message())}});
+  _exit(1);
+}
+
+}  // namespace
+
+struct Gradelined::Impl {
+  explicit Impl(const ServerConfig& config)
+      : metrics(Version()), engine({config.engine.threads, config.engine.memory_budget_bytes}) {}
+
+  absl::Status Open(const ServerConfig& config) {
+    GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossRegistry> registry, BuildRegistry(config, &metrics));
+    GRADELINE_ASSIGN_OR_RETURN(store, OpenStore(config.store.path));
+    Experiments::Options options;
+    options.numerics = engine.numerics();
+    options.on_fatal = EndAtOnce;
+    experiments = std::make_unique<Experiments>(store, std::move(registry), &clock, std::move(options));
+    metrics.CountExperimentsBy([this] { return CountByState(*experiments); });
+    return Listen(config);
+  }
+
+  absl::Status Listen(const ServerConfig& config) {
+    RpcOptions rpc_options;
+    rpc_options.listen = config.grpc.listen;
+    rpc_options.max_message_bytes = config.grpc.max_message_bytes;
+    rpc_options.version = Version();
+    rpc_options.start_unix_ms = clock.UnixMillis();
+    rpc_options.memory_budget_bytes = config.engine.memory_budget_bytes;
+    GRADELINE_ASSIGN_OR_RETURN(rpc, RpcServer::Start(rpc_options, experiments.get(), &engine, &metrics));
+    HttpOptions http_options;
+    http_options.listen = config.http.listen;
+    http_options.ready = [this] { return draining ? absl::UnavailableError("draining") : store->Check(); };
+    http_options.metrics = [this] { return metrics.Text(); };
+    GRADELINE_ASSIGN_OR_RETURN(http, HttpServer::Start(std::move(http_options)));
+    rpc->Serve(http->address());
+    return absl::OkStatus();
+  }
+
+  SystemClock clock;
+  std::atomic<bool> draining{false};
+  ServerMetrics metrics;
+  Engine engine;
+  std::shared_ptr<Store> store;
+  std::unique_ptr<Experiments> experiments;
+  std::unique_ptr<RpcServer> rpc;
+  std::unique_ptr<HttpServer> http;
+};
+
+absl::StatusOr<std::unique_ptr<Gradelined>> Gradelined::Start(const ServerConfig& config) {
+  auto impl = std::make_unique<Impl>(config);
+  GRADELINE_RETURN_IF_ERROR(impl->Open(config));
+  return std::unique_ptr<Gradelined>(new Gradelined(std::move(impl)));
+}
+
+Gradelined::Gradelined(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gradelined::~Gradelined() = default;
+
+const std::string& Gradelined::grpc_address() const { return impl_->rpc->address(); }
+const std::string& Gradelined::http_address() const { return impl_->http->address(); }
+
+void Gradelined::Drain() {
+  impl_->draining = true;
+  impl_->rpc->Drain(std::chrono::steady_clock::now() + kLongestDrain);
+}
+
+std::string Gradelined::Version() { return GRADELINE_VERSION; }
+
+}  // namespace gradeline

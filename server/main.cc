@@ -1,0 +1,77 @@
+// gradelined: reads the configuration, builds the server, waits for a signal, drains. No logic.
+#include <malloc.h>
+
+#include <csignal>
+#include <cstring>
+#include <iostream>
+
+#include "server/flags.h"
+#include "server/gradelined.h"
+#include "server/observe/log.h"
+#include "server/wire/config_server.h"
+
+namespace gradeline {
+namespace {
+
+// Keeps freed message buffers instead of giving their pages back: fresh pages cost more than what fills them.
+void KeepFreedMemory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
+LogLevel LevelOf(const std::string& level) {
+  if (level == "trace" || level == "debug") return LogLevel::kDebug;
+  if (level == "warn") return LogLevel::kWarning;
+  return level == "error" ? LogLevel::kError : LogLevel::kInfo;
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "gradelined: " << status.message() << "\n";
+  return 1;
+}
+
+int Serve(const Flags& flags) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made, which inherit it
+  const absl::StatusOr<ServerConfig> config = LoadServerConfig(flags.config, flags.settings);
+  if (!config.ok()) return Fail(config.status());
+  StartLog(config->log.format == "json" ? LogForm::kJson : LogForm::kText, LevelOf(config->log.level));
+  const auto server = Gradelined::Start(*config);
+  if (!server.ok()) return Fail(server.status());
+  Log(LogLevel::kInfo, "listening",
+      {{"grpc", (*server)->grpc_address()}, {"http", (*server)->http_address()}, {"version", Gradelined::Version()}});
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second signal ends the process at once
+  Log(LogLevel::kInfo, "draining", {{"signal", strsignal(signal)}});
+  (*server)->Drain();
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
+  if (!flags.ok()) {
+    Fail(flags.status());
+    return 2;
+  }
+  if (flags->help) {
+    std::cout << HelpText();
+    return 0;
+  }
+  if (flags->version) {
+    std::cout << Gradelined::Version() << "\n";
+    return 0;
+  }
+  KeepFreedMemory();
+  return Serve(*flags);
+}
+
+}  // namespace
+}  // namespace gradeline
+
+int main(int argc, char** argv) { return gradeline::Main(argc, argv); }

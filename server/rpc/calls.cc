@@ -1,0 +1,59 @@
+#include "server/rpc/calls.h"
+
+#include <string>
+
+#include "server/observe/log.h"
+#include "server/wire/status.h"
+
+namespace gradeline {
+namespace {
+
+// Faults of the server, in contrast to those of a caller.
+bool IsOurs(absl::StatusCode code) {
+  return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
+         code == absl::StatusCode::kDataLoss || code == absl::StatusCode::kResourceExhausted;
+}
+
+}  // namespace
+
+grpc::Status CallTimer::End(const absl::Status& status) const {
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
+  metrics_->CallEnded(method_, CodeName(status), seconds.count());
+  if (!status.ok()) {
+    Log(IsOurs(status.code()) ? LogLevel::kError : LogLevel::kDebug, "call failed",
+        {{"method", std::string(method_)}, {"code", CodeName(status)}, {"message", std::string(status.message())}});
+  }
+  return ToGrpc(status);
+}
+
+Calls::Calls(ServerMetrics* metrics, int64_t max_message_bytes, int threads)
+    : metrics_(metrics), max_message_bytes_(max_message_bytes), pool_(threads) {}
+
+absl::Status Calls::CheckSize(int64_t bytes) const {
+  if (bytes <= max_message_bytes_) return absl::OkStatus();
+  return MessageTooLarge("the message", bytes, max_message_bytes_);
+}
+
+void Calls::Register(const std::shared_ptr<LongStream>& stream) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(streams_, [](const std::weak_ptr<LongStream>& other) { return other.expired(); });
+    streams_.push_back(stream);
+    if (!draining_) return;
+  }
+  stream->Drain();
+}
+
+void Calls::DrainStreams() {
+  std::vector<std::weak_ptr<LongStream>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    streams = streams_;
+  }
+  for (const auto& weak : streams) {
+    if (const std::shared_ptr<LongStream> stream = weak.lock()) stream->Drain();
+  }
+}
+
+}  // namespace gradeline

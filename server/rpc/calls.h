@@ -1,0 +1,91 @@
+// What every call shares: where blocking work runs, the message limit, latency metrics, error logs, and the list of
+// long streams that a drain must end.
+#ifndef GRADELINE_SERVER_RPC_CALLS_H_
+#define GRADELINE_SERVER_RPC_CALLS_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/observe/metrics.h"
+#include "server/rpc/error.h"
+#include "server/rpc/worker_pool.h"
+
+namespace gradeline {
+
+/// A stream that lasts as long as its client wants.
+class LongStream {
+ public:
+  virtual ~LongStream() = default;
+  /// The server is stopping: finish what is in flight, then end with UNAVAILABLE. Any thread.
+  virtual void Drain() = 0;
+};
+
+/// The time and the end of one call.
+class CallTimer {
+ public:
+  /// `method` outlives the call: "CatalogService/ListTasks".
+  CallTimer(std::string_view method, ServerMetrics* metrics) : method_(method), metrics_(metrics) {}
+  /// Counts and logs the end, once; gives what to finish the call with.
+  grpc::Status End(const absl::Status& status) const;
+
+ private:
+  std::string_view method_;
+  ServerMetrics* metrics_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Thread-safe.
+class Calls {
+ public:
+  Calls(ServerMetrics* metrics, int64_t max_message_bytes, int threads);
+
+  ServerMetrics& metrics() { return *metrics_; }
+  WorkerPool& pool() { return pool_; }
+  int64_t max_message_bytes() const { return max_message_bytes_; }
+  CallTimer Timer(std::string_view method) { return {method, metrics_}; }
+
+  /// RESOURCE_EXHAUSTED if a request has more bytes than allowed.
+  absl::Status CheckSize(int64_t bytes) const;
+
+  /// Answers a unary call with what `handler` (absl::StatusOr<Response>()) returns; it runs on the pool and may block.
+  template <typename Request, typename Response, typename Handler>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, std::string_view method,
+                                   const Request* request, Response* response, Handler handler) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    pool_.Post([this, timer = Timer(method), reactor, request, response, handler = std::move(handler)] {
+      absl::Status status = CheckSize(static_cast<int64_t>(request->ByteSizeLong()));
+      if (status.ok()) {
+        absl::StatusOr<Response> result = handler();
+        status = result.status();
+        if (result.ok()) *response = *std::move(result);
+      }
+      reactor->Finish(timer.End(status));
+    });
+    return reactor;
+  }
+
+  /// Drains `stream` when the server stops; at once if it is stopping already.
+  void Register(const std::shared_ptr<LongStream>& stream);
+  void DrainStreams();
+
+ private:
+  ServerMetrics* metrics_;
+  const int64_t max_message_bytes_;
+  std::mutex mutex_;
+  bool draining_ = false;
+  std::vector<std::weak_ptr<LongStream>> streams_;
+  WorkerPool pool_;
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_RPC_CALLS_H_

@@ -1,0 +1,154 @@
+#include "server/rpc/catalog_service.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
+#include "server/wire/catalog.h"
+#include "server/wire/page.h"
+
+namespace gradeline {
+namespace {
+
+// One page of a list in memory whose entries are ordered by `id_of`: calls `add` for each entry and returns the token
+// of the next page.
+template <typename T, typename IdOf, typename Add>
+std::string AddPage(const PageRequest& page, std::vector<T> entries, IdOf id_of, Add add) {
+  std::sort(entries.begin(), entries.end(), [&](const T& a, const T& b) { return id_of(a) < id_of(b); });
+  int added = 0;
+  std::string last;
+  for (const T& entry : entries) {
+    if (!page.after.empty() && id_of(entry) <= page.after) continue;
+    if (added == page.size) return NextPageToken(page, last);
+    add(entry);
+    last = id_of(entry);
+    ++added;
+  }
+  return "";
+}
+
+absl::StatusOr<v1::ListTasksResponse> ListTasksPage(const Catalog& catalog, const v1::ListTasksRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
+  v1::ListTasksResponse response;
+  response.set_next_page_token(AddPage(
+      page, catalog.tasks(), [](const TaskInfo& task) { return task.id; },
+      [&](const TaskInfo& task) { *response.add_tasks() = ToProto(task); }));
+  return response;
+}
+
+absl::StatusOr<v1::ListArchitecturesResponse> ListArchitecturesPage(const Catalog& catalog,
+                                                                    const v1::ListArchitecturesRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
+  if (!request.task().empty()) GRADELINE_RETURN_IF_ERROR(catalog.FindTask(request.task()).status());
+  std::vector<const ArchitectureInfo*> fitting;
+  for (const ArchitectureInfo& architecture : catalog.architectures()) {
+    const auto& tasks = architecture.tasks;
+    if (request.task().empty() || std::find(tasks.begin(), tasks.end(), request.task()) != tasks.end()) {
+      fitting.push_back(&architecture);
+    }
+  }
+  v1::ListArchitecturesResponse response;
+  absl::Status status;
+  response.set_next_page_token(AddPage(
+      page, std::move(fitting), [](const ArchitectureInfo* architecture) { return architecture->id; },
+      [&](const ArchitectureInfo* architecture) {
+        const auto heads = catalog.ResolveHeads(*architecture, {});
+        status.Update(heads.status());
+        if (heads.ok()) *response.add_architectures() = ToProto(*architecture, *heads);
+      }));
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::StatusOr<v1::ListLossesResponse> ListLossesPage(const LossRegistry& registry,
+                                                      const v1::ListLossesRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
+  Violations violations;
+  if (request.task().empty()) violations.Add("task", "is missing; allowed: the id of a task");
+  if (request.architecture().empty() && !request.head().empty()) {
+    violations.Add("architecture", absl::StrCat("is missing; head \"", request.head(), "\" needs one"));
+  }
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  GRADELINE_ASSIGN_OR_RETURN(LossList list, registry.ListFor(request.task(), request.architecture(), request.head()));
+  if (!request.show_refused()) {
+    std::erase_if(list.offers, [](const LossOffer& offer) { return offer.verdict == LossVerdict::kRefused; });
+  }
+  v1::ListLossesResponse response;
+  response.set_note(list.note);
+  response.set_next_page_token(AddPage(
+      page, std::move(list.offers), [](const LossOffer& offer) { return offer.loss->id; },
+      [&](const LossOffer& offer) { *response.add_losses() = ToProto(offer); }));
+  return response;
+}
+
+absl::StatusOr<v1::Loss> FindLoss(const LossRegistry& registry, const std::string& name) {
+  constexpr std::string_view kPrefix = "losses/";
+  if (name.compare(0, kPrefix.size(), kPrefix) != 0 || name.size() == kPrefix.size()) {
+    Violations violations;
+    violations.Add("name", absl::StrCat("\"", name, "\" is no resource name of the form \"losses/{id}\""));
+    return violations.ToStatus();
+  }
+  GRADELINE_ASSIGN_OR_RETURN(const auto loss, registry.Find(name.substr(kPrefix.size())));
+  return ToProto(*loss);
+}
+
+absl::StatusOr<v1::ListMetricsResponse> ListMetricsPage(const Catalog& catalog, const v1::ListMetricsRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
+  if (!request.task().empty()) GRADELINE_RETURN_IF_ERROR(catalog.FindTask(request.task()).status());
+  v1::ListMetricsResponse response;
+  std::vector<v1::Metric> fitting;
+  for (const Metric* metric : Metrics()) {
+    std::vector<std::string> tasks;
+    bool fits = request.task().empty();
+    for (const TaskInfo& task : catalog.tasks()) {
+      if (std::find(task.metrics.begin(), task.metrics.end(), metric->info().id) == task.metrics.end()) continue;
+      tasks.push_back(task.id);
+      fits |= task.id == request.task();
+    }
+    if (fits) fitting.push_back(ToProto(metric->info(), tasks));
+  }
+  response.set_next_page_token(AddPage(
+      page, std::move(fitting), [](const v1::Metric& metric) { return metric.name(); },
+      [&](const v1::Metric& metric) { *response.add_metrics() = metric; }));
+  return response;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListTasks(grpc::CallbackServerContext* context,
+                                                        const v1::ListTasksRequest* request,
+                                                        v1::ListTasksResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListTasks", request, response,
+                        [this, request] { return ListTasksPage(registry_->catalog(), *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListArchitectures(grpc::CallbackServerContext* context,
+                                                                const v1::ListArchitecturesRequest* request,
+                                                                v1::ListArchitecturesResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListArchitectures", request, response,
+                        [this, request] { return ListArchitecturesPage(registry_->catalog(), *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListLosses(grpc::CallbackServerContext* context,
+                                                         const v1::ListLossesRequest* request,
+                                                         v1::ListLossesResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListLosses", request, response,
+                        [this, request] { return ListLossesPage(*registry_, *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::GetLoss(grpc::CallbackServerContext* context,
+                                                      const v1::GetLossRequest* request, v1::Loss* response) {
+  return calls_->Answer(context, "CatalogService/GetLoss", request, response,
+                        [this, request] { return FindLoss(*registry_, request->name()); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListMetrics(grpc::CallbackServerContext* context,
+                                                          const v1::ListMetricsRequest* request,
+                                                          v1::ListMetricsResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListMetrics", request, response,
+                        [this, request] { return ListMetricsPage(registry_->catalog(), *request); });
+}
+
+}  // namespace gradeline

@@ -1,0 +1,168 @@
+#include "server/rpc/evaluate_call.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gradeline/v1/training.pb.h"
+#include "server/core/base/status.h"
+#include "server/rpc/loss_outcome.h"
+#include "server/rpc/raw_bytes.h"
+#include "server/wire/params.h"
+#include "server/wire/reply_bytes.h"
+#include "server/wire/status.h"
+#include "server/wire/tensor.h"
+#include "server/wire/training.h"
+
+namespace gradeline {
+namespace {
+
+void SetReduction(const v1::EvaluateLossRequest& request, size_t components, LossCall* call, Violations* violations) {
+  if (!v1::Reduction_IsValid(request.reduction())) {
+    violations->Add("reduction", absl::StrCat(static_cast<int>(request.reduction()), " is unknown; allowed: ",
+                                              "REDUCTION_MEAN, MEAN_ALL, SUM, GIVEN, NONE (1 to 5)"));
+    return;
+  }
+  if (request.reduction() != v1::REDUCTION_UNSPECIFIED) call->reduction = static_cast<Reduction>(request.reduction());
+  if (call->reduction == Reduction::kGiven) {
+    auto normalisers = NormalisersFromProto(request.normalisers(), components);
+    violations->Merge("", normalisers.status());
+    if (normalisers.ok()) call->normalisers = *std::move(normalisers);
+  } else if (!request.normalisers().empty()) {
+    violations->Add("normalisers", "is only taken with reduction REDUCTION_GIVEN");
+  }
+}
+
+absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
+  GRADELINE_ASSIGN_OR_RETURN(const ParamMap params, ParamsFromProto("params", request.params()));
+  LossCall call;
+  GRADELINE_ASSIGN_OR_RETURN(call.loss, registry.ResolveAlone(request.loss(), params));
+  Violations violations;
+  auto inputs = InputsFromProto(request.inputs(), call.loss.info());
+  violations.Merge("", inputs.status());
+  SetReduction(request, call.loss.info().components.size(), &call, &violations);
+  if (request.has_gradient_scale() && !std::isfinite(request.gradient_scale())) {
+    violations.Add("gradientScale", "is not finite");
+  }
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  call.inputs = *std::move(inputs);
+  call.gradient = request.gradient();
+  call.gradient_scale = request.has_gradient_scale() ? request.gradient_scale() : 1;
+  call.item_losses = request.item_losses();
+  return call;
+}
+
+std::vector<ReplyPiece> ReplyOf(LossResult result, const LossInfo& loss, bool item_losses) {
+  v1::EvaluateLossResponse reply;
+  *reply.mutable_value() = LossValueToProto(result, loss.components);
+  if (item_losses) {
+    v1::Tensor* tensor = reply.mutable_item_losses();
+    tensor->set_name("item_losses");
+    tensor->set_data_type(v1::DATA_TYPE_F64);
+    tensor->mutable_shape()->Assign(result.item_shape.begin(), result.item_shape.end());
+    tensor->set_data(result.item_losses.data(), result.item_losses.size() * sizeof(double));
+  }
+  return ReplyBytes(reply, v1::EvaluateLossResponse::kGradientsFieldNumber, std::move(result.gradients), loss.tensors,
+                    0);
+}
+
+}  // namespace
+
+// Finishes exactly once; gRPC keeps request and response until then, and this until OnDone.
+class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
+ public:
+  Call(LossEvaluator* evaluator, const grpc::ByteBuffer* request, grpc::ByteBuffer* response)
+      : evaluator_(evaluator),
+        timer_(evaluator->calls_->Timer("TrainingService/EvaluateLoss")),
+        bytes_(*request),
+        response_(response) {}
+
+  void Start() {
+    const auto size = static_cast<int64_t>(bytes_.Length());
+    if (const absl::Status status = evaluator_->calls_->CheckSize(size); !status.ok()) {
+      return Finish(timer_.End(status));
+    }
+    admitted_ = 2 * size;
+    evaluator_->engine_->Admit(admitted_, [this] {
+      lane_ = evaluator_->TakeLane();
+      lane_->Post([this] { Run(); });
+    });
+  }
+
+  void OnCancel() override { cancelled_ = true; }
+  void OnDone() override { delete this; }
+
+ private:
+  void Run() {
+    grpc::ProtoBufferReader in(&bytes_);
+    const bool parsed = request_.ParseFromZeroCopyStream(&in);
+    bytes_.Clear();
+    if (!parsed) return End(absl::InvalidArgumentError("the message is no gradeline.v1.EvaluateLossRequest"));
+    absl::StatusOr<LossCall> call = CallOf(request_, *evaluator_->registry_);
+    if (!call.ok()) return End(call.status());
+    call->cancelled = &cancelled_;
+    loss_ = call->loss;
+    start_ = std::chrono::steady_clock::now();
+    lane_->Compute(*std::move(call), [this](absl::StatusOr<LossResult> result) { Computed(std::move(result)); });
+  }
+
+  void Computed(absl::StatusOr<LossResult> result) {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
+    evaluator_->calls_->metrics().LossEvaluated(loss_.info().id, LossOutcome(result.status()), seconds.count());
+    if (!result.ok()) return End(result.status());
+    std::vector<ReplyPiece> pieces = ReplyOf(*std::move(result), loss_.info(), request_.item_losses());
+    const int64_t size = ByteCount(pieces);
+    const int64_t limit = evaluator_->calls_->max_message_bytes();
+    if (size > limit) return End(MessageTooLarge("the reply", size, limit));
+    *response_ = RawBytes(std::move(pieces));
+    End(absl::OkStatus());
+  }
+
+  // On the lane. Finish comes last: after it gRPC deletes this, and a server that stops deletes the evaluator.
+  void End(const absl::Status& status) {
+    evaluator_->GiveBack(std::move(lane_));
+    evaluator_->engine_->Release(admitted_);
+    Finish(timer_.End(status));
+  }
+
+  LossEvaluator* const evaluator_;
+  const CallTimer timer_;
+  grpc::ByteBuffer bytes_;
+  grpc::ByteBuffer* const response_;
+  v1::EvaluateLossRequest request_;
+  int64_t admitted_ = 0;
+  std::shared_ptr<Lane> lane_;
+  LossHandle loss_;
+  std::atomic<bool> cancelled_{false};
+  std::chrono::steady_clock::time_point start_;
+};
+
+grpc::ServerUnaryReactor* LossEvaluator::Evaluate(const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  auto* call = new Call(this, request, response);
+  call->Start();
+  return call;
+}
+
+std::shared_ptr<Lane> LossEvaluator::TakeLane() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      std::shared_ptr<Lane> lane = std::move(idle_.back());
+      idle_.pop_back();
+      return lane;
+    }
+  }
+  return engine_->OpenLane();
+}
+
+void LossEvaluator::GiveBack(std::shared_ptr<Lane> lane) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(lane));
+}
+
+}  // namespace gradeline

@@ -1,0 +1,134 @@
+#include "server/rpc/experiment_service.h"
+
+#include <string>
+#include <utility>
+
+#include "server/core/base/status.h"
+#include "server/rpc/watch_stream.h"
+#include "server/wire/dataset.h"
+#include "server/wire/experiment.h"
+#include "server/wire/page.h"
+#include "server/wire/status.h"
+
+namespace gradeline {
+namespace {
+
+absl::StatusOr<v1::Experiment> Create(Experiments* experiments, const v1::CreateExperimentRequest& request) {
+  absl::StatusOr<Experiment> experiment = ExperimentFromProto(request.experiment());
+  Violations violations;
+  violations.Merge("experiment", experiment.status());
+  violations.Merge("", CheckRequestId("requestId", request.request_id()));
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  auto created = experiments->CreateExperiment(*std::move(experiment), request.request_id(), request.validate_only());
+  if (!created.ok()) return BelowField("experiment", created.status());
+  return ToProto(*created);
+}
+
+/// The id of a request with a name and a request_id.
+template <typename Request>
+absl::StatusOr<std::string> CheckedId(const Request& request) {
+  Violations violations;
+  absl::StatusOr<std::string> id = IdFromName("name", "experiments", request.name());
+  violations.Merge("", id.status());
+  violations.Merge("", CheckRequestId("requestId", request.request_id()));
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  return id;
+}
+
+absl::StatusOr<v1::StartExperimentResponse> Start(Experiments* experiments, const v1::StartExperimentRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
+  GRADELINE_ASSIGN_OR_RETURN(const Experiments::Started started,
+                             experiments->Start(id, request.request_id(), request.etag()));
+  v1::StartExperimentResponse response;
+  *response.mutable_experiment() = ToProto(started.experiment);
+  response.set_attempt_token(started.token);
+  return response;
+}
+
+absl::StatusOr<v1::Experiment> Cancel(Experiments* experiments, const v1::CancelExperimentRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment,
+                             experiments->Cancel(id, request.request_id(), request.etag()));
+  return ToProto(experiment);
+}
+
+absl::StatusOr<v1::Experiment> Get(Experiments* experiments, const v1::GetExperimentRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::string id, IdFromName("name", "experiments", request.name()));
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(id));
+  return ToProto(experiment);
+}
+
+absl::StatusOr<v1::ListExperimentsResponse> List(Experiments* experiments, const v1::ListExperimentsRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
+  GRADELINE_ASSIGN_OR_RETURN(const Page<Experiment> list, experiments->ListExperiments(page.size, page.after));
+  v1::ListExperimentsResponse response;
+  for (const Experiment& experiment : list.items) *response.add_experiments() = ToProto(experiment);
+  response.set_next_page_token(NextPageToken(page, list.next));
+  return response;
+}
+
+absl::StatusOr<v1::ListEpochsResponse> Epochs(Experiments* experiments, const v1::ListEpochsRequest& request) {
+  Violations violations;
+  const absl::StatusOr<PageRequest> page = PageOf(request);
+  const absl::StatusOr<std::string> id = IdFromName("parent", "experiments", request.parent());
+  violations.Merge("", id.status());
+  violations.Merge("", page.status());
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(*id));
+  GRADELINE_ASSIGN_OR_RETURN(const Page<Seal> seals, experiments->ListEpochs(*id, page->size, page->after));
+  v1::ListEpochsResponse response;
+  for (const Seal& seal : seals.items) *response.add_epochs() = ToProto(seal, experiment.heads);
+  response.set_next_page_token(NextPageToken(*page, seals.next));
+  return response;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::CreateExperiment(grpc::CallbackServerContext* context,
+                                                                  const v1::CreateExperimentRequest* request,
+                                                                  v1::Experiment* response) {
+  return calls_->Answer(context, "ExperimentService/CreateExperiment", request, response,
+                        [this, request] { return Create(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::GetExperiment(grpc::CallbackServerContext* context,
+                                                               const v1::GetExperimentRequest* request,
+                                                               v1::Experiment* response) {
+  return calls_->Answer(context, "ExperimentService/GetExperiment", request, response,
+                        [this, request] { return Get(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::ListExperiments(grpc::CallbackServerContext* context,
+                                                                 const v1::ListExperimentsRequest* request,
+                                                                 v1::ListExperimentsResponse* response) {
+  return calls_->Answer(context, "ExperimentService/ListExperiments", request, response,
+                        [this, request] { return List(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::StartExperiment(grpc::CallbackServerContext* context,
+                                                                 const v1::StartExperimentRequest* request,
+                                                                 v1::StartExperimentResponse* response) {
+  return calls_->Answer(context, "ExperimentService/StartExperiment", request, response,
+                        [this, request] { return Start(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::CancelExperiment(grpc::CallbackServerContext* context,
+                                                                  const v1::CancelExperimentRequest* request,
+                                                                  v1::Experiment* response) {
+  return calls_->Answer(context, "ExperimentService/CancelExperiment", request, response,
+                        [this, request] { return Cancel(experiments_, *request); });
+}
+
+grpc::ServerWriteReactor<v1::WatchExperimentResponse>* ExperimentServiceImpl::WatchExperiment(
+    grpc::CallbackServerContext*, const v1::WatchExperimentRequest* request) {
+  return WatchStream::Open(experiments_, calls_, *request);
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::ListEpochs(grpc::CallbackServerContext* context,
+                                                            const v1::ListEpochsRequest* request,
+                                                            v1::ListEpochsResponse* response) {
+  return calls_->Answer(context, "ExperimentService/ListEpochs", request, response,
+                        [this, request] { return Epochs(experiments_, *request); });
+}
+
+}  // namespace gradeline

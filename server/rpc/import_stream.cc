@@ -1,0 +1,105 @@
+#include "server/rpc/import_stream.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/wire/dataset.h"
+#include "server/wire/status.h"
+
+namespace gradeline {
+namespace {
+
+constexpr int64_t kMostBytes = int64_t{1} << 30;  // of items in memory
+constexpr size_t kLongestUri = 4096;
+constexpr size_t kMostViolations = 100;
+
+}  // namespace
+
+ImportStream* ImportStream::Open(Experiments* experiments, Calls* calls, v1::Dataset* response) {
+  auto* stream = new ImportStream(experiments, calls, response);
+  stream->StartRead(&stream->message_);
+  return stream;
+}
+
+ImportStream::ImportStream(Experiments* experiments, Calls* calls, v1::Dataset* response)
+    : experiments_(experiments),
+      calls_(calls),
+      timer_(calls->Timer("DatasetService/ImportDataset")),
+      response_(response) {}
+
+void ImportStream::OnReadDone(bool ok) {
+  if (finished_) return;
+  absl::Status status;
+  if (ok) {
+    status = calls_->CheckSize(static_cast<int64_t>(message_.ByteSizeLong()));
+    if (status.ok()) status = Take(message_);
+    if (status.ok()) return StartRead(&message_);
+  } else if (!header_seen_) {
+    violations_.Add("header", "is missing: it is the first message of an import");
+  }
+  if (status.ok()) status = violations_.ToStatus();
+  finished_ = true;
+  if (!status.ok()) return Finish(timer_.End(status));
+  calls_->pool().Post([this] {
+    absl::StatusOr<v1::Dataset> dataset = Import();
+    if (dataset.ok()) *response_ = *std::move(dataset);
+    Finish(timer_.End(dataset.status()));
+  });
+}
+
+absl::Status ImportStream::Take(const v1::ImportDatasetRequest& message) {
+  const bool header = message.part_case() == v1::ImportDatasetRequest::kHeader;
+  if (message.part_case() == v1::ImportDatasetRequest::PART_NOT_SET || header == std::exchange(header_seen_, true)) {
+    Violations violations;
+    violations.Add(header ? "header" : "items",
+                   header ? "comes twice: only the first message has it" : "comes without a header before it");
+    return violations.ToStatus();
+  }
+  if (!header) return TakeItems(message.items());
+  TakeHeader(message.header());
+  return absl::OkStatus();
+}
+
+void ImportStream::TakeHeader(const v1::ImportDatasetRequest::Header& header) {
+  absl::StatusOr<Dataset> dataset = DatasetFromProto(header.dataset());
+  violations_.Merge("header.dataset", dataset.status());
+  if (header.dataset().classes().empty()) {
+    violations_.Add("header.dataset.classes", "is empty; allowed: at least one class");
+  }
+  violations_.Merge("", CheckRequestId("header.requestId", header.request_id()));
+  request_id_ = header.request_id();
+  dataset_.emplace();
+  if (dataset.ok()) dataset_ = *std::move(dataset);
+  dataset_->classes.assign(header.dataset().classes().begin(), header.dataset().classes().end());
+}
+
+absl::Status ImportStream::TakeItems(const v1::ImportDatasetRequest::Items& items) {
+  const auto classes = static_cast<int32_t>(dataset_->classes.size());
+  for (const v1::Item& item : items.items()) {
+    const std::string field = absl::StrCat("items[", next_index_, "]");
+    if (item.uri().empty() || item.uri().size() > kLongestUri) {
+      violations_.Add(field + ".uri", absl::StrCat("has ", item.uri().size(), " bytes; allowed: 1 to ", kLongestUri));
+    }
+    if (classes > 0 && (item.label() < 0 || item.label() >= classes)) {
+      violations_.Add(field + ".label", absl::StrCat(item.label(), "; allowed: 0 to ", classes - 1,
+                                                     ", the dataset has ", classes, " classes"));
+    }
+    if (violations_.list().size() >= kMostViolations) return violations_.ToStatus();
+    bytes_ += static_cast<int64_t>(sizeof(Item) + item.uri().size());
+    if (violations_.empty()) items_.push_back({next_index_, item.uri(), item.label()});
+    ++next_index_;
+  }
+  if (bytes_ <= kMostBytes) return absl::OkStatus();
+  return WithReason(absl::ResourceExhaustedError(absl::StrCat("the import has more than ", kMostBytes,
+                                                              " bytes of items, at item ", next_index_)),
+                    "IMPORT_TOO_LARGE", {{"limit", absl::StrCat(kMostBytes)}});
+}
+
+absl::StatusOr<v1::Dataset> ImportStream::Import() {
+  dataset_->item_count = static_cast<int64_t>(items_.size());
+  auto imported = experiments_->ImportDataset(*std::move(dataset_), std::move(items_), request_id_);
+  if (!imported.ok()) return BelowField("header.dataset", imported.status());
+  return ToProto(*imported);
+}
+
+}  // namespace gradeline

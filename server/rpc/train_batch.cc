@@ -1,0 +1,218 @@
+// The part of TrainStream that answers batches: check, digest, compute, record, reply.
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
+#include "server/rpc/loss_outcome.h"
+#include "server/rpc/raw_bytes.h"
+#include "server/rpc/train_stream.h"
+#include "server/wire/reply_bytes.h"
+#include "server/wire/status.h"
+#include "server/wire/tensor.h"
+#include "server/wire/training.h"
+
+namespace gradeline {
+
+struct TrainStream::Computation {
+  Computation(ServerMetrics* m, StreamPipe::SlotRef s) : metrics(m), slot(std::move(s)) {
+    metrics->AddInflightBatches(1);
+  }
+  ~Computation() { metrics->AddInflightBatches(-1); }
+  Computation(const Computation&) = delete;
+
+  ServerMetrics* const metrics;
+  StreamPipe::SlotRef slot;
+  Record record;
+  std::vector<std::optional<TensorView>>
+      inputs;  // into the reader's batch, which the lane keeps until this is answered
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+};
+
+namespace {
+
+// What the batch is divided by: normalisers that come with it take the place of the head's reduction.
+absl::Status SetNormalisers(const v1::Batch& batch, const SessionHead& head, LossCall* call) {
+  call->reduction = head.resolved.reduction;
+  Violations violations;
+  if (batch.normalisers().empty()) {
+    if (call->reduction == Reduction::kGiven) {
+      violations.Add("normalisers", absl::StrCat("is missing: head ", head.resolved.head, " divides by what is given"));
+    }
+    return violations.ToStatus();
+  }
+  if (call->reduction == Reduction::kSum || call->reduction == Reduction::kNone) {
+    violations.Add("normalisers",
+                   absl::StrCat("is not taken: head ", head.resolved.head, " is not divided (reduction sum or none)"));
+    return violations.ToStatus();
+  }
+  auto normalisers = NormalisersFromProto(batch.normalisers(), head.loss.info().components.size());
+  if (!normalisers.ok()) return normalisers.status();
+  call->reduction = Reduction::kGiven;
+  call->normalisers = *std::move(normalisers);
+  return absl::OkStatus();
+}
+
+const TensorView* InputNamed(const LossInfo& loss, const std::vector<std::optional<TensorView>>& inputs,
+                             std::string_view name) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] && loss.tensors[i].name == name) return &*inputs[i];
+  }
+  return nullptr;
+}
+
+// The deltas of the head's metrics, one after another.
+absl::StatusOr<std::vector<double>> MetricDeltas(const SessionHead& head,
+                                                 const std::vector<std::optional<TensorView>>& inputs) {
+  std::vector<double> deltas;
+  const TensorView* prediction = InputNamed(head.loss.info(), inputs, "prediction");
+  const TensorView* target = InputNamed(head.loss.info(), inputs, "target");
+  if (head.metrics.empty() || prediction == nullptr || target == nullptr) return deltas;
+  MetricBatch batch{*prediction, *target};
+  if (const auto ignored = head.loss.params().find("ignore_index"); ignored != head.loss.params().end()) {
+    if (const double* value = std::get_if<double>(&ignored->second)) batch.ignore_index = static_cast<int64_t>(*value);
+  }
+  for (const Metric* metric : head.metrics) {
+    GRADELINE_ASSIGN_OR_RETURN(const std::vector<double> delta, metric->Update(batch));
+    deltas.insert(deltas.end(), delta.begin(), delta.end());
+  }
+  return deltas;
+}
+
+// Values that overflowed cannot be added to an epoch.
+absl::Status CheckFinite(const LossResult& result, const LossInfo& loss) {
+  for (size_t i = 0; i < result.components.size(); ++i) {
+    if (std::isfinite(result.components[i].numerator) && std::isfinite(result.components[i].denominator)) continue;
+    return WithReason(absl::OutOfRangeError(absl::StrCat("component ", loss.components[i].name,
+                                                         " is not finite: ", result.components[i].numerator, " / ",
+                                                         result.components[i].denominator)),
+                      "NOT_FINITE", {{"component", loss.components[i].name}});
+  }
+  return absl::OkStatus();
+}
+
+grpc::ByteBuffer RefusedBytes(v1::TrainResponse response, int64_t seq, const absl::Status& status) {
+  response.mutable_refused()->set_seq(seq);
+  *response.mutable_refused()->mutable_status() = StatusToProto(status);
+  return RawBytes(response);
+}
+
+}  // namespace
+
+void TrainStream::HandleTooLarge(grpc::ByteBuffer bytes, int64_t size, StreamPipe::SlotRef slot) {
+  grpc::ProtoBufferReader in(&bytes);
+  const int64_t seq = BatchSeqOf(&in, size);
+  const absl::Status status = MessageTooLarge("the batch", size, calls_->max_message_bytes());
+  if (seq <= 0 || session_ == nullptr) return pipe_->Close(status);
+  RefuseUnrecorded(seq, status, std::move(slot));
+}
+
+void TrainStream::RefuseUnrecorded(int64_t seq, const absl::Status& status, StreamPipe::SlotRef slot) {
+  if (unrecorded_ == 0) unrecorded_ = seq;
+  pipe_->Fulfil(pipe_->Promise(seq, std::move(slot)), RefusedBytes({}, seq, status));
+}
+
+void TrainStream::HandleBatch(StreamPipe::SlotRef slot) {
+  const v1::Batch& batch = reader_.batch();
+  const int64_t seq = batch.seq();
+  if (seq >= 1 && seq <= committed_) return pipe_->Committed(committed_, true);
+  if (unrecorded_ > 0 && seq > unrecorded_) {
+    // What the worker sent before it saw the refusal of a batch that has no record.
+    return RefuseUnrecorded(seq,
+                            absl::FailedPreconditionError(absl::StrCat(
+                                "seq ", unrecorded_, " was refused without a record and is still the next one")),
+                            std::move(slot));
+  }
+  const absl::StatusOr<RecordKey> key = KeyFromProto(batch.key(), session_->heads());
+  absl::Status status = BelowField("key", key.status());
+  if (status.ok()) status = session_->CheckKey(*key);
+  if (!status.ok()) return RefuseUnrecorded(seq, status, std::move(slot));
+  if (!BeginSeq(seq)) return;
+
+  auto work = std::make_shared<Computation>(&calls_->metrics(), std::move(slot));
+  work->record.seq = seq;
+  work->record.key = *key;
+  work->record.digest = DigestOf(batch);
+  Compute(std::move(work));
+}
+
+void TrainStream::Compute(std::shared_ptr<Computation> work) {
+  const v1::Batch& batch = reader_.batch();
+  const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
+  LossCall call;
+  call.loss = head.loss;
+  Violations violations;
+  auto inputs = InputsFromProto(batch.inputs(), head.loss.info());
+  violations.Merge("", inputs.status());
+  violations.Merge("", SetNormalisers(batch, head, &call));
+  if (batch.has_gradient_scale() && !std::isfinite(batch.gradient_scale())) {
+    violations.Add("gradientScale", "is not finite");
+  }
+  if (!violations.empty()) return Computed(work, violations.ToStatus());
+  work->inputs = *std::move(inputs);
+  call.inputs = work->inputs;
+  call.gradient_scale = batch.has_gradient_scale() ? batch.gradient_scale() : 1;
+  call.gradient = batch.gradient();
+  call.cancelled = &cut_;
+  lane_->Compute(std::move(call), [self = shared_from_this(), work](absl::StatusOr<LossResult> result) {
+    self->Computed(work, std::move(result));
+  });
+}
+
+void TrainStream::Computed(const std::shared_ptr<Computation>& work, absl::StatusOr<LossResult> result) {
+  const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - work->start;
+  calls_->metrics().LossEvaluated(head.resolved.loss, LossOutcome(result.status()), seconds.count());
+  if (cut_ || absl::IsCancelled(result.status())) return;
+  if (!result.ok()) return ReportRefused(work, result.status());
+  if (const absl::Status status = CheckFinite(*result, head.loss.info()); !status.ok()) {
+    return ReportRefused(work, status);
+  }
+  absl::StatusOr<std::vector<double>> deltas = MetricDeltas(head, work->inputs);
+  if (!deltas.ok()) return ReportRefused(work, deltas.status());
+  work->record.metrics = *std::move(deltas);
+  ReportResult(work, *std::move(result));
+}
+
+void TrainStream::ReportResult(const std::shared_ptr<Computation>& work, LossResult result) {
+  const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
+  Record record = work->record;
+  record.items = result.valid_count;
+  for (const ComponentResult& component : result.components) {
+    record.values.push_back({component.numerator, component.denominator});
+  }
+  v1::Result reply;
+  reply.set_seq(record.seq);
+  *reply.mutable_value() = LossValueToProto(result, head.loss.info().components);
+  *reply.mutable_record() = ToProto(record, session_->heads());
+  Answer(work, std::move(record),
+         RawBytes(ReplyBytes(reply, v1::Result::kGradientsFieldNumber, std::move(result.gradients),
+                             head.loss.info().tensors, v1::TrainResponse::kResultFieldNumber)));
+}
+
+void TrainStream::ReportRefused(const std::shared_ptr<Computation>& work, const absl::Status& status) {
+  Record record = work->record;
+  record.code = static_cast<int32_t>(status.code());
+  v1::TrainResponse response;
+  *response.mutable_refused()->mutable_record() = ToProto(record, session_->heads());
+  const int64_t seq = record.seq;
+  Answer(work, std::move(record), RefusedBytes(std::move(response), seq, status));
+}
+
+void TrainStream::Answer(const std::shared_ptr<Computation>& work, Record record, grpc::ByteBuffer answer) {
+  const int64_t seq = record.seq;
+  const bool training = record.key.phase == Phase::kTrain;
+  const StreamPipe::ReplyRef reply = pipe_->Promise(seq, std::move(work->slot));
+  auto later = std::make_shared<grpc::ByteBuffer>();
+  if (!training) later->Swap(&answer);
+  session_->Report(std::move(record), [self = shared_from_this(), seq, reply = training ? nullptr : reply, later](
+                                          RecordFate fate, const absl::Status& status) {
+    if (self->Settled(seq, fate, status, reply) && reply != nullptr) self->pipe_->Fulfil(reply, std::move(*later));
+  });
+  if (training) pipe_->Fulfil(reply, std::move(answer));
+}
+
+}  // namespace gradeline
