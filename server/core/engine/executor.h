@@ -27,6 +27,7 @@ class Executor {
   static bool InsideStep();
 
  private:
+  struct Task;
   void Drain();
   std::function<void()> Pop();
 

@@ -2,6 +2,6 @@
 // race. Only frames of oneTBB are suppressed; a race whose innermost frame is the project's is reported.
 #if defined(__SANITIZE_THREAD__)
 extern "C" __attribute__((visibility("default"))) const char* __tsan_default_suppressions() {
-  return "race_top:tbb::detail\n";
+  return "race_top:oneapi/tbb\n";
 }
 #endif
