@@ -3,10 +3,7 @@
 #ifndef GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
 #define GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
 
-#include <stdlib.h>
-
 #include <atomic>
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <optional>
@@ -18,24 +15,11 @@
 #include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
 #include "server/core/experiment/experiments.h"
-#include "server/store/sqlite/sqlite_store.h"
 #include "server/core/experiment/test_registry.h"
+#include "server/store/sqlite/sqlite_store.h"
+#include "server/store/sqlite/test_folder.h"
 
 namespace gradeline {
-
-/// A folder that goes away with the test.
-class TestFolder {
- public:
-  TestFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "gradeline-test-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TestFolder() { std::filesystem::remove_all(path_); }
-  std::string File(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 class ManualClock : public Clock {
  public:
@@ -123,12 +107,13 @@ class TestWorld {
   /// Dataset d of 30 items in 3 classes, split s, experiment e, started.
   void Start(int32_t world_size, int32_t epochs) { Start(TestExperiment(world_size, epochs)); }
   void Start(const Experiment& experiment) {
-    MakeSplit();
+    if (!experiments->GetSplit("s").ok()) MakeSplit();
     const auto created = experiments->CreateExperiment(experiment, "", false);
     ASSERT_TRUE(created.ok()) << created.status();
-    const auto started = experiments->Start("e", "", "");
+    const auto started = experiments->Start(experiment.id, "", "");
     ASSERT_TRUE(started.ok()) << started.status();
     token = started->token;
+    id = experiment.id;
   }
   void MakeSplit() {
     Dataset dataset;
@@ -148,22 +133,26 @@ class TestWorld {
   }
   absl::StatusOr<std::shared_ptr<RankSession>> Join(int32_t rank, const std::shared_ptr<TestListener>& listener,
                                                     char instance = 'a') {
+    return experiments->Join(Request(rank, instance), listener);
+  }
+  JoinRequest Request(int32_t rank, char instance = 'a') const {
     JoinRequest request;
-    request.experiment = "e";
+    request.experiment = id;
     request.token = token;
     request.rank = rank;
-    request.world_size = experiments->GetExperiment("e")->training.world_size;
+    request.world_size = Get().training.world_size;
     request.instance = std::string(16, instance);
-    return experiments->Join(request, listener);
+    return request;
   }
-  std::vector<Seal> Seals() const { return experiments->ListEpochs("e", 1000, "")->items; }
-  Experiment Get() const { return *experiments->GetExperiment("e"); }
+  std::vector<Seal> Seals() const { return experiments->ListEpochs(id, 1000, "")->items; }
+  Experiment Get() const { return *experiments->GetExperiment(id); }
+  std::vector<Incident> Incidents() const { return *store->ListIncidents(store->GetExperiment(id)->first); }
   std::string path() const { return folder_.File("g.db"); }
 
   ManualClock clock;
   std::shared_ptr<Store> store;
   std::unique_ptr<Experiments> experiments;
-  std::string token;
+  std::string token, id = "e";  ///< of the experiment started last
   SqliteOptions sqlite;
 
  private:
@@ -190,13 +179,43 @@ inline Record TestRecord(int64_t seq, RecordKey key, double value, int64_t items
   return record;
 }
 
-/// Reports and waits for the fate.
-inline std::pair<RecordFate, absl::Status> ReportNow(RankSession& session, Record record) {
-  std::promise<std::pair<RecordFate, absl::Status>> promise;
-  session.Report(std::move(record), [&promise](RecordFate fate, const absl::Status& status) {
-    promise.set_value({fate, status});
-  });
+using Fate = std::pair<RecordFate, absl::Status>;
+
+/// Begins and reports a record that nothing speaks against.
+inline void Send(RankSession& session, const Record& record, RecordDone done = nullptr) {
+  const auto begun = session.Begin(record.seq);
+  EXPECT_TRUE(begun.ok()) << begun.status();
+  const absl::Status checked = session.CheckRecord(record);
+  EXPECT_TRUE(checked.ok()) << checked;
+  session.Report(record, std::move(done));
+}
+
+/// As a worker: records of a phase with values 0, 1, 2 ..., then its end. Returns the next seq.
+inline int64_t SendPhase(RankSession& session, int64_t seq, Phase phase, int64_t epoch, int64_t count) {
+  for (int64_t step = 0; step < count; ++step) {
+    Send(session, TestRecord(seq++, {phase, epoch, step, 0, 0}, static_cast<double>(step)));
+  }
+  EXPECT_TRUE(session.Begin(seq).ok());
+  const absl::Status ended = session.EndPhase(seq, phase, epoch, count, nullptr);
+  EXPECT_TRUE(ended.ok()) << ended;
+  return seq + 1;
+}
+
+inline void SendBye(RankSession& session, int64_t seq, std::string reason = "") {
+  EXPECT_TRUE(session.Begin(seq).ok());
+  session.Bye(seq, std::move(reason), nullptr);
+}
+
+/// Runs what takes a RecordDone and waits for the fate.
+template <typename F>
+Fate AwaitFate(F call) {
+  std::promise<Fate> promise;
+  call([&promise](RecordFate fate, const absl::Status& status) { promise.set_value({fate, status}); });
   return promise.get_future().get();
+}
+
+inline Fate ReportNow(RankSession& session, const Record& record) {
+  return AwaitFate([&](RecordDone done) { session.Report(record, std::move(done)); });
 }
 
 }  // namespace gradeline

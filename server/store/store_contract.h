@@ -1,0 +1,353 @@
+// What every store must do. A store's tests instantiate it with a way to open one; see sqlite/store_contract_test.cc.
+#ifndef GRADELINE_SERVER_STORE_STORE_CONTRACT_H_
+#define GRADELINE_SERVER_STORE_STORE_CONTRACT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "server/core/experiment/store.h"
+
+namespace gradeline {
+
+/// One kind of store.
+struct StoreKind {
+  std::string name;
+  /// Opens the store of a test; the same again after the last one was closed.
+  std::function<std::shared_ptr<Store>(const std::string& test)> open;
+};
+
+class StoreContract : public testing::TestWithParam<StoreKind> {
+ protected:
+  StoreContract() { store_ = GetParam().open(Name()); }
+  static std::string Name() {
+    return testing::UnitTest::GetInstance()->current_test_info()->test_suite_name() + std::string(".") +
+           testing::UnitTest::GetInstance()->current_test_info()->name();
+  }
+  void Reopen() {
+    store_.reset();
+    store_ = GetParam().open(Name());
+  }
+  /// Runs `work` in a transaction and commits it.
+  void Write(const std::function<void(Transaction&)>& work) {
+    auto transaction = store_->Begin();
+    ASSERT_TRUE(transaction.ok()) << transaction.status();
+    work(**transaction);
+    const absl::Status committed = (*transaction)->Commit();
+    ASSERT_TRUE(committed.ok()) << committed;
+  }
+  int64_t MakeAttempt(int32_t world_size) {
+    int64_t no = 0;
+    Write([&](Transaction& t) {
+      Experiment experiment;
+      experiment.id = "e";
+      experiment.attempt = 1;
+      no = *t.InsertExperiment(experiment);
+      AttemptRow attempt;
+      attempt.experiment_no = no;
+      attempt.attempt = 1;
+      attempt.token = "secret";
+      attempt.world_size = world_size;
+      attempt.numerics = "n";
+      EXPECT_TRUE(t.InsertAttempt(attempt).ok());
+    });
+    return no;
+  }
+  static Record MakeRecord(int64_t seq, RecordKey key) {
+    Record record;
+    record.seq = seq;
+    record.key = key;
+    record.digest.fill(static_cast<uint8_t>(seq));
+    record.items = 3;
+    record.values = {{0.1, 3}, {1e300, -0.0}};
+    return record;
+  }
+
+  std::shared_ptr<Store> store_;
+};
+
+TEST_P(StoreContract, NothingIsSeenBeforeTheCommitAndNothingStaysWithoutIt) {
+  Dataset dataset;
+  dataset.id = "d";
+  dataset.item_count = 1;
+  {
+    auto transaction = store_->Begin();
+    ASSERT_TRUE(transaction.ok());
+    EXPECT_TRUE((*transaction)->InsertDataset(dataset, {{0, "u", 0}}).ok());
+    EXPECT_EQ(store_->GetDataset("d").status().code(), absl::StatusCode::kNotFound);
+  }
+  EXPECT_EQ(store_->GetDataset("d").status().code(), absl::StatusCode::kNotFound);
+  Write([&](Transaction& t) { EXPECT_TRUE(t.InsertDataset(dataset, {{0, "u", 0}}).ok()); });
+  EXPECT_TRUE(store_->GetDataset("d").ok());
+  Reopen();
+  EXPECT_TRUE(store_->GetDataset("d").ok());
+}
+
+TEST_P(StoreContract, NestedWorkIsUndoneAlone) {
+  Write([&](Transaction& t) {
+    Dataset dataset;
+    dataset.id = "kept";
+    EXPECT_TRUE(t.InsertDataset(dataset, {}).ok());
+    const absl::Status status = t.Nested([&]() -> absl::Status {
+      dataset.id = "undone";
+      EXPECT_TRUE(t.InsertDataset(dataset, {}).ok());
+      return absl::InvalidArgumentError("no");
+    });
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_TRUE(t.failure().ok()) << "an answer is not a failure of the store";
+    EXPECT_TRUE(t.Nested([&]() -> absl::Status {
+                   dataset.id = "also";
+                   return t.InsertDataset(dataset, {});
+                 }).ok());
+  });
+  EXPECT_TRUE(store_->GetDataset("kept").ok());
+  EXPECT_TRUE(store_->GetDataset("also").ok());
+  EXPECT_FALSE(store_->GetDataset("undone").ok());
+}
+
+TEST_P(StoreContract, DatasetsAndSplits) {
+  Dataset dataset;
+  dataset.id = "d";
+  dataset.classes = {"a", "b"};
+  dataset.item_count = 10;
+  std::vector<Item> items;
+  std::vector<uint8_t> parts;
+  for (int i = 0; i < 10; ++i) {
+    items.push_back({i, absl::StrCat("u", i), i % 2});
+    parts.push_back(i < 7 ? 1 : 3);
+  }
+  Split split;
+  split.id = "s";
+  split.dataset = "d";
+  Write([&](Transaction& t) {
+    EXPECT_EQ(t.InsertSplit(split, parts).code(), absl::StatusCode::kNotFound);
+    EXPECT_TRUE(t.InsertDataset(dataset, items).ok());
+    EXPECT_EQ(t.InsertDataset(dataset, items).code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_TRUE(t.InsertSplit(split, parts).ok());
+    EXPECT_EQ(t.InsertSplit(split, parts).code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_EQ(t.DeleteDataset("d").code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(t.DeleteDataset("x").code(), absl::StatusCode::kNotFound);
+    EXPECT_TRUE(t.failure().ok());
+  });
+  EXPECT_EQ(store_->GetDataset("d")->classes, dataset.classes);
+  EXPECT_EQ(store_->ListLabels("d")->size(), 10u);
+  EXPECT_EQ(store_->ListLabels("x").status().code(), absl::StatusCode::kNotFound);
+  const auto indices = [&](Phase part, int32_t rank, int32_t world, int limit, int64_t after) {
+    std::vector<int64_t> found;
+    const auto items_found = store_->ListItems("s", part, rank, world, limit, after);
+    for (const Item& item : *items_found) found.push_back(item.index);
+    return found;
+  };
+  EXPECT_THAT(indices(Phase::kTrain, 0, 1, 100, -1), testing::ElementsAre(0, 1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(indices(Phase::kTrain, 1, 3, 100, -1), testing::ElementsAre(1, 4));
+  EXPECT_THAT(indices(Phase::kTrain, 1, 3, 1, 1), testing::ElementsAre(4));
+  EXPECT_THAT(indices(Phase::kTrain, 0, 1, 2, 2), testing::ElementsAre(3, 4));
+  EXPECT_THAT(indices(Phase::kValidation, 0, 1, 100, -1), testing::IsEmpty());
+  EXPECT_THAT(indices(Phase::kTest, 1, 2, 100, -1), testing::ElementsAre(8));
+  EXPECT_EQ(store_->ListItems("s", Phase::kTest, 0, 1, 1, -1)->at(0).uri, "u7");
+}
+
+TEST_P(StoreContract, ListsGoByIdAndAfter) {
+  Write([&](Transaction& t) {
+    for (const char* id : {"b", "a", "c"}) {
+      Experiment experiment;
+      experiment.id = id;
+      EXPECT_TRUE(t.InsertExperiment(experiment).ok());
+    }
+  });
+  EXPECT_EQ(store_->ListExperiments(2, "")->at(1).id, "b");
+  EXPECT_EQ(store_->ListExperiments(2, "b")->size(), 1u);
+}
+
+TEST_P(StoreContract, ExperimentsChangeOnlyWhatMayChange) {
+  const int64_t no = MakeAttempt(1);
+  Write([&](Transaction& t) {
+    Experiment experiment = *t.GetExperiment(no);
+    experiment.state = ExperimentState::kLost;
+    experiment.reason = "why";
+    experiment.revision = 7;
+    experiment.etag = 3;
+    experiment.numerics = "n";
+    experiment.training.epochs = 99;
+    EXPECT_TRUE(t.UpdateExperiment(no, experiment).ok());
+    EXPECT_EQ(t.InsertExperiment(experiment).status().code(), absl::StatusCode::kAlreadyExists);
+  });
+  const auto [found_no, experiment] = *store_->GetExperiment("e");
+  EXPECT_EQ(found_no, no);
+  EXPECT_EQ(experiment.state, ExperimentState::kLost);
+  EXPECT_EQ(experiment.reason, "why");
+  EXPECT_EQ(experiment.revision, 7);
+  EXPECT_EQ(experiment.etag, 3);
+  EXPECT_EQ(experiment.training.epochs, 1);
+  EXPECT_EQ(store_->GetExperiment(no + 1).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_P(StoreContract, AttemptsAndRanks) {
+  const int64_t no = MakeAttempt(2);
+  EXPECT_EQ(store_->GetAttempt(no, 1)->token, "secret");
+  EXPECT_TRUE(store_->GetAttempt(no, 1)->open);
+  EXPECT_EQ(store_->GetAttempt(no, 2).status().code(), absl::StatusCode::kNotFound);
+  Write([&](Transaction& t) {
+    RankRow rank = *t.GetRank(no, 1, 1);
+    EXPECT_EQ(rank.state, RankState::kFree);
+    rank.instance = std::string("\0x", 2);
+    rank.fence = 4;
+    rank.state = RankState::kHeld;
+    rank.committed_seq = 12;
+    EXPECT_TRUE(t.PutRank(no, 1, rank).ok());
+    EXPECT_EQ(t.GetRank(no, 1, 2).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(t.GetRank(no, 1, 1)->committed_seq, 12) << "reads its own writes";
+  });
+  Write([&](Transaction& t) { EXPECT_TRUE(t.CloseAttempt(no, 1, "over").ok()); });
+  const auto ranks = *store_->ListRanks(no, 1);
+  ASSERT_EQ(ranks.size(), 2u);
+  EXPECT_EQ(ranks[0].fence, 1);
+  EXPECT_EQ(ranks[1].fence, 5);
+  EXPECT_EQ(ranks[1].instance, std::string("\0x", 2));
+  EXPECT_FALSE(store_->GetAttempt(no, 1)->open);
+  EXPECT_EQ(store_->GetAttempt(no, 1)->reason, "over");
+}
+
+TEST_P(StoreContract, AKeyIsStoredOnceAndTheDigestDecides) {
+  const int64_t no = MakeAttempt(1);
+  const RecordKey key{Phase::kTrain, 0, 5, 0, 0};
+  Write([&](Transaction& t) {
+    Record record = MakeRecord(1, key);
+    EXPECT_EQ(*t.InsertRecord(no, 1, 0, record), InsertOutcome::kInserted);
+    record.seq = 2;
+    EXPECT_EQ(*t.InsertRecord(no, 1, 0, record), InsertOutcome::kSame);
+    record.digest[3] = 0;
+    EXPECT_EQ(*t.InsertRecord(no, 1, 0, record), InsertOutcome::kDifferent);
+    EXPECT_EQ(*t.InsertRecord(no, 1, 1, record), InsertOutcome::kInserted) << "another rank";
+    EXPECT_EQ(*t.InsertPhaseEnd(no, 1, {Phase::kTrain, 0, 0, 3, 1}), InsertOutcome::kInserted);
+    EXPECT_EQ(*t.InsertPhaseEnd(no, 1, {Phase::kTrain, 0, 0, 4, 1}), InsertOutcome::kSame);
+    EXPECT_EQ(*t.InsertPhaseEnd(no, 1, {Phase::kTrain, 0, 0, 4, 2}), InsertOutcome::kDifferent);
+    EXPECT_EQ(t.ListPhaseEnds(no, 1, {Phase::kTrain, 0})->at(0).seq, 3);
+  });
+}
+
+TEST_P(StoreContract, ASeqIsStoredOnceForARank) {
+  const int64_t no = MakeAttempt(1);
+  auto transaction = store_->Begin();
+  ASSERT_TRUE(transaction.ok());
+  EXPECT_TRUE((*transaction)->InsertRecord(no, 1, 0, MakeRecord(1, {Phase::kTrain, 0, 0, 0, 0})).ok());
+  EXPECT_FALSE((*transaction)->InsertRecord(no, 1, 0, MakeRecord(1, {Phase::kTrain, 0, 1, 0, 0})).ok());
+}
+
+TEST_P(StoreContract, RecordsComeBackInKeyOrderBitByBit) {
+  const int64_t no = MakeAttempt(2);
+  std::vector<Record> records;
+  for (const auto& [step, head, part] : std::vector<std::array<int, 3>>{{1, 1, 0}, {1, 0, 1}, {1, 0, 0}, {0, 1, 1}}) {
+    records.push_back(MakeRecord(static_cast<int64_t>(records.size()) + 1,
+                                 {Phase::kTrain, 2, step, static_cast<int32_t>(head), static_cast<int32_t>(part)}));
+  }
+  records[0].metrics = {0.1, 7};
+  records[1].code = 3;
+  records[1].values.clear();
+  Write([&](Transaction& t) {
+    for (const Record& record : records) EXPECT_TRUE(t.InsertRecord(no, 1, 1, record).ok());
+    EXPECT_TRUE(t.InsertRecord(no, 1, 0, MakeRecord(1, {Phase::kTrain, 2, 1, 0, 0})).ok());
+    EXPECT_TRUE(t.InsertRecord(no, 1, 0, MakeRecord(2, {Phase::kTrain, 3, 1, 0, 0})).ok());
+  });
+  std::vector<std::pair<int32_t, Record>> found;
+  Write([&](Transaction& t) {
+    EXPECT_TRUE(t.ScanRecords(no, 1, {Phase::kTrain, 2}, [&](const RecordRow& row) {
+                   found.push_back({row.rank, row.record});
+                 }).ok());
+  });
+  ASSERT_EQ(found.size(), 5u);
+  EXPECT_EQ(found[0].second, records[3]);
+  EXPECT_EQ(found[1].first, 0);
+  EXPECT_EQ(found[2].second, records[2]);
+  EXPECT_EQ(found[3].second, records[1]);
+  EXPECT_EQ(found[4].second, records[0]);
+  EXPECT_TRUE(std::signbit(found[0].second.values[1].denominator));
+}
+
+TEST_P(StoreContract, OpenPhasesAreThoseWithoutASeal) {
+  const int64_t no = MakeAttempt(1);
+  Write([&](Transaction& t) {
+    int64_t seq = 0;
+    for (const auto& [phase, epoch] : std::vector<std::pair<Phase, int64_t>>{
+             {Phase::kTrain, 0}, {Phase::kTrain, 2}, {Phase::kValidation, 0}, {Phase::kTest, 7}}) {
+      for (int64_t step = 0; step < 3; ++step) {
+        EXPECT_TRUE(t.InsertRecord(no, 1, 0, MakeRecord(++seq, {phase, epoch, step, 0, 0})).ok());
+      }
+    }
+    EXPECT_TRUE(t.InsertPhaseEnd(no, 1, {Phase::kTrain, 9, 0, 100, 0}).ok());
+    EXPECT_EQ(t.ListOpenPhases(no, 1)->size(), 5u);
+    EXPECT_EQ(t.ListOpenPhases(no, 2)->size(), 0u);
+    Seal seal;
+    seal.attempt = 1;
+    for (const auto& [phase, epoch, revision] : std::vector<std::tuple<Phase, int64_t, int64_t>>{
+             {Phase::kTrain, 0, 1}, {Phase::kTrain, 2, 2}, {Phase::kTest, 7, 3}}) {
+      seal.phase = phase;
+      seal.epoch = epoch;
+      seal.revision = revision;
+      EXPECT_FALSE(*t.IsSealed(no, 1, {phase, epoch}));
+      EXPECT_TRUE(t.InsertSeal(no, seal).ok());
+      EXPECT_TRUE(*t.IsSealed(no, 1, {phase, epoch}));
+      EXPECT_FALSE(t.InsertSeal(no, seal).ok()) << "nothing leaves a seal";
+    }
+    EXPECT_THAT(*t.ListOpenPhases(no, 1),
+                testing::ElementsAre(PhaseOfEpoch{Phase::kTrain, 9}, PhaseOfEpoch{Phase::kValidation, 0}));
+    EXPECT_EQ(t.ListSealedPhases(no, 1)->size(), 3u);
+    const auto last = *t.ListLastSeals(no, 1);
+    ASSERT_EQ(last.size(), 2u);
+    EXPECT_EQ(last[0].epoch, 2);
+    EXPECT_EQ(last[1].phase, Phase::kTest);
+  });
+  EXPECT_EQ(store_->ListSeals(no, 10, 1)->size(), 2u);
+  EXPECT_EQ(store_->ListSeals(no, 1, 0)->at(0).revision, 1);
+}
+
+TEST_P(StoreContract, EventsAndIncidentsStayInOrder) {
+  const int64_t no = MakeAttempt(1);
+  Write([&](Transaction& t) {
+    Experiment experiment = *t.GetExperiment(no);
+    Seal seal;
+    seal.loss = 0.1;
+    EXPECT_TRUE(t.InsertEvent(no, {2, seal}).ok());
+    EXPECT_TRUE(t.InsertEvent(no, {1, experiment}).ok());
+    EXPECT_FALSE(t.InsertEvent(no, {1, experiment}).ok());
+    EXPECT_TRUE(t.InsertIncident(no, 1, 3, "conflict", "what", 77).ok());
+  });
+  const auto events = *store_->ListEvents(no, 10, 0);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(std::get<Experiment>(events[0].body).id, "e");
+  EXPECT_EQ(std::get<Seal>(events[1].body).loss, 0.1);
+  EXPECT_EQ(store_->ListEvents(no, 10, 1)->size(), 1u);
+  EXPECT_EQ(store_->ListEvents(no, 1, 0)->size(), 1u);
+  const auto incidents = *store_->ListIncidents(no);
+  ASSERT_EQ(incidents.size(), 1u);
+  EXPECT_EQ(incidents[0].rank, 3);
+  EXPECT_EQ(incidents[0].body, "what");
+}
+
+TEST_P(StoreContract, RequestsAreAnsweredAgainForADay) {
+  const Digest one = {1}, two = {2};
+  constexpr int64_t kDayMs = 24 * 3600 * 1000;
+  Write([&](Transaction& t) {
+    EXPECT_FALSE(t.FindRequest("r", one)->has_value());
+    EXPECT_TRUE(t.PutRequest("r", one, "answer", 1000).ok());
+    EXPECT_EQ(**t.FindRequest("r", one), "answer");
+    EXPECT_EQ(t.FindRequest("r", two).status().code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_TRUE(t.PutRequest("later", one, "other", 1000 + kDayMs).ok());
+    EXPECT_TRUE(t.FindRequest("r", one)->has_value());
+    EXPECT_TRUE(t.PutRequest("later still", one, "other", 1001 + kDayMs).ok());
+    EXPECT_FALSE(t.FindRequest("r", one)->has_value());
+  });
+}
+
+TEST_P(StoreContract, Works) {
+  EXPECT_TRUE(store_->Check().ok());
+  EXPECT_TRUE(store_->Maintain(true).ok());
+}
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_STORE_STORE_CONTRACT_H_
