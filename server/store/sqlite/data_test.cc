@@ -1,0 +1,215 @@
+// Datasets, splits and experiments through the one door, over a real database.
+#include <set>
+
+#include "gmock/gmock.h"
+#include "server/core/base/status.h"
+#include "server/store/sqlite/test_world.h"
+
+namespace gradeline {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::string> FieldsOf(const absl::Status& status) {
+  std::vector<std::string> fields;
+  for (const auto& violation : FieldViolationsOf(status)) fields.push_back(violation.field);
+  return fields;
+}
+
+Dataset SmallDataset() {
+  Dataset dataset;
+  dataset.id = "small";
+  dataset.classes = {"a", "b"};
+  return dataset;
+}
+
+std::vector<Item> Items(int count) {
+  std::vector<Item> items;
+  for (int i = 0; i < count; ++i) items.push_back({99, absl::StrCat("u", i), i % 2});
+  return items;
+}
+
+TEST(Datasets, AreImportedOnceAndNumberedByTheServer) {
+  TestWorld world;
+  world.clock.now_ms = 5000;
+  const auto made = world.experiments->ImportDataset(SmallDataset(), Items(4), "r1");
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->item_count, 4);
+  EXPECT_EQ(made->create_ms, 5000);
+  world.clock.now_ms = 6000;
+  const auto again = world.experiments->ImportDataset(SmallDataset(), Items(4), "r1");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->create_ms, 5000) << "the first answer";
+  const auto other = world.experiments->ImportDataset(SmallDataset(), Items(5), "r1");
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(ReasonOf(other.status()).reason, "REQUEST_ID_USED");
+  EXPECT_EQ(world.experiments->ImportDataset(SmallDataset(), Items(4), "").status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(world.experiments->ListDatasets(0, "")->items.size(), 1u);
+  EXPECT_TRUE(world.experiments->DeleteDataset("small").ok());
+  EXPECT_EQ(world.experiments->DeleteDataset("small").code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(world.experiments->GetDataset("small").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(Datasets, SayEverythingThatIsWrong) {
+  TestWorld world;
+  Dataset dataset;
+  dataset.id = "Bad";
+  dataset.classes = {"a", "", "a"};
+  std::vector<Item> items = Items(3);
+  items[1].uri.clear();
+  items[2].label = 3;
+  EXPECT_THAT(FieldsOf(world.experiments->ImportDataset(dataset, items, "").status()),
+              ElementsAre("name", "classes[1]", "classes[2]", "items[1].uri", "items[2].label"));
+  EXPECT_THAT(FieldsOf(world.experiments->ImportDataset({}, {}, "").status()), ElementsAre("name", "classes", "items"));
+  EXPECT_THAT(FieldsOf(world.experiments->ImportDataset(SmallDataset(), Items(2), std::string(129, 'r')).status()),
+              ElementsAre("requestId"));
+}
+
+TEST(Splits, EveryItemIsInOnePartAndRanksShareIt) {
+  TestWorld world;
+  world.MakeSplit();
+  const auto split = world.experiments->GetSplit("s");
+  ASSERT_TRUE(split.ok());
+  EXPECT_THAT(split->count, ElementsAre(21, 3, 6));
+  std::set<int64_t> seen;
+  for (const Phase part : {Phase::kTrain, Phase::kValidation, Phase::kTest}) {
+    for (int32_t rank = 0; rank < 2; ++rank) {
+      std::string after;
+      do {
+        const auto page = world.experiments->ListItems("s", part, rank, 2, 2, after);
+        ASSERT_TRUE(page.ok()) << page.status();
+        EXPECT_LE(page->items.size(), 2u);
+        for (const Item& item : page->items) {
+          EXPECT_TRUE(seen.insert(item.index).second) << item.index;
+          EXPECT_EQ(item.uri, absl::StrCat("file#", item.index));
+        }
+        after = page->next;
+      } while (!after.empty());
+    }
+  }
+  EXPECT_EQ(seen.size(), 30u);
+  EXPECT_EQ(world.experiments->ListItems("s", Phase::kTrain, 0, 0, 0, "")->items.size(), 21u);
+  EXPECT_EQ(world.experiments->DeleteDataset("d").code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(Splits, SayEverythingThatIsWrong) {
+  TestWorld world;
+  world.MakeSplit();
+  Split split;
+  split.id = "S";
+  split.dataset = "nowhere";
+  split.task = "clasification";
+  split.strategy = static_cast<SplitStrategy>(0);
+  split.percent = {70, 10, 10};
+  const absl::Status status = world.experiments->CreateSplit(split, "", false).status();
+  EXPECT_THAT(FieldsOf(status), ElementsAre("name", "task", "strategy", "dataset", "trainPercent")) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("did you mean classification"));
+  EXPECT_THAT(FieldsOf(world.experiments->ListItems("s", static_cast<Phase>(4), 2, 2, 0, "x").status()),
+              ElementsAre("part", "rank", "pageToken"));
+  EXPECT_THAT(FieldsOf(world.experiments->ListItems("s", Phase::kTest, 1, 0, 0, "").status()), ElementsAre("rank"));
+  EXPECT_EQ(world.experiments->ListItems("x", Phase::kTest, 0, 0, 0, "").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(Splits, ValidateOnlyChecksAndStoresNothing) {
+  TestWorld world;
+  world.MakeSplit();
+  Split split = *world.experiments->GetSplit("s");
+  EXPECT_EQ(world.experiments->CreateSplit(split, "", true).status().code(), absl::StatusCode::kAlreadyExists);
+  split.id = "t";
+  const auto checked = world.experiments->CreateSplit(split, "", true);
+  ASSERT_TRUE(checked.ok());
+  EXPECT_EQ(checked->count[0], 21);
+  EXPECT_EQ(world.experiments->GetSplit("t").status().code(), absl::StatusCode::kNotFound);
+  split.percent = {1, 2, 3};
+  EXPECT_FALSE(world.experiments->CreateSplit(split, "", true).ok());
+}
+
+TEST(ExperimentVerbs, StartIsIdempotentAndGivesItsTokenAgain) {
+  TestWorld world;
+  world.MakeSplit();
+  const auto created = world.experiments->CreateExperiment(TestExperiment(1, 1), "c", false);
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_EQ(created->revision, 1);
+  const auto started = world.experiments->Start("e", "r", "");
+  ASSERT_TRUE(started.ok()) << started.status();
+  EXPECT_EQ(started->experiment.state, ExperimentState::kQueued);
+  EXPECT_EQ(started->token.size(), 32u);
+  world.Restart();
+  const auto again = world.experiments->Start("e", "r", "");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->token, started->token);
+  EXPECT_EQ(world.experiments->Start("e", "another", "").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(world.experiments->CreateExperiment(TestExperiment(1, 1), "c", false)->state, ExperimentState::kDraft)
+      << "the first answer";
+  EXPECT_EQ(world.experiments->CreateExperiment(TestExperiment(1, 1), "", false).status().code(),
+            absl::StatusCode::kAlreadyExists);
+  const auto cancelled = world.experiments->Cancel("e", "x", "");
+  EXPECT_EQ(world.experiments->Cancel("e", "x", "")->revision, cancelled->revision);
+}
+
+TEST(ExperimentVerbs, AnotherEtagIsRefused) {
+  TestWorld world;
+  world.MakeSplit();
+  const auto created = world.experiments->CreateExperiment(TestExperiment(1, 1), "", false);
+  const std::string etag = absl::StrCat(created->etag);
+  EXPECT_EQ(world.experiments->Start("e", "", "x" + etag).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(world.Get().state, ExperimentState::kDraft);
+  EXPECT_TRUE(world.experiments->Start("e", "", etag).ok());
+  EXPECT_EQ(world.experiments->Cancel("e", "", etag).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(world.experiments->Cancel("x", "", "").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ExperimentVerbs, ADraftCannotBeCancelledAndValidateOnlyStoresNothing) {
+  TestWorld world;
+  world.MakeSplit();
+  const auto checked = world.experiments->CreateExperiment(TestExperiment(1, 1), "", true);
+  ASSERT_TRUE(checked.ok());
+  EXPECT_EQ(checked->heads.size(), 2u);
+  EXPECT_EQ(world.experiments->GetExperiment("e").status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(world.experiments->CreateExperiment(TestExperiment(1, 1), "", false).ok());
+  EXPECT_EQ(world.experiments->Cancel("e", "", "").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(world.experiments->CreateExperiment(TestExperiment(1, 1), "", true).status().code(),
+            absl::StatusCode::kAlreadyExists);
+}
+
+TEST(ExperimentVerbs, ListsComeInPages) {
+  TestWorld world;
+  world.MakeSplit();
+  for (const char* id : {"c", "a", "b"}) {
+    Experiment experiment = TestExperiment(1, 1);
+    experiment.id = id;
+    ASSERT_TRUE(world.experiments->CreateExperiment(experiment, "", false).ok());
+  }
+  const auto first = world.experiments->ListExperiments(2, "");
+  EXPECT_EQ(first->items[1].id, "b");
+  EXPECT_EQ(first->next, "b");
+  const auto last = world.experiments->ListExperiments(2, first->next);
+  EXPECT_EQ(last->items.size(), 1u);
+  EXPECT_TRUE(last->next.empty());
+  EXPECT_THAT(FieldsOf(world.experiments->ListEpochs("a", 2, "x").status()), ElementsAre("pageToken"));
+  EXPECT_EQ(world.experiments->ListEpochs("x", 2, "").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ExperimentVerbs, EpochsComeInPages) {
+  TestWorld world;
+  world.Start(1, 5);
+  const auto listener = std::make_shared<TestListener>();
+  const auto session = *world.Join(0, listener);
+  int64_t seq = 1;
+  for (int64_t epoch = 0; epoch < 5; ++epoch) {
+    seq = SendPhase(*session, seq, Phase::kTrain, epoch, 1);
+    listener->AwaitSeals(static_cast<size_t>(epoch) + 1);
+  }
+  const auto first = world.experiments->ListEpochs("e", 3, "");
+  ASSERT_EQ(first->items.size(), 3u);
+  EXPECT_EQ(first->items[2].epoch, 2);
+  const auto last = world.experiments->ListEpochs("e", 3, first->next);
+  ASSERT_EQ(last->items.size(), 2u);
+  EXPECT_EQ(last->items[1].epoch, 4);
+  EXPECT_TRUE(last->next.empty());
+}
+
+}  // namespace
+}  // namespace gradeline

@@ -1,0 +1,187 @@
+// A full disk, a broken disk and a process that is killed.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "gmock/gmock.h"
+#include "server/core/experiment/fold.h"
+#include "server/store/sqlite/test_world.h"
+
+namespace gradeline {
+namespace {
+
+constexpr Phase kTrain = Phase::kTrain;
+
+Record RecordOf(int64_t seq) { return TestRecord(seq, {kTrain, 0, seq, 0, 0}, 0.1 * static_cast<double>(seq)); }
+
+TEST(FullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
+  TestWorld world;
+  world.sqlite.max_pages = 64;
+  world.Restart();
+  world.Start(1, 1);
+  auto listener = std::make_shared<TestListener>();
+  auto session = *world.Join(0, listener);
+  int64_t seq = 0;
+  Fate fate;
+  do {
+    ASSERT_TRUE(session->Begin(++seq).ok());
+    fate = ReportNow(*session, RecordOf(seq));
+    ASSERT_LT(seq, 100'000);
+  } while (fate.first == RecordFate::kCommitted);
+  EXPECT_EQ(fate.first, RecordFate::kFailed);
+  EXPECT_EQ(fate.second.code(), absl::StatusCode::kResourceExhausted) << fate.second;
+  EXPECT_EQ(session->Begin(seq + 1).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(listener->committed, seq - 1);
+  // Reads go on, and so does what needs no room.
+  EXPECT_EQ(world.Get().state, ExperimentState::kRunning);
+  EXPECT_TRUE(world.store->Check().ok());
+  session.reset();
+  world.sqlite.max_pages = 0;
+  world.Restart();
+  listener = std::make_shared<TestListener>();
+  session = *world.Join(0, listener);
+  EXPECT_EQ(session->welcome().committed_seq, seq - 1);
+  Send(*session, RecordOf(seq));
+  ASSERT_TRUE(session->Begin(seq + 1).ok());
+  ASSERT_TRUE(session->EndPhase(seq + 1, kTrain, 0, seq, nullptr).ok());
+  listener->AwaitSeals(1);
+  EXPECT_EQ(listener->seals[0].batches, seq);
+}
+
+TEST(FullDisk, ALargeImportTakesNobodyAlong) {
+  TestWorld world;
+  world.sqlite.max_pages = 80;
+  world.Restart();
+  world.Start(1, 1);
+  const auto listener = std::make_shared<TestListener>();
+  const auto session = *world.Join(0, listener);
+  Dataset dataset;
+  dataset.id = "large";
+  dataset.classes = {"a"};
+  const std::vector<Item> items(20'000, {0, std::string(100, 'x'), 0});
+  for (int64_t seq = 1; seq <= 20; ++seq) Send(*session, RecordOf(seq));
+  EXPECT_EQ(world.experiments->ImportDataset(dataset, items, "").status().code(), absl::StatusCode::kResourceExhausted);
+  for (int64_t seq = 21; seq <= 40; ++seq) Send(*session, RecordOf(seq));
+  listener->AwaitCommitted(40);
+}
+
+TEST(BrokenDisk, IsFatalOnceAndNothingIsWrittenAfterIt) {
+  std::atomic<int> fatal{0};
+  Experiments::Options options;
+  options.on_fatal = [&fatal](const absl::Status& status) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    ++fatal;
+  };
+  TestWorld world(options);
+  world.Start(1, 1);
+  world.Restart();  // nothing is in the caches
+  const int fd = open(world.path().c_str(), O_WRONLY);
+  const std::string garbage(4096, '\x7f');
+  struct stat info {};
+  ASSERT_EQ(fstat(fd, &info), 0);
+  // The first page stays, so that the connection opens; the rest of the file is noise.
+  for (off_t at = 4096; at < info.st_size; at += 4096) ASSERT_EQ(pwrite(fd, garbage.data(), garbage.size(), at), 4096);
+  close(fd);
+  const auto listener = std::make_shared<TestListener>();
+  JoinRequest request;
+  request.experiment = "e";
+  request.token = world.token;
+  request.world_size = 1;
+  request.instance = std::string(16, 'a');
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(world.experiments->Join(request, listener).status().code(), absl::StatusCode::kDataLoss);
+  }
+  EXPECT_EQ(fatal, 1);
+  EXPECT_EQ(world.store->Check().code(), absl::StatusCode::kDataLoss);
+}
+
+/// The child of the test below: joins and reports until it is killed, telling each committed seq.
+void WriteUntilKilled(const std::string& path, const std::string& token, int tell) {
+  SqliteOptions options;
+  options.path = path;
+  ManualClock clock;
+  auto store = OpenSqliteStore(options);
+  if (!store.ok()) _exit(3);
+  Experiments experiments(*store, TestRegistry(), &clock, [] {
+    Experiments::Options o;
+    o.numerics = "test";
+    return o;
+  }());
+  class Teller : public TestListener {
+   public:
+    explicit Teller(int fd) : fd_(fd) {}
+    void OnCommitted(int64_t seq) override {
+      TestListener::OnCommitted(seq);
+      if (write(fd_, &seq, sizeof(seq)) < 0) _exit(4);
+    }
+
+   private:
+    const int fd_;
+  };
+  const auto listener = std::make_shared<Teller>(tell);
+  JoinRequest request;
+  request.experiment = "e";
+  request.token = token;
+  request.world_size = 1;
+  request.instance = std::string(16, 'a');
+  const auto session = experiments.Join(request, listener);
+  if (!session.ok()) _exit(5);
+  for (int64_t seq = (*session)->welcome().committed_seq + 1;; ++seq) {
+    while (true) {
+      const auto begun = (*session)->Begin(seq);
+      if (begun.ok()) break;
+      if (!absl::IsResourceExhausted(begun.status())) _exit(6);
+      listener->AwaitCommitted(seq - 1);
+    }
+    (*session)->Report(RecordOf(seq), nullptr);
+  }
+}
+
+TEST(Killed, WhatWasAcknowledgedIsThereAndCountsOnce) {
+  TestWorld world;
+  world.Start(1, 1);
+  std::mt19937 random(7);
+  int64_t acknowledged = 0;
+  for (int cycle = 0; cycle < 8; ++cycle) {
+    world.experiments.reset();
+    world.store.reset();
+    int pipe_fds[2];
+    ASSERT_EQ(pipe(pipe_fds), 0);
+    const pid_t child = fork();
+    if (child == 0) WriteUntilKilled(world.path(), world.token, pipe_fds[1]);
+    close(pipe_fds[1]);
+    // Killed at some moment after some acknowledgements, whatever it is doing then.
+    const int64_t wanted = acknowledged + 1 + static_cast<int64_t>(random() % 3000);
+    while (acknowledged < wanted) {
+      ASSERT_EQ(read(pipe_fds[0], &acknowledged, sizeof(acknowledged)), static_cast<ssize_t>(sizeof(acknowledged)));
+    }
+    kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status)) << WEXITSTATUS(status);
+    int64_t last = 0;
+    while (read(pipe_fds[0], &last, sizeof(last)) == static_cast<ssize_t>(sizeof(last))) acknowledged = last;
+    close(pipe_fds[0]);
+    world.Restart();
+    EXPECT_GE(world.store->ListRanks(1, 1)->at(0).committed_seq, acknowledged);
+  }
+  auto listener = std::make_shared<TestListener>();
+  const auto session = *world.Join(0, listener);
+  const int64_t count = session->welcome().committed_seq;
+  EXPECT_GE(count, acknowledged);
+  CompensatedSum sum;
+  for (int64_t seq = 1; seq <= count; ++seq) sum.Add(RecordOf(seq).values[0].numerator);
+  ASSERT_TRUE(session->Begin(count + 1).ok());
+  ASSERT_TRUE(session->EndPhase(count + 1, kTrain, 0, count, nullptr).ok());
+  listener->AwaitSeals(1);
+  EXPECT_TRUE(listener->seals[0].complete);
+  EXPECT_EQ(listener->seals[0].batches, count);
+  EXPECT_EQ(listener->seals[0].components[0].numerator, sum.value());
+}
+
+}  // namespace
+}  // namespace gradeline
