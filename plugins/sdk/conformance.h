@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <string>
 #include <vector>
 
@@ -78,7 +79,7 @@ inline std::string Difference(const std::string& what, const std::vector<double>
   if (want.size() != got.size()) return what + ": sizes differ";
   const double allowed = tolerance * std::max(Largest(want), Largest(got));
   for (size_t i = 0; i < want.size(); ++i) {
-    const bool same = std::memcmp(&want[i], &got[i], sizeof(double)) == 0;
+    const bool same = std::bit_cast<uint64_t>(want[i]) == std::bit_cast<uint64_t>(got[i]);
     if (same || (tolerance > 0 && std::abs(want[i] - got[i]) <= allowed)) continue;
     std::ostringstream text;
     text.precision(17);
@@ -149,7 +150,8 @@ inline Problems RunCheck(const GdlLoss& loss, const Check& check, const std::vec
       std::string tensors;
       for (bool is : present) tensors += is ? '1' : '0';
       for (const std::string& problem : problems) {
-        all.push_back(std::string(check.name) + ", case " + c.name + ", tensors " + tensors + ": " + problem);
+        all.push_back(std::string(check.name).append(", case ").append(c.name).append(", tensors ").append(tensors));
+        all.back().append(": ").append(problem);
       }
     }
   }

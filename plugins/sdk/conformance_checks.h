@@ -70,8 +70,7 @@ inline void CheckAnyOffset(const Setup& setup, const Case&, Problems& problems) 
 
 /// No items: numerators 0 (denominators too, of additive components), nothing written. One item: like any other.
 inline void CheckEmptyAndOneItem(const Setup& setup, const Case& c, Problems& problems) {
-  std::vector<bool> present;
-  for (const TensorData& tensor : setup.batch.tensors) present.push_back(tensor.present);
+  const std::vector<bool> present = setup.batch.Present();
   Axes axes = c.axes;
   for (auto& [name, size] : axes) {
     if (name == "*" || (name[0] >= 'A' && name[0] <= 'Z')) size = 1;
@@ -141,9 +140,7 @@ inline void CheckParamBounds(const Setup& setup, const Case& c, Problems& proble
           spec.kind == GDL_VECTOR && axis != c.axes.end() ? static_cast<size_t>(axis->second) : size_t{1};
       Case at = c;
       at.params[spec.name] = std::vector<double>(length, bound);
-      std::vector<bool> present;
-      for (const TensorData& tensor : setup.batch.tensors) present.push_back(tensor.present);
-      const Setup bounded(setup.loss, at, present, 3);
+      const Setup bounded(setup.loss, at, setup.batch.Present(), 3);
       if (bounded.state.status() != 0) {
         if (bounded.state.refusal().front() == ':') problems.push_back("create refuses a bound and names no field");
         continue;

@@ -37,6 +37,12 @@ struct Batch {
   int64_t outer = 1, inner = 1;
   std::vector<TensorData> tensors;  ///< one per spec
   int64_t items() const { return outer * inner; }
+  std::vector<bool> Present() const {
+    std::vector<bool> present;
+    present.reserve(tensors.size());
+    for (const TensorData& tensor : tensors) present.push_back(tensor.present);
+    return present;
+  }
 };
 
 /// Where item (o, i), element k of a tensor lies in its dense array.
@@ -120,8 +126,10 @@ class State {
       }
     }
     std::vector<GdlValue> values;
+    values.reserve(numbers.size());
     for (const auto& n : numbers) values.push_back({sizeof(GdlValue), static_cast<uint32_t>(n.size()), n.data()});
     std::vector<const GdlValue*> list;
+    list.reserve(values.size() + 1);
     for (const GdlValue& value : values) list.push_back(&value);
     list.push_back(nullptr);
     char field[256] = "", message[256] = "";
@@ -200,6 +208,7 @@ struct TileBox {
 inline std::vector<TileBox> CutTiles(const Batch& batch, const GdlPass& pass, const RunOptions& options) {
   std::vector<TileBox> tiles;
   if (pass.jobs > 0) {
+    tiles.reserve(static_cast<size_t>(pass.jobs));
     for (int64_t j = 0; j < pass.jobs; ++j) tiles.push_back({0, 0, 0, j, j + 1});
     return tiles;
   }
@@ -266,9 +275,9 @@ class TileTensor {
     if (!memory_->Intact()) return "writes outside the tensor's memory";
     for (size_t at = 0; at < owned_.size(); ++at) {
       T value;
-      std::memcpy(&value, memory_->data() + at * sizeof(T), sizeof(T));
-      const unsigned char ones[sizeof(double)] = {255, 255, 255, 255, 255, 255, 255, 255};
-      const bool untouched = std::memcmp(&value, ones, sizeof(T)) == 0;
+      const unsigned char* bytes = memory_->data() + at * sizeof(T);
+      std::memcpy(&value, bytes, sizeof(T));
+      const bool untouched = std::all_of(bytes, bytes + sizeof(T), [](unsigned char byte) { return byte == 0xFF; });
       if (!owned_[at] && !untouched) return "writes between own items";
       if (owned_[at] && std::isnan(static_cast<double>(value))) return "leaves elements unwritten, or adds to them";
     }

@@ -16,6 +16,7 @@ class Run {
  public:
   Run(const GdlLoss& loss, const State& state, const Batch& batch, const RunOptions& options)
       : loss_(loss), state_(state), batch_(batch), options_(options) {
+    small_.reserve(batch.tensors.size());
     for (const TensorData& tensor : batch.tensors) small_.push_back(tensor.present ? tensor.small : -1);
     shape_ = {sizeof(GdlShape), sizeof(Real), batch.outer, batch.inner, small_.data(), options.tile_items};
     while (loss.components[components_] != nullptr) ++components_;
@@ -54,8 +55,8 @@ class Run {
           ((passes[p].flags & GDL_DENOMINATOR_ONLY) && (options_.fixed_denominators || plan.items_are_denominator));
       if (!skipped) RunPass(p, passes[p]);
     }
-    for (size_t k = 0; k < early_.size() && result_.fault_kind == 0; ++k) {
-      if (early_[k] != result_.denominator[k]) result_.broken.push_back("denominator changes after the gradient");
+    if (!early_.empty() && result_.fault_kind == 0 && early_ != result_.denominator) {
+      result_.broken.push_back("denominators change after the gradient");
     }
     if (!shared_->Intact()) result_.broken.push_back("batch scratch overrun");
     if (!carry_->Intact()) result_.broken.push_back("carry overrun");
@@ -74,6 +75,7 @@ class Run {
     const std::vector<TileBox> tiles = CutTiles(batch_, pass, options_);
     const size_t slots = std::min(tiles.size(), static_cast<size_t>(options_.slots));
     std::vector<std::unique_ptr<Guarded>> sums;
+    sums.reserve(slots);
     for (size_t s = 0; s < slots; ++s) {
       sums.push_back(std::make_unique<Guarded>(static_cast<size_t>(pass.sums) * sizeof(double), 0));
     }
@@ -148,71 +150,92 @@ class Run {
     }
   }
 
+  /// Memory of one tile: its own items of every tensor that the pass reads or writes.
+  struct TileMemory {
+    std::vector<std::unique_ptr<TileTensor<Real>>> reals, gradients;
+    std::vector<std::unique_ptr<TileTensor<int32_t>>> labels;
+    std::vector<const GdlView*> inputs, outputs;  ///< per tensor, NULL-ended
+  };
+
+  TileMemory CopyIn(const GdlPass& pass, const TileBox& box, uint32_t gap) const {
+    const size_t count = pass.jobs == 0 ? batch_.tensors.size() : 0;
+    TileMemory memory;
+    memory.reals.resize(count);
+    memory.gradients.resize(count);
+    memory.labels.resize(count);
+    memory.inputs.assign(batch_.tensors.size() + 1, nullptr);
+    memory.outputs = memory.inputs;
+    for (size_t t = 0; t < count; ++t) {
+      const TensorData& tensor = batch_.tensors[t];
+      const bool read = tensor.present && ((pass.inputs >> t) & 1) != 0;
+      if (read && tensor.label) {
+        memory.labels[t] = std::make_unique<TileTensor<int32_t>>(batch_, tensor, box, gap);
+        memory.labels[t]->CopyIn(tensor.labels);
+        memory.inputs[t] = memory.labels[t]->view();
+      } else if (read) {
+        memory.reals[t] = std::make_unique<TileTensor<Real>>(batch_, tensor, box, gap);
+        memory.reals[t]->CopyIn(tensor.real);
+        memory.inputs[t] = memory.reals[t]->view();
+      }
+      if ((pass.flags & GDL_WRITES_GRADIENT) && !result_.gradient[t].empty()) {
+        memory.gradients[t] = std::make_unique<TileTensor<Real>>(batch_, tensor, box, gap == 0 ? 0 : gap + 17);
+        memory.outputs[t] = memory.gradients[t]->view();
+      }
+    }
+    return memory;
+  }
+
+  /// Takes the gradients of a tile; what is wrong with its memory, or nothing.
+  std::string CopyOut(const TileMemory& memory) {
+    std::string broken;
+    for (size_t t = 0; t < memory.reals.size(); ++t) {
+      const bool written =
+          (memory.reals[t] && !memory.reals[t]->Untouched()) || (memory.labels[t] && !memory.labels[t]->Untouched());
+      if (written) broken = std::string("an input was written: ").append(loss_.tensors[t]->name);
+      if (!memory.gradients[t]) continue;
+      const std::string problem = memory.gradients[t]->StoreProblem();
+      if (!problem.empty()) broken = std::string("gradient of ").append(loss_.tensors[t]->name).append(": ") + problem;
+      memory.gradients[t]->CopyOut(result_.gradient[t]);
+    }
+    return broken;
+  }
+
   void RunTile(uint32_t number, const GdlPass& pass, const TileBox& box, uint32_t tile_number, double* sums,
                TileOutcome& outcome) {
     outcome.fault.struct_size = sizeof(GdlFault);
     Scan(pass, box, outcome.fault);
     if (outcome.fault.kind != 0) return;
     const bool writes = (pass.flags & GDL_WRITES_GRADIENT) != 0;
-    const size_t count = batch_.tensors.size();
-    std::vector<std::unique_ptr<TileTensor<Real>>> reals(count), gradients(count);
-    std::vector<std::unique_ptr<TileTensor<int32_t>>> labels(count);
-    std::vector<const GdlView*> inputs(count + 1, nullptr), outputs(count + 1, nullptr);
-    uint32_t gap = options_.cut_seed == 0 ? 0 : options_.cut_seed * 7919 + tile_number * 31 + 1;
-    for (size_t t = 0; t < count; ++t) {
-      const TensorData& tensor = batch_.tensors[t];
-      if (tensor.present && pass.jobs == 0 && ((pass.inputs >> t) & 1)) {
-        if (tensor.label) {
-          labels[t] = std::make_unique<TileTensor<int32_t>>(batch_, tensor, box, gap);
-          labels[t]->CopyIn(tensor.labels);
-          inputs[t] = labels[t]->view();
-        } else {
-          reals[t] = std::make_unique<TileTensor<Real>>(batch_, tensor, box, gap);
-          reals[t]->CopyIn(tensor.real);
-          inputs[t] = reals[t]->view();
-        }
-      }
-      if (writes && pass.jobs == 0 && !result_.gradient[t].empty()) {
-        gradients[t] = std::make_unique<TileTensor<Real>>(batch_, tensor, box, gap == 0 ? 0 : gap + 17);
-        outputs[t] = gradients[t]->view();
-      }
-    }
+    const TileMemory memory =
+        CopyIn(pass, box, options_.cut_seed == 0 ? 0 : options_.cut_seed * 7919 + tile_number * 31 + 1);
     Guarded scratch(static_cast<size_t>(pass.scratch_bytes), 0xFF);
     const bool items = writes && (loss_.flags & GDL_ITEMS_INDEPENDENT) != 0;
     const size_t own = items ? static_cast<size_t>(box.outer * box.inner) : 0;
     Guarded item_loss(own * sizeof(double), 0xFF);
-    const GdlTile tile = {sizeof(GdlTile),
-                          number,
-                          state_.get(),
-                          carry_->data(),
-                          &shape_,
-                          box.first_item,
-                          box.outer,
-                          box.inner,
-                          box.job_begin,
-                          box.job_end,
-                          inputs.data(),
-                          outputs.data(),
-                          writes && options_.gradient ? scale_.data() : nullptr,
-                          items ? reinterpret_cast<double*>(item_loss.data()) : nullptr,
-                          sums,
-                          scratch.data(),
-                          shared_->data(),
-                          &outcome.fault};
+    GdlTile tile{};
+    tile.struct_size = sizeof(GdlTile);
+    tile.pass = number;
+    tile.state = state_.get();
+    tile.carry = carry_->data();
+    tile.shape = &shape_;
+    tile.first_item = box.first_item;
+    tile.outer = box.outer;
+    tile.inner = box.inner;
+    tile.job_begin = box.job_begin;
+    tile.job_end = box.job_end;
+    tile.inputs = memory.inputs.data();
+    tile.gradients = memory.outputs.data();
+    tile.scale = writes && options_.gradient ? scale_.data() : nullptr;
+    tile.item_loss = items ? reinterpret_cast<double*>(item_loss.data()) : nullptr;
+    tile.sums = sums;
+    tile.scratch = scratch.data();
+    tile.batch = shared_->data();
+    tile.fault = &outcome.fault;
     loss_.compute(&tile);
     if (outcome.fault.kind != 0) return;
+    outcome.broken = CopyOut(memory);
     if (!scratch.Intact()) outcome.broken = "scratch overrun";
     if (!item_loss.Intact()) outcome.broken = "item losses overrun";
-    for (size_t t = 0; t < count; ++t) {
-      const std::string name = loss_.tensors[t]->name;
-      if ((reals[t] && !reals[t]->Untouched()) || (labels[t] && !labels[t]->Untouched())) {
-        outcome.broken = "input " + name + " was written";
-      }
-      if (!gradients[t]) continue;
-      const std::string problem = gradients[t]->StoreProblem();
-      if (!problem.empty()) outcome.broken = "gradient of " + name + ": " + problem;
-      gradients[t]->CopyOut(result_.gradient[t]);
-    }
     for (size_t i = 0; i < own; ++i) {
       const double value = reinterpret_cast<const double*>(item_loss.data())[i];
       if (std::isnan(value)) outcome.broken = "leaves item losses unwritten";

@@ -27,6 +27,9 @@ constexpr int FindTensor(std::string_view name, uint32_t kind) {
 ///   double Denominators(const Tile<Real>&)  the tile's sum of item denominators; reads labels and weights only
 ///   Sums Terms(const Tile<Real>&)           the tile's sums; stores gradient and item losses where they are wanted
 template <typename Loss>
+class Elementwise;
+
+template <typename Loss>
 class Ratio {
  public:
   struct Sums {
@@ -83,6 +86,10 @@ class Ratio {
     }
     return pass == 0;
   }
+
+  Ratio() = default;
+  friend Loss;
+  friend class Elementwise<Loss>;
 };
 
 /// Loss of one number and its derivative by the prediction.
@@ -158,6 +165,9 @@ class Elementwise : public Ratio<Loss> {
     View<const int32_t> labels;
     View<const Real> reals, weights;
   };
+
+  Elementwise() = default;
+  friend Loss;
 };
 
 }  // namespace gradeline::sdk

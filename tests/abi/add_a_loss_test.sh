@@ -12,7 +12,7 @@ cp -r "$source_dir/plugins" "$scratch/tree/"
 cd "$scratch/tree"
 git init -q
 git add -A
-git -c user.name=test -c user.email=test@localhost commit -q -m "The tree as it was"
+git -c core.hooksPath=/dev/null -c user.name=test -c user.email=test@localhost commit -q -m "The tree as it was"
 launcher=()
 if command -v ccache > /dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 cmake -S plugins -B "$scratch/build" -G Ninja "${launcher[@]}" -DCMAKE_CXX_FLAGS=-O1 > "$scratch/configure.log"

@@ -93,12 +93,13 @@ inline Axes AxesOf(const std::string& dims, const std::vector<int64_t>& shape) {
 /// Runs a loss on arrays by name; labels equal to ignore_index arrive as -1, as a host passes them on.
 inline RunResult RunArrays(const GdlLoss& loss, const ParamValues& params,
                            const std::map<std::string, GoldenArray>& inputs, const RunOptions& options = {}) {
+  const std::string dims = loss.tensors[0] == nullptr ? "" : loss.tensors[0]->dims;
   std::vector<bool> present;
   for (size_t t = 0; loss.tensors[t] != nullptr; ++t) {
     const auto found = inputs.find(loss.tensors[t]->name);
     present.push_back(found != inputs.end() && found->second.label == (loss.tensors[t]->kind == GDL_LABEL));
   }
-  Batch batch = BindBatch(loss, AxesOf(loss.tensors[0]->dims, inputs.at("prediction").shape), present);
+  Batch batch = BindBatch(loss, AxesOf(dims, inputs.at("prediction").shape), present);
   const auto ignore = params.find("ignore_index");
   for (size_t t = 0; t < present.size(); ++t) {
     if (!present[t]) continue;
