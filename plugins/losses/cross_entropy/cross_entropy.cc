@@ -34,6 +34,8 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
       throw sdk::Refusal{"prediction", "has 1 class, whose cross-entropy is always 0; allowed: 2 or more"};
     }
     Ratio::Plan(shape, plan);
+    GdlPass& last = *plan.raw().pass[plan.raw().pass_count - 1];
+    last.scratch_bytes = shape.small[kPrediction] * std::min(kBlock, shape.inner) * int64_t{sizeof(double)};
   }
 
   template <typename Real>
@@ -68,6 +70,7 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
   /// Softmax of up to kBlock items, kept so that neither end of it cancels: class k has probability
   /// exp(z_k - top) / (1 + rest), where rest sums the exponentials of all classes but the top one.
   struct Softmax {
+    double* exponentials;  ///< exp(z_k - top) of item j at [k * n + j]
     double top[kBlock], rest[kBlock];
     int64_t best[kBlock];
   };
@@ -93,8 +96,10 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
     }
     for (int64_t k = 0; k < logits.small; ++k) {
       run = logits.Run(o, k) + first;
+      double* exponentials = softmax.exponentials + k * n;
       for (int64_t j = 0; j < n; ++j) {
-        if (k != softmax.best[j]) softmax.rest[j] += std::exp(run[j] - softmax.top[j]);
+        exponentials[j] = std::exp(run[j] - softmax.top[j]);
+        softmax.rest[j] += k == softmax.best[j] ? 0 : exponentials[j];
       }
     }
   }
@@ -116,10 +121,12 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
     const auto gradient = tile.Gradient(0);
     const double spread = smoothing_ / static_cast<double>(logits.small);
     Softmax softmax;
+    softmax.exponentials = static_cast<double*>(tile.raw().scratch);
     FillSoftmax(logits, o, first, n, softmax);
 
-    double weight[kBlock], loss[kBlock] = {}, mass[kBlock] = {};
+    double weight[kBlock], loss[kBlock], mass[kBlock], norm[kBlock];
     for (int64_t j = 0; j < n; ++j) {
+      loss[j] = mass[j] = 0;
       weight[j] = weights ? static_cast<double>(weights.Run(o)[first + j]) : 1;
       if (labels && labels.Run(o)[first + j] < 0) weight[j] = 0;
     }
@@ -133,6 +140,7 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
     }
     for (int64_t j = 0; j < n; ++j) {
       loss[j] = weight[j] * (loss[j] + mass[j] * std::log1p(softmax.rest[j]));
+      norm[j] = 1 / (1 + softmax.rest[j]);
       sums.numerator += loss[j];
       sums.denominator += weight[j] * (labels ? LabelWeight(labels.Run(o)[first + j]) : 1);
     }
@@ -141,13 +149,11 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
     }
     if (!gradient) return;
     for (int64_t k = 0; k < logits.small; ++k) {
-      const Real* run = logits.Run(o, k) + first;
+      const double* exponentials = softmax.exponentials + k * n;
       Real* out = gradient.Run(o, k) + first;
       for (int64_t j = 0; j < n; ++j) {
-        const double norm = 1 / (1 + softmax.rest[j]);
-        const bool best = k == softmax.best[j];
-        const double p = best ? norm : std::exp(run[j] - softmax.top[j]) * norm;
-        const double q = best ? softmax.rest[j] * norm : 1 - p;  // 1 - p without cancellation
+        const double p = exponentials[j] * norm[j];
+        const double q = k == softmax.best[j] ? softmax.rest[j] * norm[j] : 1 - p;  // 1 - p without cancellation
         const double part = Mass(labels, soft, o, k, first + j, spread);
         out[j] = static_cast<Real>(tile.raw().scale[0] * weight[j] * (p * (mass[j] - part) - q * part));
       }
