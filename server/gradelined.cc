@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "plugins/losses/builtin.h"
 #include "server/core/base/status.h"
 #include "server/core/engine/engine.h"
 #include "server/core/experiment/experiments.h"
@@ -18,6 +17,7 @@
 #include "server/gateway/http_server.h"
 #include "server/observe/log.h"
 #include "server/observe/metrics.h"
+#include "server/plugin_host/plugin_host.h"
 #include "server/rpc/server.h"
 #include "server/store/sqlite/sqlite_store.h"
 #include "server/system_clock.h"
@@ -31,15 +31,22 @@ constexpr int kExperimentsPerPage = 1000;
 
 absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerConfig& config, ServerMetrics* metrics) {
   GRADELINE_ASSIGN_OR_RETURN(Catalog catalog, LoadCatalog(config.catalog.path));
-  LossRegistry::Builder builder;
-  for (const GdlPlugin* const* plugin = BuiltinLossPlugins(); *plugin != nullptr; ++plugin) {
-    PluginInfo info;
-    info.source = "built-in";
-    GRADELINE_ASSIGN_OR_RETURN(std::vector<LossInfo> losses, CheckPluginTables(**plugin, info));
-    GRADELINE_RETURN_IF_ERROR(builder.Add(std::move(losses)));
+  PluginOptions options;
+  options.directories = config.plugins.directories;
+  options.probe_deadline_ms = config.plugins.probe_deadline_ms;
+  options.strict = config.plugins.strict;
+  options.cache_file = config.store.path + ".plugins";
+  GRADELINE_ASSIGN_OR_RETURN(LossRegistry::Builder builder, LoadPlugins(options));
+  std::shared_ptr<const LossRegistry> registry =
+      std::move(builder).Build(std::make_shared<const Catalog>(std::move(catalog)));
+  int refused = 0;
+  for (const auto& plugin : registry->plugins()) {
+    if (plugin->refusal.empty()) continue;
+    ++refused;
+    Log(LogLevel::kWarning, "plugin refused", {{"file", plugin->source}, {"why", plugin->refusal}});
   }
-  metrics->AddPluginLoadFailures(0);
-  return std::move(builder).Build(std::make_shared<const Catalog>(std::move(catalog)));
+  metrics->AddPluginLoadFailures(refused);
+  return registry;
 }
 
 absl::StatusOr<std::shared_ptr<Store>> OpenStore(const std::string& path) {
@@ -84,8 +91,8 @@ struct Gradelined::Impl {
       : metrics(Version()), engine({config.engine.threads, config.engine.memory_budget_bytes}) {}
 
   absl::Status Open(const ServerConfig& config) {
-    GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossRegistry> registry, BuildRegistry(config, &metrics));
     GRADELINE_ASSIGN_OR_RETURN(store, OpenStore(config.store.path));
+    GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossRegistry> registry, BuildRegistry(config, &metrics));
     Experiments::Options options;
     options.numerics = engine.numerics();
     options.on_fatal = EndAtOnce;

@@ -8,6 +8,7 @@
 #include "server/flags.h"
 #include "server/gradelined.h"
 #include "server/observe/log.h"
+#include "server/plugin_host/probe.h"
 #include "server/wire/config_server.h"
 
 namespace gradeline {
@@ -67,6 +68,7 @@ int Main(int argc, char** argv) {
     std::cout << Gradelined::Version() << "\n";
     return 0;
   }
+  if (!flags->probe_plugin.empty()) return ProbePluginMain(flags->probe_plugin);
   KeepFreedMemory();
   return Serve(*flags);
 }

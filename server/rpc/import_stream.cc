@@ -36,6 +36,8 @@ void ImportStream::OnReadDone(bool ok) {
     if (status.ok()) return StartRead(&message_);
   } else if (!header_seen_) {
     violations_.Add("header", "is missing: it is the first message of an import");
+  } else if (next_index_ == 0) {
+    violations_.Add("items", "is empty; allowed: at least one item");
   }
   if (status.ok()) status = violations_.ToStatus();
   finished_ = true;

@@ -5,8 +5,6 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -17,6 +15,8 @@
 #include "server/rpc/catalog_service.h"
 #include "server/rpc/dataset_service.h"
 #include "server/rpc/experiment_service.h"
+#include "server/rpc/library_logs.h"
+#include "server/rpc/listen_check.h"
 #include "server/rpc/roles.h"
 #include "server/rpc/split_service.h"
 #include "server/rpc/training_service.h"
@@ -95,7 +95,9 @@ std::string BoundAddress(const std::string& listen, int port) {
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcOptions options, Experiments* experiments,
                                                             Engine* engine, ServerMetrics* metrics) {
+  TakeLibraryLogs();
   GRADELINE_RETURN_IF_ERROR(CheckAllRoles());
+  GRADELINE_RETURN_IF_ERROR(CheckUnixSocketFree(options.listen));
   auto impl = std::make_unique<Impl>(std::move(options), experiments, engine, metrics);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

@@ -59,11 +59,13 @@ int64_t BatchSeqOf(google::protobuf::io::ZeroCopyInputStream* in, int64_t bytes)
 absl::Status TrainRequestReader::Read(google::protobuf::io::ZeroCopyInputStream* in, int64_t bytes) {
   kind_ = Kind::MESSAGE_NOT_SET;
   bool good = false;
+  // Parsed to the end of the stream: protobuf's bounded parser backs up further than streams allow when a message is
+  // malformed.
   if (const int header = BatchHeader(in, bytes); header > 0) {
-    good = in->Skip(header) && batch_.ParseFromBoundedZeroCopyStream(in, static_cast<int>(bytes - header));
+    good = in->Skip(header) && batch_.ParseFromZeroCopyStream(in);
     kind_ = Kind::kBatch;
   } else {
-    good = other_.ParseFromBoundedZeroCopyStream(in, static_cast<int>(bytes));
+    good = other_.ParseFromZeroCopyStream(in);
     kind_ = other_.message_case();
     if (kind_ == Kind::kBatch) batch_.Swap(other_.mutable_batch());
   }
