@@ -265,7 +265,7 @@ TEST_F(LedgerTest, TheSealHasTheSameBitsInEveryOrderAndGrouping) {
       Record record = records[rank][next[rank]];
       record.seq = ++next[rank];
       --left;
-      if (random() % 4 == 0) {
+      if (random() % 16 == 0) {
         sessions[rank]->Begin(record.seq).IgnoreError();
         ReportNow(*sessions[rank], record);
       } else {

@@ -1,0 +1,142 @@
+// The model: what a ledger must hold, as a function of what each worker wanted to say and how much of it is committed.
+// No streams, no order, no time, no store: every history must end here.
+#ifndef GRADELINE_TESTS_PROPERTY_LEDGER_MODEL_H_
+#define GRADELINE_TESTS_PROPERTY_LEDGER_MODEL_H_
+
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/core/experiment/store.h"
+
+namespace gradeline {
+
+/// One message with a seq. A worker's whole life is a list of them; the seq is the place in the list, from 1.
+struct Message {
+  enum Kind { kRecord, kDuplicate, kConflict, kLate, kEnd, kBye } kind = kRecord;
+  Record record;       ///< all but kEnd and kBye
+  PhaseOfEpoch phase;  ///< all but kBye
+  int64_t count = 0;   ///< kEnd: the records of the phase
+};
+using Plan = std::vector<Message>;
+
+/// What is said of a phase. Values are small whole numbers, so that sums are exact in every order.
+struct PhaseModel {
+  double numerator = 0, denominator = 0;
+  int64_t batches = 0, items = 0;
+  std::map<int32_t, int64_t> refused;
+  std::set<int32_t> ended;
+};
+
+class LedgerModel {
+ public:
+  explicit LedgerModel(std::vector<Plan> plans) : plans_(std::move(plans)) {}
+  const Plan& plan(size_t rank) const { return plans_[rank]; }
+  size_t ranks() const { return plans_.size(); }
+
+  /// The phases that the first `committed[rank]` messages of each rank make up.
+  std::map<PhaseOfEpoch, PhaseModel> Phases(const std::vector<int64_t>& committed) const {
+    std::map<PhaseOfEpoch, PhaseModel> phases;
+    for (size_t rank = 0; rank < plans_.size(); ++rank) {
+      for (int64_t i = 0; i < committed[rank]; ++i) {
+        const Message& message = plans_[rank][static_cast<size_t>(i)];
+        if (message.kind == Message::kEnd) phases[message.phase].ended.insert(static_cast<int32_t>(rank));
+        if (message.kind != Message::kRecord) continue;
+        PhaseModel& phase = phases[message.phase];
+        if (message.record.code != 0) {
+          ++phase.refused[message.record.code];
+          continue;
+        }
+        phase.numerator += message.record.values[0].numerator;
+        phase.denominator += message.record.values[0].denominator;
+        phase.items += message.record.items;
+        ++phase.batches;
+      }
+    }
+    return phases;
+  }
+
+  /// Each seal in words: "1/0 complete ...". `closed`: the attempt is over, so that what is open is sealed too.
+  std::set<std::string> Seals(const std::vector<int64_t>& committed, bool closed) const {
+    std::set<std::string> seals;
+    for (const auto& [key, phase] : Phases(committed)) {
+      const bool complete = phase.ended.size() == plans_.size();
+      if (!complete && !closed) continue;
+      std::vector<int32_t> missing;
+      for (int32_t rank = 0; rank < static_cast<int32_t>(plans_.size()); ++rank) {
+        if (phase.ended.count(rank) == 0) missing.push_back(rank);
+      }
+      seals.insert(
+          Words(key, complete, missing, phase.numerator, phase.denominator, phase.batches, phase.items, phase.refused));
+    }
+    return seals;
+  }
+
+  static std::string Words(PhaseOfEpoch key, bool complete, const std::vector<int32_t>& missing, double numerator,
+                           double denominator, int64_t batches, int64_t items,
+                           const std::map<int32_t, int64_t>& refused) {
+    return absl::StrCat(static_cast<int>(key.phase), "/", key.epoch, complete ? " complete" : " partial", " without ",
+                        absl::StrJoin(missing, ","), ": ", numerator, " / ", denominator, ", ", batches, " batches, ",
+                        items, " items, refused ", absl::StrJoin(refused, ",", absl::PairFormatter("x")));
+  }
+  static std::string Words(const Seal& seal) {
+    return Words({seal.phase, seal.epoch}, seal.complete, seal.missing_ranks, seal.components.at(0).numerator,
+                 seal.components.at(0).denominator, seal.batches, seal.items, seal.refused);
+  }
+
+ private:
+  std::vector<Plan> plans_;
+};
+
+/// A worker's life: train and validation of each epoch, some batches refused, some messages that must not count.
+inline Plan RandomPlan(std::mt19937_64& random, int64_t epochs) {
+  Plan plan;
+  const auto add = [&plan](Message message) {
+    message.record.seq = static_cast<int64_t>(plan.size()) + 1;
+    plan.push_back(std::move(message));
+  };
+  for (int64_t epoch = 0; epoch < epochs; ++epoch) {
+    for (const Phase phase : {Phase::kTrain, Phase::kValidation}) {
+      Message end{Message::kEnd, {}, {phase, epoch}, 0};
+      Message last;
+      for (int64_t step = 0, steps = static_cast<int64_t>(random() % 7); step < steps; ++step) {
+        Message message{Message::kRecord, {}, end.phase, 0};
+        message.record.key = {phase, epoch, step, 0, 0};
+        message.record.items = 1 + static_cast<int64_t>(random() % 9);
+        for (uint8_t& byte : message.record.digest) byte = static_cast<uint8_t>(random());
+        if (random() % 8 == 0) {
+          message.record.code = 3;
+          message.record.items = 0;
+        } else {
+          message.record.values.assign(2,
+                                       {static_cast<double>(random() % 1000), static_cast<double>(1 + random() % 9)});
+        }
+        add(message);
+        ++end.count;
+        last = message;
+        if (random() % 10 == 0) {
+          Message again = last;
+          again.kind = random() % 2 == 0 ? Message::kDuplicate : Message::kConflict;
+          if (again.kind == Message::kConflict) again.record.digest[0] ^= 1;
+          add(again);
+        }
+      }
+      add(end);
+      if (end.count > 0 && random() % 6 == 0) {
+        last.kind = Message::kLate;
+        last.record.key.step = 100;
+        add(last);
+      }
+    }
+  }
+  add({Message::kBye, {}, {}, 0});
+  return plan;
+}
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_TESTS_PROPERTY_LEDGER_MODEL_H_
