@@ -1,7 +1,7 @@
 """What a person sees while the demo trains: one line that changes on a terminal, plain lines elsewhere."""
 
 import time
-from typing import Any, Dict, TextIO, Tuple
+from typing import Any, Dict, Set, TextIO, Tuple
 
 from gradeline import wire
 from gradeline.results import Epoch
@@ -17,6 +17,7 @@ class Progress:
         self._shown = 0
         self._next_plain = 0.0
         self._losses: Dict[Tuple[str, int], float] = {}
+        self._sealed: Set[Tuple[str, int]] = set()
 
     def show(self, response: Any) -> None:
         """One WatchExperimentResponse."""
@@ -26,7 +27,7 @@ class Progress:
             reason = f": {experiment.state_reason}" if experiment.state_reason else ""
             self.line(f"{experiment.name} {wire.word(wire.STATES, experiment.state)}{reason}")
         elif kind == "sealed":
-            self._sealed(Epoch.of(response.sealed))
+            self._seal(Epoch.of(response.sealed))
         elif kind == "progress":
             self._progress(response.progress)
 
@@ -35,14 +36,17 @@ class Progress:
         self._clear()
         print(text, file=self._out, flush=True)
 
-    def _sealed(self, epoch: Epoch) -> None:
+    def _seal(self, epoch: Epoch) -> None:
         self._losses[epoch.phase, epoch.epoch] = epoch.loss
+        self._sealed.add((epoch.phase, epoch.epoch))
         metrics = "".join(f"  {name} {value:.4f}" for name, value in epoch.metrics.items())
         verdict = "" if epoch.complete else "  (partial)"
         self.line(f"{self._where(epoch.phase, epoch.epoch)}  loss {epoch.loss:.4f}{metrics}{verdict}")
 
     def _progress(self, progress: Any) -> None:
         phase = wire.word(wire.PHASES, progress.phase).lower()
+        if (phase, progress.epoch) in self._sealed or progress.batches == 0:
+            return  # nothing new
         self._losses[phase, progress.epoch] = progress.loss
         losses = []
         for name in ("train", "validation"):

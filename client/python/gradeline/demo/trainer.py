@@ -29,7 +29,7 @@ class Trainer:
         self.worker, self.training = worker, worker.experiment.training
         self.split = client.call("GetSplit", name=worker.experiment.split)
         dataset = client.call("GetDataset", name=self.split.dataset)
-        self.folder = folder or pathlib.Path(dataset.source)
+        self.folder = folder or pathlib.Path(dataset.source.partition(":")[2])
         self.parts = {part: self._images(client, part) for part in ("train", "validation", "test")}
         share = self.split.train_count // worker.world_size
         self.steps = max(1, math.ceil(share / self.training.batch_size))

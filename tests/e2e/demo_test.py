@@ -1,0 +1,94 @@
+"""The demo, whole, on a few made-up images: it succeeds, and the same seed gives the same bits."""
+
+import gzip
+import json
+import pathlib
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+from gradeline import wire
+from server import BIN, Server
+
+
+def setUpModule() -> None:
+    global server, folder
+    server = Server()
+    folder = tempfile.TemporaryDirectory()
+    make_images(pathlib.Path(folder.name))
+
+
+def tearDownModule() -> None:
+    server.close()
+    folder.cleanup()
+
+
+def make_images(path: pathlib.Path) -> None:
+    """Ten kinds of noisy blocks, in Fashion-MNIST's files."""
+    random = np.random.RandomState(5)
+    kinds = random.randint(0, 256, (10, 4, 4)).repeat(7, 1).repeat(7, 2)
+    for prefix, count in (("train", 300), ("t10k", 100)):
+        labels = np.arange(count) % 10
+        images = np.clip(kinds[labels] + random.randint(-40, 41, (count, 28, 28)), 0, 255)
+        for name, array in ((f"{prefix}-images-idx3-ubyte.gz", images), (f"{prefix}-labels-idx1-ubyte.gz", labels)):
+            header = struct.pack(f">BBBB{array.ndim}i", 0, 0, 8, array.ndim, *array.shape)
+            with gzip.open(path / name, "wb") as file:
+                file.write(header + array.astype(np.uint8).tobytes())
+
+
+class DemoTest(unittest.TestCase):
+    def command(self, *options: str) -> list:
+        demo = [sys.executable, "-m", "gradeline.demo", "--server", server.address, "--cli", str(BIN / "gradeline")]
+        return demo + ["--data", folder.name, "--dataset", "blocks", "--batch-size", "20", *options]
+
+    def run_demo(self, *options: str) -> tuple:
+        done = subprocess.run(self.command(*options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200)
+        lines = done.stdout.splitlines()
+        self.assertEqual(len(lines), 1, done.stderr.decode())
+        return done.returncode, json.loads(lines[0]), done.stderr.decode()
+
+    def test_the_same_seed_gives_the_same_bits(self) -> None:
+        first, second = (self.run_demo("--epochs", "2", "--accuracy", "0.5") for _ in range(2))
+        for code, found, progress in (first, second):
+            self.assertEqual(code, 0, progress)
+            self.assertEqual((found["state"], found["seals"], found["sealsComplete"]), ("SUCCEEDED", 5, True))
+            self.assertEqual((found["ranks"], found["ranksJoined"], found["refused"]), (2, 2, 0))
+            # 140 training images per rank in batches of 20; 20 and 40 images per rank in one batch each.
+            self.assertEqual(found["batches"], 2 * (2 * 7 + 2) + 2)
+            self.assertIn("validation  loss", progress)
+        self.assertNotEqual(first[1]["experiment"], second[1]["experiment"])
+        for key in ("lossBits", "trainLoss", "validationLoss", "validationAccuracy", "testLoss", "testAccuracy"):
+            self.assertEqual(first[1][key], second[1][key])
+        self.assertNotEqual(first[1]["lossBits"], self.run_demo("--epochs", "2", "--seed", "2")[1]["lossBits"])
+
+    def test_what_has_not_learned_does_not_pass(self) -> None:
+        code, found, progress = self.run_demo("--epochs", "1", "--learning-rate", "1e-9", "--accuracy", "0.9")
+        self.assertEqual((code, found["state"]), (1, "SUCCEEDED"))
+        self.assertIn("not learned: validation accuracy is", progress)
+
+    def test_an_interrupt_cancels_the_experiment(self) -> None:
+        process = subprocess.Popen(self.command("--epochs", "1000"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            said = b""
+            while b"epoch 1/1000 train       loss" not in said:
+                line = process.stderr.readline()
+                self.assertTrue(line, said.decode())
+                said += line
+            process.send_signal(signal.SIGINT)
+            out, rest = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+        self.assertEqual((process.returncode, out), (130, b""), (said + rest).decode())
+        name = re.search(r"experiments/\S+", said.decode())[0]
+        self.assertEqual(wire.word(wire.STATES, server.client.experiment(name).state), "CANCELLED")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,104 @@
+"""A gradelined of its own for a test: free ports, temporary folder, ended with the test. And experiments on it."""
+
+import itertools
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+from typing import Any, Mapping, Optional, Sequence, Tuple
+
+import gradeline
+from gradeline import wire
+from gradeline.client import struct
+
+BIN = pathlib.Path(os.environ["GRADELINE_BIN"])
+
+
+class Server:
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._numbers = itertools.count(1)
+        self._process: Optional[subprocess.Popen] = None
+        self.address = self.start("127.0.0.1:0")
+        self.client = gradeline.connect(self.address)
+
+    def start(self, listen: str) -> str:
+        """Starts it, on the data that is there, and returns its address."""
+        folder = pathlib.Path(self._folder.name)
+        settings = {"grpc.listen": listen, "http.listen": "127.0.0.1:0", "store.path": str(folder / "gradeline.db")}
+        command = [str(BIN / "gradelined")]
+        for setting in settings.items():
+            command += ["--set", "=".join(setting)]
+        log = folder / "log"
+        with open(log, "w") as out:
+            self._process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        deadline = time.monotonic() + 30
+        while True:
+            found = re.search(r"listening grpc=([^ \"]+)", log.read_text())
+            if found:
+                return found[1]
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        self.client.close()
+        assert self._process is not None
+        crashed = self._process.poll()
+        self._process.terminate()
+        try:
+            code = self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            code = None
+        log = (pathlib.Path(self._folder.name) / "log").read_text()
+        self._folder.cleanup()
+        if crashed is not None or code != 0:
+            raise RuntimeError(f"the server {'crashed' if crashed else 'did not stop well'}, code {code}:\n{log}")
+
+    def import_items(self, name: str, classes: Sequence[str], count: int) -> None:
+        """A dataset of items without pixels."""
+        request = wire.METHODS["ImportDataset"].request
+        header = {"dataset": {"name": f"datasets/{name}", "classes": classes, "source": "test"}}
+        items = [{"uri": f"none#{i}", "label": i % len(classes)} for i in range(count)]
+        wire.METHODS["ImportDataset"].on(self.client._open())(
+            iter([request(header=header), request(items={"items": items})])
+        )
+
+    def experiment(
+        self,
+        task: str = "classification",
+        architecture: str = "small-cnn",
+        head: str = "classification",
+        params: Optional[Mapping[str, Any]] = None,
+        metrics: Sequence[str] = (),
+        **training: Any,
+    ) -> Tuple[str, str]:
+        """A started experiment: its name and its workers' token."""
+        number = next(self._numbers)
+        dataset, split = f"data-{number}", f"splits/split-{number}"
+        self.import_items(dataset, ["a", "b", "c"], 30)
+        percent = {"train_percent": 70, "validation_percent": 10, "test_percent": 20}
+        strategy = wire.STRATEGIES["RANDOM"]
+        self.client.call(
+            "CreateSplit",
+            split={"name": split, "dataset": f"datasets/{dataset}", "task": task, "strategy": strategy, **percent},
+        )
+        experiment = {
+            "name": f"experiments/experiment-{number}",
+            "split": split,
+            "architecture": architecture,
+            "losses": [{"head": head, "params": struct(params)}] if params else [],
+            "metrics": metrics,
+            "training": {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "world_size": 1, **training},
+        }
+        name = self.client.call("CreateExperiment", experiment=experiment).name
+        return name, self.client.call("StartExperiment", name=name).attempt_token
