@@ -1,5 +1,6 @@
 #include "server/wire/params.h"
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,7 +52,9 @@ void ReadList(const std::string& field, const google::protobuf::ListValue& list,
 absl::StatusOr<ParamMap> ParamsFromProto(std::string_view field, const google::protobuf::Struct& proto) {
   Violations violations;
   ParamMap params;
-  for (const auto& [name, value] : proto.fields()) {
+  // In order of name, so that equal requests get equal answers.
+  const std::map<std::string, Value> fields(proto.fields().begin(), proto.fields().end());
+  for (const auto& [name, value] : fields) {
     const std::string path = absl::StrCat(std::string(field), ".", name);
     switch (value.kind_case()) {
       case Value::kNumberValue:

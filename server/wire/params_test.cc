@@ -26,12 +26,11 @@ TEST(Params, NamesEveryValueOfAKindNobodyTakes) {
   (*proto.mutable_fields())["d"];
   const auto params = ParamsFromProto("experiment.losses[0].params", proto);
   const std::string allowed = "; allowed: a number, true or false, a word, a list of numbers";
-  EXPECT_THAT(
-      FieldViolationsOf(params.status()),
-      testing::UnorderedElementsAre(FieldViolation{"experiment.losses[0].params.a", "is an object" + allowed},
-                                    FieldViolation{"experiment.losses[0].params.b", "is null" + allowed},
-                                    FieldViolation{"experiment.losses[0].params.c[0]", "is a word; allowed: a number"},
-                                    FieldViolation{"experiment.losses[0].params.d", "is null" + allowed}));
+  EXPECT_THAT(FieldViolationsOf(params.status()),
+              testing::ElementsAre(FieldViolation{"experiment.losses[0].params.a", "is an object" + allowed},
+                                   FieldViolation{"experiment.losses[0].params.b", "is null" + allowed},
+                                   FieldViolation{"experiment.losses[0].params.c[0]", "is a word; allowed: a number"},
+                                   FieldViolation{"experiment.losses[0].params.d", "is null" + allowed}));
 }
 
 }  // namespace

@@ -1,0 +1,158 @@
+// Every field of CatalogService and AdminService with wrong values: the exact violations.
+#include <functional>
+
+#include "tests/integration/server_fixture.h"
+
+namespace gradeline {
+namespace {
+
+using absl::StatusCode;
+using Catalog = v1::CatalogService::Stub;
+
+class CatalogFields : public ServerTest {
+ protected:
+  Refusal Losses(const std::string& task, const std::string& architecture, const std::string& head) {
+    v1::ListLossesRequest request;
+    request.set_task(task);
+    request.set_architecture(architecture);
+    request.set_head(head);
+    return Refused<v1::ListLossesResponse>(&Catalog::ListLosses, catalog_, request);
+  }
+  Refusal Loss(const std::string& name) {
+    v1::GetLossRequest request;
+    request.set_name(name);
+    return Refused<v1::Loss>(&Catalog::GetLoss, catalog_, request);
+  }
+};
+
+const char kNegative[] = "pageSize: -1 is negative; allowed: 0 (the default of 100) to 1000";
+const char kNoToken[] = "pageToken: is no token of this server; take next_page_token of the page before";
+
+TEST_F(CatalogFields, PagesOfEveryList) {
+  const auto check = [](const auto& refused, auto request) {
+    request.set_page_size(-1);
+    request.set_page_token("!");
+    EXPECT_EQ(refused(request), (Refusal{StatusCode::kInvalidArgument, {kNegative, kNoToken}}));
+  };
+  check([&](auto& r) { return Refused<v1::ListTasksResponse>(&Catalog::ListTasks, catalog_, r); },
+        v1::ListTasksRequest());
+  check([&](auto& r) { return Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, r); },
+        v1::ListArchitecturesRequest());
+  check([&](auto& r) { return Refused<v1::ListLossesResponse>(&Catalog::ListLosses, catalog_, r); },
+        v1::ListLossesRequest());
+  check([&](auto& r) { return Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, r); },
+        v1::ListMetricsRequest());
+  check([&](auto& r) { return Refused<v1::ListPluginsResponse>(&v1::AdminService::Stub::ListPlugins, admin_, r); },
+        v1::ListPluginsRequest());
+  check(
+      [&](auto& r) { return Refused<v1::ListDatasetsResponse>(&v1::DatasetService::Stub::ListDatasets, dataset_, r); },
+      v1::ListDatasetsRequest());
+  check([&](auto& r) { return Refused<v1::ListSplitsResponse>(&v1::SplitService::Stub::ListSplits, split_, r); },
+        v1::ListSplitsRequest());
+  check(
+      [&](auto& r) {
+        return Refused<v1::ListExperimentsResponse>(&v1::ExperimentService::Stub::ListExperiments, experiment_, r);
+      },
+      v1::ListExperimentsRequest());
+}
+
+TEST_F(CatalogFields, PagesJoinToTheWholeList) {
+  v1::ListTasksRequest request;
+  v1::ListTasksResponse whole;
+  ASSERT_TRUE(Call(&Catalog::ListTasks, catalog_, request, &whole).ok());
+  EXPECT_EQ(whole.tasks_size(), 8);
+  std::vector<std::string> names;
+  request.set_page_size(3);
+  do {
+    v1::ListTasksResponse page;
+    ASSERT_TRUE(Call(&Catalog::ListTasks, catalog_, request, &page).ok());
+    EXPECT_LE(page.tasks_size(), 3);
+    for (const v1::Task& task : page.tasks()) names.push_back(task.name());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  ASSERT_EQ(names.size(), 8u);
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(names[static_cast<size_t>(i)], whole.tasks(i).name());
+}
+
+TEST_F(CatalogFields, ATokenIsForItsOwnArguments) {
+  v1::ListArchitecturesRequest request;
+  request.set_page_size(1);
+  v1::ListArchitecturesResponse page;
+  ASSERT_TRUE(Call(&Catalog::ListArchitectures, catalog_, request, &page).ok());
+  ASSERT_NE(page.next_page_token(), "");
+  request.set_page_token(page.next_page_token());
+  request.set_task("classification");
+  EXPECT_EQ(Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, request),
+            (Refusal{StatusCode::kInvalidArgument,
+                     {"pageToken: was made for other arguments; only page_size may change between pages"}}));
+}
+
+TEST_F(CatalogFields, TaskArchitectureAndHead) {
+  const auto unknown = [](const char* text) { return Refusal{StatusCode::kNotFound, {text}}; };
+  EXPECT_EQ(Losses("", "", ""),
+            (Refusal{StatusCode::kInvalidArgument, {"task: is missing; allowed: the id of a task"}}));
+  EXPECT_EQ(
+      Losses("", "", "box"),
+      (Refusal{StatusCode::kInvalidArgument,
+               {"task: is missing; allowed: the id of a task", "architecture: is missing; head \"box\" needs one"}}));
+  EXPECT_EQ(Losses("classifikation", "", ""),
+            unknown("there is no task \"classifikation\"; did you mean classification?"));
+  EXPECT_EQ(Losses("object-detection", "faster-rcn", ""),
+            unknown("there is no architecture \"faster-rcn\"; did you mean faster-rcnn?"));
+  EXPECT_EQ(Losses("object-detection", "faster-rcnn", "boxes"),
+            unknown("there is no head \"boxes\" of faster-rcnn; known: objectness, proposal-box, classification, box"));
+  EXPECT_EQ(Losses("classification", "faster-rcnn", "").code, StatusCode::kFailedPrecondition);
+  v1::ListArchitecturesRequest architectures;
+  architectures.set_task("x");
+  EXPECT_EQ(Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, architectures).code,
+            StatusCode::kNotFound);
+  v1::ListMetricsRequest metrics;
+  metrics.set_task("x");
+  EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics).code, StatusCode::kNotFound);
+}
+
+TEST_F(CatalogFields, LossNames) {
+  EXPECT_EQ(Loss("mse"),
+            (Refusal{StatusCode::kInvalidArgument, {"name: \"mse\" is no resource name of the form \"losses/{id}\""}}));
+  EXPECT_EQ(Loss("losses/cross_entrpy"),
+            (Refusal{StatusCode::kNotFound, {"there is no loss \"cross_entrpy\"; did you mean cross_entropy?"}}));
+}
+
+TEST_F(CatalogFields, ABoxHeadOffersBoxLossesOnlyAndSaysWhy) {
+  v1::ListLossesRequest request;
+  request.set_task("object-detection");
+  request.set_architecture("faster-rcnn");
+  request.set_head("box");
+  v1::ListLossesResponse response;
+  ASSERT_TRUE(Call(&Catalog::ListLosses, catalog_, request, &response).ok());
+  EXPECT_EQ(response.losses_size(), 0);
+  EXPECT_NE(response.note(), "");
+  request.set_show_refused(true);
+  ASSERT_TRUE(Call(&Catalog::ListLosses, catalog_, request, &response).ok());
+  bool mse = false;
+  for (const v1::LossOffer& offer : response.losses()) {
+    EXPECT_EQ(offer.verdict(), v1::LOSS_VERDICT_REFUSED);
+    if (offer.loss().name() != "losses/mse") continue;
+    mse = true;
+    EXPECT_NE(offer.reason(), "");
+  }
+  EXPECT_TRUE(mse);
+}
+
+TEST_F(CatalogFields, ServerInfoAndPlugins) {
+  v1::ServerInfo info;
+  ASSERT_TRUE(Call(&v1::AdminService::Stub::GetServerInfo, admin_, v1::GetServerInfoRequest(), &info).ok());
+  EXPECT_EQ(info.grpc_address(), server_.grpc());
+  EXPECT_EQ(info.http_address(), server_.http());
+  EXPECT_EQ(info.max_message_bytes(), int64_t{256} << 20);
+  EXPECT_EQ(info.catalog_digest().size(), 64u);
+  EXPECT_GT(info.threads(), 0);
+  EXPECT_NE(info.numerics(), "");
+  v1::ListPluginsResponse plugins;
+  ASSERT_TRUE(Call(&v1::AdminService::Stub::ListPlugins, admin_, v1::ListPluginsRequest(), &plugins).ok());
+  EXPECT_GE(plugins.plugins_size(), 3);
+  for (const v1::Plugin& plugin : plugins.plugins()) EXPECT_EQ(plugin.source(), "built-in");
+}
+
+}  // namespace
+}  // namespace gradeline

@@ -1,0 +1,215 @@
+// Every field of DatasetService and SplitService with wrong values: the exact violations.
+#include <functional>
+#include <limits>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "tests/integration/server_fixture.h"
+
+namespace gradeline {
+namespace {
+
+using absl::StatusCode;
+using DatasetStub = v1::DatasetService::Stub;
+using SplitStub = v1::SplitService::Stub;
+using ImportPart = v1::ImportDatasetRequest;
+
+class DataFields : public ServerTest {
+ protected:
+  static ImportPart Header(const std::string& name, std::vector<std::string> classes,
+                           const std::string& request_id = "") {
+    ImportPart message;
+    message.mutable_header()->mutable_dataset()->set_name(name);
+    message.mutable_header()->mutable_dataset()->mutable_classes()->Assign(classes.begin(), classes.end());
+    message.mutable_header()->set_request_id(request_id);
+    return message;
+  }
+  static ImportPart Items(std::vector<std::pair<std::string, int>> items) {
+    ImportPart message;
+    message.mutable_items();
+    for (const auto& [uri, label] : items) {
+      v1::Item* item = message.mutable_items()->add_items();
+      item->set_uri(uri);
+      item->set_label(label);
+    }
+    return message;
+  }
+  Refusal Imported(const std::vector<ImportPart>& messages) {
+    v1::Dataset dataset;
+    return RefusalOf(ServerTest::Import(messages, &dataset));
+  }
+  Refusal Created(const std::function<void(v1::CreateSplitRequest&)>& change) {
+    v1::CreateSplitRequest request;
+    request.mutable_split()->set_name("splits/new");
+    request.mutable_split()->set_dataset("datasets/d");
+    request.mutable_split()->set_task("classification");
+    request.mutable_split()->set_strategy(v1::SPLIT_STRATEGY_STRATIFIED);
+    request.mutable_split()->set_train_percent(70);
+    request.mutable_split()->set_validation_percent(10);
+    request.mutable_split()->set_test_percent(20);
+    change(request);
+    return Refused<v1::Split>(&SplitStub::CreateSplit, split_, request);
+  }
+  Refusal Listed(const std::function<void(v1::ListItemsRequest&)>& change) {
+    v1::ListItemsRequest request;
+    request.set_split("splits/s");
+    request.set_part(v1::PART_TRAIN);
+    change(request);
+    return Refused<v1::ListItemsResponse>(&SplitStub::ListItems, split_, request);
+  }
+};
+
+Refusal Invalid(std::vector<std::string> texts) { return {StatusCode::kInvalidArgument, std::move(texts)}; }
+const Refusal kOk{StatusCode::kOk, {}};
+const char kIdRule[] = "1 to 63 characters of a-z, 0-9 and dash, beginning with a letter, not ending with a dash";
+
+TEST_F(DataFields, ImportDataset) {
+  EXPECT_EQ(Imported({}), Invalid({"header: is missing: it is the first message of an import"}));
+  EXPECT_EQ(Imported({Items({{"u", 0}})}), Invalid({"items: comes without a header before it"}));
+  const ImportPart good = Header("datasets/n", {"a", "b"});
+  EXPECT_EQ(Imported({good, good}), Invalid({"header: comes twice: only the first message has it"}));
+  EXPECT_EQ(Imported({good}), Invalid({"items: is empty; allowed: at least one item"}));
+  EXPECT_EQ(Imported({Header("datasets/N", {}, "x"), Items({{"", 5}})}),
+            Invalid({absl::StrCat("header.dataset.name: \"datasets/N\" is no resource name of the form "
+                                  "\"datasets/{id}\": \"N\" is no id: ",
+                                  kIdRule),
+                     "header.dataset.classes: is empty; allowed: at least one class",
+                     "header.requestId: \"x\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000",
+                     "items[0].uri: has 0 bytes; allowed: 1 to 4096"}));
+  EXPECT_EQ(Imported({good, Items({{"u", 0}, {"u", -1}}), Items({{std::string(5000, 'u'), 2}})}),
+            Invalid({"items[1].label: -1; allowed: 0 to 1, the dataset has 2 classes",
+                     "items[2].uri: has 5000 bytes; allowed: 1 to 4096",
+                     "items[2].label: 2; allowed: 0 to 1, the dataset has 2 classes"}));
+  EXPECT_EQ(Imported({Header("datasets/n", {"a", "a", ""}), Items({{"u", 0}})}),
+            Invalid({"header.dataset.classes[1]: \"a\" is given twice", "header.dataset.classes[2]: is empty"}));
+  EXPECT_EQ(Imported({good, Items({{"u", 0}})}), kOk);
+  EXPECT_EQ(Imported({good, Items({{"u", 0}})}).code, StatusCode::kAlreadyExists);
+}
+
+TEST_F(DataFields, NothingIsKeptOfAnImportThatEndsBadly) {
+  EXPECT_EQ(Imported({Header("datasets/half", {"a"}), Items({{"u", 0}}), Items({{"u", 7}})}).code,
+            StatusCode::kInvalidArgument);
+  v1::GetDatasetRequest request;
+  request.set_name("datasets/half");
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, request).code, StatusCode::kNotFound);
+}
+
+TEST_F(DataFields, VeryManyBadItemsEndTheImportEarly) {
+  std::vector<ImportPart> messages{Header("datasets/n", {"a"})};
+  for (int i = 0; i < 50; ++i) messages.push_back(Items(std::vector<std::pair<std::string, int>>(100, {"u", 9})));
+  v1::Dataset dataset;
+  const absl::Status status = ServerTest::Import(messages, &dataset);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(status).metadata["violations"], "100");
+}
+
+TEST_F(DataFields, ARepeatedImportReturnsTheFirstAnswer) {
+  const std::string id = "123e4567-e89b-12d3-a456-426614174000";
+  const std::vector<v1::ImportDatasetRequest> messages{Header("datasets/n", {"a"}, id), Items({{"u", 0}})};
+  v1::Dataset first, second;
+  ASSERT_TRUE(ServerTest::Import(messages, &first).ok());
+  ASSERT_TRUE(ServerTest::Import(messages, &second).ok());
+  EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+  EXPECT_EQ(Imported({Header("datasets/n", {"a"}, id), Items({{"other", 0}})}).code, StatusCode::kAlreadyExists);
+}
+
+TEST_F(DataFields, DatasetNames) {
+  v1::GetDatasetRequest get;
+  get.set_name("d");
+  const Refusal bad = Invalid({"name: \"d\" is no resource name of the form \"datasets/{id}\""});
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, get), bad);
+  v1::DeleteDatasetRequest remove;
+  remove.set_name("d");
+  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), bad);
+  remove.set_name("datasets/none");
+  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove).code,
+            StatusCode::kNotFound);
+  MakeSplit();
+  remove.set_name("datasets/d");
+  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove).code,
+            StatusCode::kFailedPrecondition);
+}
+
+TEST_F(DataFields, CreateSplit) {
+  MakeSplit();
+  const auto field = [&](const std::function<void(v1::Split&)>& change) {
+    return Created([&](v1::CreateSplitRequest& request) { change(*request.mutable_split()); });
+  };
+  EXPECT_EQ(Created([](v1::CreateSplitRequest& request) {
+              request.Clear();
+              request.set_request_id("1");
+            }),
+            Invalid({"split.name: \"\" is no resource name of the form \"splits/{id}\"",
+                     "split.dataset: \"\" is no resource name of the form \"datasets/{id}\"",
+                     "split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
+                     "requestId: \"1\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000"}));
+  EXPECT_EQ(field([](v1::Split& s) { s.set_dataset("datasets/none"); }),
+            Invalid({"split.dataset: no dataset is called \"none\""}));
+  EXPECT_EQ(field([](v1::Split& s) { s.set_task("clasification"); }),
+            Invalid({"split.task: there is no task \"clasification\"; did you mean classification?"}));
+  EXPECT_EQ(field([](v1::Split& s) { s.set_train_percent(-1); }),
+            Invalid({"split.trainPercent: -1 is not between 0 and 100"}));
+  EXPECT_EQ(field([](v1::Split& s) { s.set_test_percent(std::numeric_limits<double>::quiet_NaN()); }),
+            Invalid({"split.testPercent: nan is not between 0 and 100"}));
+  EXPECT_EQ(
+      field([](v1::Split& s) { s.set_test_percent(30); }),
+      Invalid(
+          {"split.trainPercent: trainPercent 70, validationPercent 10 and testPercent 30 add up to 110, not to 100"}));
+  EXPECT_EQ(Created([](v1::CreateSplitRequest& request) { request.set_validate_only(true); }), kOk);
+  EXPECT_EQ(Created([](v1::CreateSplitRequest&) {}), kOk) << "validate_only kept something";
+  EXPECT_EQ(Created([](v1::CreateSplitRequest&) {}).code, StatusCode::kAlreadyExists);
+  v1::GetSplitRequest get;
+  get.set_name("s");
+  EXPECT_EQ(Refused<v1::Split>(&SplitStub::GetSplit, split_, get),
+            Invalid({"name: \"s\" is no resource name of the form \"splits/{id}\""}));
+  get.set_name("splits/none");
+  EXPECT_EQ(Refused<v1::Split>(&SplitStub::GetSplit, split_, get).code, StatusCode::kNotFound);
+}
+
+TEST_F(DataFields, ListItems) {
+  MakeSplit();
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) {
+              r.set_split("s");
+              r.clear_part();
+              r.set_world_size(-1);
+              r.set_page_size(-1);
+            }),
+            Invalid({"split: \"s\" is no resource name of the form \"splits/{id}\"",
+                     "part: 0 is no part; allowed: PART_TRAIN, PART_VALIDATION, PART_TEST",
+                     "worldSize: -1 is negative; allowed: 0 (all items) and above",
+                     "pageSize: -1 is negative; allowed: 0 (the default of 1000) to 100000"}));
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_rank(1); }), Invalid({"rank: 1; allowed: 0 to 0"}));
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_world_size(2), r.set_rank(2); }),
+            Invalid({"rank: 2; allowed: 0 to 1"}));
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_split("splits/none"); }).code, StatusCode::kNotFound);
+}
+
+TEST_F(DataFields, RanksShareAPartWithoutOverlap) {
+  MakeSplit();
+  std::set<int64_t> seen;
+  int count = 0;
+  for (int rank = 0; rank < 3; ++rank) {
+    v1::ListItemsRequest request;
+    request.set_split("splits/s");
+    request.set_part(v1::PART_TRAIN);
+    request.set_rank(rank);
+    request.set_world_size(3);
+    request.set_page_size(7);
+    do {
+      v1::ListItemsResponse page;
+      ASSERT_TRUE(Call(&SplitStub::ListItems, split_, request, &page).ok());
+      for (const v1::Item& item : page.items()) {
+        seen.insert(item.index());
+        ++count;
+        EXPECT_EQ(item.uri(), absl::StrCat("file#", item.index()));
+        EXPECT_EQ(item.label(), item.index() % 3);
+      }
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty());
+  }
+  EXPECT_EQ(count, 70);
+  EXPECT_EQ(seen.size(), 70u);
+}
+
+}  // namespace
+}  // namespace gradeline

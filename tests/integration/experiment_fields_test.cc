@@ -1,0 +1,201 @@
+// Every field of ExperimentService with wrong values: the exact violations.
+#include <functional>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "tests/integration/server_fixture.h"
+
+namespace gradeline {
+namespace {
+
+using absl::StatusCode;
+using Service = v1::ExperimentService::Stub;
+
+class ExperimentFields : public ServerTest {
+ protected:
+  Refusal Created(const std::function<void(v1::Experiment&)>& change, const std::string& request_id = "") {
+    MakeSplit();
+    v1::CreateExperimentRequest request;
+    *request.mutable_experiment() = ExperimentNamed("new", 1, 1);
+    request.set_request_id(request_id);
+    request.set_validate_only(true);
+    change(*request.mutable_experiment());
+    return Refused<v1::Experiment>(&Service::CreateExperiment, experiment_, request);
+  }
+  Refusal WithLoss(const std::function<void(v1::HeadLoss&)>& change) {
+    return Created([&](v1::Experiment& experiment) {
+      v1::HeadLoss* loss = experiment.add_losses();
+      loss->set_head("classification");
+      loss->set_loss("cross_entropy");
+      change(*loss);
+    });
+  }
+  Refusal WithTraining(const std::function<void(v1::Training&)>& change) {
+    return Created([&](v1::Experiment& experiment) { change(*experiment.mutable_training()); });
+  }
+  static google::protobuf::Value Number(double number) {
+    google::protobuf::Value value;
+    value.set_number_value(number);
+    return value;
+  }
+};
+
+Refusal Invalid(std::vector<std::string> texts) { return {StatusCode::kInvalidArgument, std::move(texts)}; }
+const Refusal kOk{StatusCode::kOk, {}};
+const char kUuid[] = "is no UUID of the form 123e4567-e89b-12d3-a456-426614174000";
+
+TEST_F(ExperimentFields, Names) {
+  EXPECT_EQ(Created([](v1::Experiment&) {}), kOk);
+  EXPECT_EQ(Created([](v1::Experiment& e) { e.set_name("new"), e.set_split("s"); }, "x"),
+            Invalid({"experiment.name: \"new\" is no resource name of the form \"experiments/{id}\"",
+                     "experiment.split: \"s\" is no resource name of the form \"splits/{id}\"",
+                     absl::StrCat("requestId: \"x\" ", kUuid)}));
+  EXPECT_EQ(Created([](v1::Experiment& e) { e.set_split("splits/none"); }).texts,
+            (std::vector<std::string>{"experiment.split: no split is called \"none\""}));
+}
+
+TEST_F(ExperimentFields, Architecture) {
+  EXPECT_EQ(Created([](v1::Experiment& e) { e.set_architecture("resnt"); }),
+            Invalid({"experiment.architecture: there is no architecture \"resnt\"; did you mean resnet?"}));
+  EXPECT_EQ(Created([](v1::Experiment& e) { e.set_architecture("u-net"); }),
+            (Refusal{StatusCode::kFailedPrecondition,
+                     {"experiment.architecture: architecture u-net is for semantic-segmentation, not for task "
+                      "classification; for that there are: efficientnet, resnet, small-cnn"}}));
+  EXPECT_EQ(
+      Created([](v1::Experiment& e) { (*e.mutable_architecture_parameters()->mutable_fields())["depht"] = Number(3); }),
+      Invalid({"experiment.architectureParameters.depht: is no parameter; did you mean depth?"}));
+}
+
+TEST_F(ExperimentFields, Losses) {
+  EXPECT_EQ(WithLoss([](v1::HeadLoss&) {}), kOk);
+  EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_head("box"); }),
+            Invalid({"experiment.losses[0].head: \"box\" is not a head of resnet; there are classification"}));
+  EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_loss("cross_entropi"); }),
+            Invalid({"experiment.losses[0].loss: there is no loss \"cross_entropi\"; did you mean cross_entropy?"}));
+  EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_loss("mse"); }),
+            (Refusal{StatusCode::kFailedPrecondition,
+                     {"experiment.losses[0].loss: loss mse is not valid for head classification of task "
+                      "classification: it computes the signal value, the head's signal is multiclass; it is only for "
+                      "task regression, not for classification; valid: cross_entropy"}}));
+  EXPECT_EQ(
+      WithLoss([](v1::HeadLoss& l) {
+        (*l.mutable_params()->mutable_fields())["label_smoothing"] = Number(2);
+        (*l.mutable_params()->mutable_fields())["gama"] = Number(2);
+        (*l.mutable_params()->mutable_fields())["ignore_index"] = Number(0.5);
+      }),
+      Invalid(
+          {"experiment.losses[0].params.ignore_index: is 0.5; allowed: integers in [-2147483648, 2147483647]",
+           "experiment.losses[0].params.label_smoothing: is 2; allowed: numbers in [0, 1]",
+           "experiment.losses[0].params.gama: is no parameter; known: class_weights, ignore_index, label_smoothing"}));
+  EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_weight(std::numeric_limits<double>::quiet_NaN()); }),
+            Invalid({"experiment.losses[0].weight: nan is not a finite number of at least 0"}));
+  EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_reduction(static_cast<v1::Reduction>(17)); }),
+            Invalid({"experiment.losses[0].reduction: 17 is unknown; allowed: REDUCTION_MEAN, REDUCTION_MEAN_ALL, "
+                     "REDUCTION_SUM, REDUCTION_GIVEN, REDUCTION_NONE"}));
+  EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_reduction(v1::REDUCTION_NONE); }),
+            Invalid({"experiment.losses[0].reduction: NONE gives a number per item; training needs one: MEAN, "
+                     "MEAN_ALL, SUM or GIVEN"}));
+  EXPECT_EQ(Created([](v1::Experiment& e) {
+              e.add_losses()->set_head("classification");
+              e.add_losses()->set_head("classification");
+            }),
+            Invalid({"experiment.losses[1].head: \"classification\" is given twice"}));
+}
+
+TEST_F(ExperimentFields, MetricsAndTraining) {
+  EXPECT_EQ(Created([](v1::Experiment& e) { e.set_metrics(0, "acuracy"), e.add_metrics("acuracy"); }),
+            Invalid({"experiment.metrics[0]: no metric acuracy; did you mean accuracy?",
+                     "experiment.metrics[1]: \"acuracy\" is given twice"}));
+  EXPECT_EQ(WithTraining([](v1::Training& t) { t.Clear(); }),
+            Invalid({"experiment.training.epochs: 0 is not between 1 and 100000",
+                     "experiment.training.batchSize: 0 is not between 1 and 1048576",
+                     "experiment.training.worldSize: 0 is not between 1 and 4096",
+                     "experiment.training.learningRate: 0 is not a finite number above 0"}));
+  EXPECT_EQ(WithTraining([](v1::Training& t) {
+              t.set_epochs(100'001);
+              t.set_batch_size((1 << 20) + 1);
+              t.set_learning_rate(std::numeric_limits<double>::infinity());
+              t.set_world_size(4097);
+            }),
+            Invalid({"experiment.training.epochs: 100001 is not between 1 and 100000",
+                     "experiment.training.batchSize: 1048577 is not between 1 and 1048576",
+                     "experiment.training.worldSize: 4097 is not between 1 and 4096",
+                     "experiment.training.learningRate: inf is not a finite number above 0"}));
+  EXPECT_EQ(WithTraining([](v1::Training& t) {
+              t.set_rank_mean(static_cast<v1::RankMean>(3));
+              t.set_validation_ranks(static_cast<v1::PhaseRanks>(3));
+              t.set_test_ranks(static_cast<v1::PhaseRanks>(-1));
+            }),
+            Invalid({"experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
+                     "experiment.training.validationRanks: 3 is unknown; allowed: PHASE_RANKS_ALL, PHASE_RANKS_FIRST",
+                     "experiment.training.testRanks: -1 is unknown; allowed: PHASE_RANKS_ALL, PHASE_RANKS_FIRST"}));
+}
+
+TEST_F(ExperimentFields, StartAndCancel) {
+  MakeSplit();
+  v1::CreateExperimentRequest create;
+  *create.mutable_experiment() = ExperimentNamed("e", 1, 1);
+  v1::Experiment experiment;
+  ASSERT_TRUE(Call(&Service::CreateExperiment, experiment_, create, &experiment).ok());
+  EXPECT_EQ(Refused<v1::Experiment>(&Service::CreateExperiment, experiment_, create).code, StatusCode::kAlreadyExists);
+  const auto start = [&](const std::string& name, const std::string& id, const std::string& etag) {
+    v1::StartExperimentRequest request;
+    request.set_name(name);
+    request.set_request_id(id);
+    request.set_etag(etag);
+    return Refused<v1::StartExperimentResponse>(&Service::StartExperiment, experiment_, request);
+  };
+  const auto cancel = [&](const std::string& name, const std::string& id, const std::string& etag) {
+    v1::CancelExperimentRequest request;
+    request.set_name(name);
+    request.set_request_id(id);
+    request.set_etag(etag);
+    return Refused<v1::Experiment>(&Service::CancelExperiment, experiment_, request);
+  };
+  const Refusal both = Invalid(
+      {"name: \"e\" is no resource name of the form \"experiments/{id}\"", absl::StrCat("requestId: \"7\" ", kUuid)});
+  EXPECT_EQ(start("e", "7", ""), both);
+  EXPECT_EQ(cancel("e", "7", ""), both);
+  EXPECT_EQ(start("experiments/none", "", "").code, StatusCode::kNotFound);
+  EXPECT_EQ(cancel("experiments/e", "", "").code, StatusCode::kFailedPrecondition) << "a draft cannot be cancelled";
+  EXPECT_EQ(start("experiments/e", "", "wrong").code, StatusCode::kAborted);
+  EXPECT_EQ(start("experiments/e", "", experiment.etag()), kOk);
+  EXPECT_EQ(start("experiments/e", "", "").code, StatusCode::kFailedPrecondition) << "started twice";
+  EXPECT_EQ(cancel("experiments/e", "", experiment.etag()).code, StatusCode::kAborted) << "an old etag";
+  EXPECT_EQ(cancel("experiments/e", "", ""), kOk);
+  EXPECT_EQ(Get("e").state(), v1::EXPERIMENT_STATE_CANCELLED);
+}
+
+TEST_F(ExperimentFields, GetListEpochsAndWatch) {
+  const Refusal bad = Invalid({"name: \"e\" is no resource name of the form \"experiments/{id}\""});
+  v1::GetExperimentRequest get;
+  get.set_name("e");
+  EXPECT_EQ(Refused<v1::Experiment>(&Service::GetExperiment, experiment_, get), bad);
+  get.set_name("experiments/none");
+  EXPECT_EQ(Refused<v1::Experiment>(&Service::GetExperiment, experiment_, get).code, StatusCode::kNotFound);
+  v1::ListEpochsRequest epochs;
+  epochs.set_parent("e");
+  epochs.set_page_size(-2);
+  EXPECT_EQ(Refused<v1::ListEpochsResponse>(&Service::ListEpochs, experiment_, epochs),
+            Invalid({"parent: \"e\" is no resource name of the form \"experiments/{id}\"",
+                     "pageSize: -2 is negative; allowed: 0 (the default of 100) to 1000"}));
+  const auto watch = [&](const std::string& name, int64_t revision) {
+    grpc::ClientContext context;
+    context.set_deadline(SoonEnough());
+    v1::WatchExperimentRequest request;
+    request.set_name(name);
+    request.set_from_revision(revision);
+    const auto reader = experiment_->WatchExperiment(&context, request);
+    v1::WatchExperimentResponse response;
+    while (reader->Read(&response)) {
+    }
+    return RefusalOf(StatusOf(reader->Finish()));
+  };
+  EXPECT_EQ(watch("e", -1), Invalid({bad.texts[0], "fromRevision: -1 is negative; allowed: 0 and above"}));
+  EXPECT_EQ(watch("experiments/none", 0).code, StatusCode::kNotFound);
+  Started("w");
+  EXPECT_EQ(watch("experiments/w", 1000).code, StatusCode::kOutOfRange);
+}
+
+}  // namespace
+}  // namespace gradeline

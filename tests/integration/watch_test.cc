@@ -1,0 +1,76 @@
+// WatchExperiment: everything that happens, in order, without gap or duplicate.
+#include "tests/integration/server_fixture.h"
+
+namespace gradeline {
+namespace {
+
+using v1::TrainResponse;
+
+class Watch : public ServerTest {
+ protected:
+  struct Watcher {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::WatchExperimentResponse>> reader;
+  };
+  std::unique_ptr<Watcher> From(const std::string& id, int64_t revision) {
+    auto watcher = std::make_unique<Watcher>();
+    watcher->context.set_deadline(SoonEnough());
+    v1::WatchExperimentRequest request;
+    request.set_name("experiments/" + id);
+    request.set_from_revision(revision);
+    watcher->reader = experiment_->WatchExperiment(&watcher->context, request);
+    return watcher;
+  }
+  /// All events to the end of the stream, which must end well; provisional ones apart.
+  static std::vector<v1::WatchExperimentResponse> All(Watcher* watcher) {
+    std::vector<v1::WatchExperimentResponse> events;
+    v1::WatchExperimentResponse response;
+    while (watcher->reader->Read(&response)) {
+      if (!response.has_progress()) events.push_back(response);
+    }
+    EXPECT_TRUE(watcher->reader->Finish().ok());
+    return events;
+  }
+};
+
+TEST_F(Watch, FromTheBeginningFromTheMiddleAndLiveAreTheSame) {
+  const auto started = Started("w", 1, 2);
+  const auto live = From("w", 0);
+  RankStream stream(training_.get(), started, 0, 1);
+  int64_t seq = 0;
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    ASSERT_TRUE(stream.Send(RankStream::Batch(++seq, v1::PHASE_TRAIN, epoch, 0)));
+    ASSERT_TRUE(stream.Send(RankStream::EndPhase(++seq, v1::PHASE_TRAIN, epoch, 1)));
+    stream.NextOf(TrainResponse::kResult);
+    stream.NextOf(TrainResponse::kSealed);
+  }
+  ASSERT_TRUE(stream.Send(RankStream::Bye(++seq)));
+  stream.NextCommitted(seq);
+  const auto events = All(live.get());
+  ASSERT_EQ(events.size(), 6u);  // DRAFT, QUEUED, RUNNING, two seals, SUCCEEDED
+  for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].revision(), static_cast<int64_t>(i) + 1);
+  EXPECT_EQ(events[2].experiment().state(), v1::EXPERIMENT_STATE_RUNNING);
+  EXPECT_EQ(events[3].sealed().components(0).component(), "cross_entropy");
+  EXPECT_EQ(events[5].experiment().state(), v1::EXPERIMENT_STATE_SUCCEEDED);
+  const auto later = All(From("w", 0).get());
+  ASSERT_EQ(later.size(), events.size());
+  for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(later[i].DebugString(), events[i].DebugString());
+  const auto middle = All(From("w", 4).get());
+  ASSERT_EQ(middle.size(), 2u);
+  EXPECT_EQ(middle[0].revision(), 5);
+}
+
+TEST_F(Watch, AWatcherMayLeave) {
+  const auto started = Started("leave");
+  auto watcher = From("leave", 0);
+  v1::WatchExperimentResponse response;
+  ASSERT_TRUE(watcher->reader->Read(&response));
+  watcher->context.TryCancel();
+  EXPECT_EQ(watcher->reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  RankStream stream(training_.get(), started, 0, 1);
+  ASSERT_TRUE(stream.Send(RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0)));
+  EXPECT_EQ(stream.NextOf(TrainResponse::kResult).result().seq(), 1);
+}
+
+}  // namespace
+}  // namespace gradeline
