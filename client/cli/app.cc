@@ -2,6 +2,7 @@
 #include "client/cli/app.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 
 #include "absl/strings/match.h"
@@ -71,7 +72,7 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   }
   std::vector<std::string> known;
   for (const CLI::App* sub : current->get_subcommands([](const CLI::App*) { return true; })) {
-    if (!sub->get_name().empty() && !absl::StartsWith(sub->get_name(), "_")) known.push_back(sub->get_name());
+    known.push_back(sub->get_name());
   }
   if (!known.empty()) {
     for (const std::string& word : app.remaining(true)) {
@@ -141,6 +142,11 @@ int RunApp(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddServer(app, context);
   AddCompletion(app, context);
   AddHelp(app, context);
+  if (!arguments.empty() && arguments.front() == "__complete") {
+    if (const char* server = std::getenv("GRADELINE_SERVER")) context.server = server;
+    Complete(app, {arguments.begin() + 1, arguments.end()}, context);
+    return kExitOk;
+  }
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

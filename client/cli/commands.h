@@ -22,8 +22,11 @@ void AddWatch(CLI::App& app, Context& context);
 void AddEval(CLI::App& app, Context& context);
 /// server status.
 void AddServer(CLI::App& app, Context& context);
-/// completion SHELL, and the hidden __complete that the shells call.
+/// completion SHELL.
 void AddCompletion(CLI::App& app, Context& context);
+/// What the completion scripts call, hidden, as `gradeline __complete -- WORDS...`: one candidate for the last word per
+/// line.
+void Complete(CLI::App& app, std::vector<std::string> words, Context& context);
 /// help TOPIC, version.
 void AddHelp(CLI::App& app, Context& context);
 

@@ -30,8 +30,25 @@ constexpr char kFish[] =
     R"fish(complete -c gradeline -a '(gradeline __complete -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
 )fish";
 
+// Losses are listed per task; without one, those that the plugins bring.
+std::vector<std::string> LossIds(Context& context) {
+  v1::ListPluginsResponse plugins;
+  std::vector<std::string> out;
+  if (!context
+           .CallAllPages(&client::Connection::admin, &v1::AdminService::Stub::ListPlugins, v1::ListPluginsRequest(),
+                         &plugins)
+           .ok()) {
+    return out;
+  }
+  for (const v1::Plugin& plugin : plugins.plugins()) {
+    if (plugin.refusal().empty()) out.insert(out.end(), plugin.losses().begin(), plugin.losses().end());
+  }
+  return out;
+}
+
 std::vector<std::string> IdsOf(Context& context, const std::string& kind, const Selection& selection) {
   std::vector<std::string> out;
+  if ((kind == "loss" || kind == "losses") && selection.task.empty()) return LossIds(context);
   const Resource* resource = FindResource(kind);
   if (resource == nullptr) return out;
   const auto response = resource->list(context, selection);
@@ -94,7 +111,7 @@ std::vector<std::string> Candidates(Context& context, CLI::App& app, const std::
   }
   std::vector<std::string> subcommands;
   for (const CLI::App* sub : current->get_subcommands([](const CLI::App*) { return true; })) {
-    if (!absl::StartsWith(sub->get_name(), "_")) subcommands.push_back(sub->get_name());
+    subcommands.push_back(sub->get_name());
   }
   if (!subcommands.empty()) return subcommands;
   if (kind == "epoch" || kind == "epochs") kind = "experiment";
@@ -104,21 +121,20 @@ std::vector<std::string> Candidates(Context& context, CLI::App& app, const std::
   return IdsOf(context, kind, selection);
 }
 
-absl::Status Complete(Context& context, CLI::App& app, std::vector<std::string> words) {
+}  // namespace
+
+void Complete(CLI::App& app, std::vector<std::string> words, Context& context) {
+  if (!words.empty() && words.front() == "--") words.erase(words.begin());
   if (words.empty()) words.emplace_back();
-  context.timeout = absl::Seconds(1);
   if (const std::string server = Typed(words, "--server"); !server.empty()) context.server = server;
   std::ostream nowhere(nullptr);
   Context quiet(context.out, nowhere);
   quiet.server = context.server;
-  quiet.timeout = context.timeout;
+  quiet.timeout = absl::Seconds(1);  // a shell waits for this
   for (const std::string& candidate : Candidates(quiet, app, words)) {
     if (absl::StartsWith(candidate, words.back())) context.out << candidate << '\n';
   }
-  return absl::OkStatus();
 }
-
-}  // namespace
 
 void AddCompletion(CLI::App& app, Context& context) {
   CLI::App* completion = app.add_subcommand("completion", "Print the completion script of a shell");
@@ -133,15 +149,6 @@ void AddCompletion(CLI::App& app, Context& context) {
       };
     });
   }
-  CLI::App* hidden = app.add_subcommand("__complete", "")->group("");
-  hidden->prefix_command();
-  hidden->callback([&context, &app, hidden] {
-    context.action = [&context, &app, hidden] {
-      std::vector<std::string> words = hidden->remaining();
-      if (!words.empty() && words.front() == "--") words.erase(words.begin());
-      return Complete(context, app, std::move(words));
-    };
-  });
 }
 
 }  // namespace gradeline::cli

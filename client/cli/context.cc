@@ -22,6 +22,16 @@ absl::StatusOr<std::shared_ptr<client::Connection>> Context::Connect() {
   return connection_;
 }
 
+absl::Status Context::Explained(const absl::Status& status) const {
+  if (absl::IsDeadlineExceeded(status)) {
+    return absl::DeadlineExceededError(absl::StrCat("the time ran out before the server at ", server, " had answered"));
+  }
+  if (absl::IsUnavailable(status) && client::ReasonOf(status) == "UNAVAILABLE") {
+    return absl::UnavailableError(absl::StrCat("the connection to ", server, " failed: ", status.message()));
+  }
+  return status;
+}
+
 std::string ResourceName(const char* collection, const std::string& id) {
   return absl::StrContains(id, '/') || id.empty() ? id : absl::StrCat(collection, "/", id);
 }

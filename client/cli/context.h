@@ -47,8 +47,11 @@ class Context {
     if (!connection.ok()) return connection.status();
     grpc::ClientContext call;
     call.set_deadline(Deadline());
-    return client::StatusFromGrpc((((**connection).*service)().*method)(&call, request, response));
+    return Explained(client::StatusFromGrpc((((**connection).*service)().*method)(&call, request, response)));
   }
+
+  /// The status of a call, in words that name the server where the transport's own do not.
+  absl::Status Explained(const absl::Status& status) const;
 
   /// A List call with all pages joined; `next_page_token` of the result is empty.
   template <typename Stub, typename Request, typename Response>

@@ -81,7 +81,7 @@ absl::Status Send(Context& context, const v1::Dataset& header, std::vector<v1::I
     open = writer->Write(message);
   }
   if (open) writer->WritesDone();
-  return client::StatusFromGrpc(writer->Finish());
+  return context.Explained(client::StatusFromGrpc(writer->Finish()));
 }
 
 absl::Status Import(Context& context, const ImportArguments& arguments) {

@@ -82,7 +82,7 @@ absl::Status ForEachEvent(Context& context, const WatchArguments& arguments,
       return absl::OkStatus();
     }
   }
-  return client::StatusFromGrpc(reader->Finish());
+  return context.Explained(client::StatusFromGrpc(reader->Finish()));
 }
 
 absl::Status Watch(Context& context, const WatchArguments& arguments) {
@@ -110,7 +110,7 @@ absl::Status Watch(Context& context, const WatchArguments& arguments) {
     }
     return true;
   });
-  if (absl::IsUnavailable(status)) {
+  if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
     context.err << "the events after revision " << revision << " are still to come: --from-revision " << revision
                 << '\n';
   }

@@ -30,6 +30,15 @@ absl::Status CheckAddress(const std::string& address) {
   return absl::OkStatus();
 }
 
+// True once connected; false when the first attempt failed or the time ran out.
+bool WaitUntilReady(grpc::Channel& channel, absl::Duration timeout) {
+  const auto deadline = absl::ToChronoTime(absl::Now() + timeout);
+  for (auto state = channel.GetState(true); state != GRPC_CHANNEL_READY; state = channel.GetState(true)) {
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || !channel.WaitForStateChange(state, deadline)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Connection::Connection(std::string address, std::shared_ptr<grpc::Channel> channel)
@@ -62,11 +71,8 @@ absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& address, 
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  if (options.connect_timeout > absl::ZeroDuration() &&
-      !channel->WaitForConnected(absl::ToChronoTime(absl::Now() + options.connect_timeout))) {
-    return absl::UnavailableError(absl::StrCat("no server answers at ", address, " within ",
-                                               absl::FormatDuration(options.connect_timeout),
-                                               "; is gradelined running there?"));
+  if (options.connect_timeout > absl::ZeroDuration() && !WaitUntilReady(*channel, options.connect_timeout)) {
+    return absl::UnavailableError(absl::StrCat("no server answers at ", address, "; is gradelined running there?"));
   }
   return std::make_shared<Connection>(address, std::move(channel));
 }

@@ -6,6 +6,7 @@
 #include <grpcpp/channel.h>
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -21,8 +22,8 @@
 namespace gradeline::client {
 
 struct ConnectOptions {
-  /// Largest message taken or sent; the server's default is the same.
-  int64_t max_message_bytes = int64_t{256} << 20;
+  /// Largest message taken or sent. By default all that gRPC can carry, so that the server's own limit decides.
+  int64_t max_message_bytes = std::numeric_limits<int32_t>::max();
   /// How long Connect waits for the server. 0: it does not wait, and the first call finds out.
   absl::Duration connect_timeout = absl::Seconds(5);
   /// A connection on which nothing is heard for this long is probed, and given up after keepalive_timeout.
@@ -55,8 +56,8 @@ class Connection {
   std::unique_ptr<v1::AdminService::Stub> admin_;
 };
 
-/// Connects to "host:port" or "unix:/path". INVALID_ARGUMENT for an address without a port, UNAVAILABLE when nobody
-/// answers within the connect timeout. Each call makes a connection of its own.
+/// Connects to "host:port" or "unix:/path". INVALID_ARGUMENT for an address without a port, UNAVAILABLE when the
+/// connection is refused or nobody answers within the connect timeout. Each call makes a connection of its own.
 absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& address, const ConnectOptions& options = {});
 
 }  // namespace gradeline::client

@@ -18,6 +18,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/struct.pb.h"
 #include "server/core/base/status.h"
+#include "server/core/base/utf8.h"
 
 namespace gradeline {
 namespace {
@@ -280,6 +281,10 @@ class Reader {
 
 /// Parses, with yaml-cpp's exceptions turned into a violation.
 bool Parse(std::string_view text, Reader& reader, YAML::Node& node) {
+  if (!IsUtf8(text)) {
+    reader.AddAt(0, "", "is not UTF-8");
+    return false;
+  }
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
     if (documents.size() > 1) {
@@ -332,6 +337,10 @@ absl::Status ApplySetting(std::string_view setting, Message& message) {
   const size_t equals = setting.find('=');
   if (equals == std::string_view::npos) {
     reader.AddAt(0, "", "has no \"=\"; allowed is path=value");
+    return reader.status();
+  }
+  if (!IsUtf8(setting)) {
+    reader.AddAt(0, "", "is not UTF-8");
     return reader.status();
   }
   const std::string path(setting.substr(0, equals)), value(setting.substr(equals + 1));

@@ -114,7 +114,8 @@ TEST(ReadYamlTest, KeysTwiceAndNothing) {
 }
 
 TEST(ReadYamlTest, WhatIsNoYaml) {
-  for (const char* bad : {"a: [1, 2\nb: 3\n", "\ta: 1", "a: *nowhere", "a: 1\n---\nb: 2\n", "- a\n- b\n", "word"}) {
+  for (const char* bad :
+       {"a: [1, 2\nb: 3\n", "\ta: 1", "a: *nowhere", "a: 1\n---\nb: 2\n", "- a\n- b\n", "word", "id: \xff"}) {
     EXPECT_EQ(Problems(bad).size(), 1u) << bad;
   }
   EXPECT_EQ(Problems(std::string(100'000, '[')).size(), 1u);
@@ -170,6 +171,7 @@ TEST(ApplySettingTest, RefusesWithTheSetting) {
   EXPECT_EQ(problem("grpc.listen.port=1").field, "--set grpc.listen.port=1: grpc.listen");
   EXPECT_EQ(problem("=1").description, "is no key; known: grpc, http, store, engine, plugins, catalog, log");
   EXPECT_NE(problem("plugins.directories=[a").field, "none");
+  EXPECT_EQ(problem("store.path=\xff").description, "is not UTF-8");
 }
 
 }  // namespace

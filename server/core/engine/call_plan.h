@@ -39,7 +39,7 @@ struct PassPlan {
 
 /// Immutable once made; shared between threads and batches.
 struct CallPlan {
-  LossHandle loss;  ///< keeps the state alive that the plan was made from
+  LossHandle loss;  ///< the one that the plan was asked from; a batch computes with its own
   std::vector<std::optional<InputShape>> inputs;
   Binding binding;
   GdlShape shape{};  ///< points into binding
@@ -54,6 +54,7 @@ struct CallPlan {
   CallPlan() = default;
   CallPlan(const CallPlan&) = delete;
 
+  /// Whether it holds for these shapes and types under that loss. States that came from equal parameters are equal.
   bool Fits(const LossHandle& handle, absl::Span<const std::optional<TensorView>> views) const;
   /// Binds the shapes and asks the loss for its passes. INVALID_ARGUMENT as BindShapes, what the loss's plan refuses
   /// with its own code (field "inputs.<tensor>"), INTERNAL if the plan breaks the ABI's rules.

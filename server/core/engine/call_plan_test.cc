@@ -49,10 +49,17 @@ TEST_F(CallPlanTest, IsMadeOncePerShape) {
   EXPECT_NE(find(probe_, {{"prediction", &b}}), first);
   EXPECT_NE(find(probe_, {{"prediction", &c}}), first) << "another type";
   EXPECT_NE(find(probe_, {{"prediction", &a}, {"weight", &weight}}), first) << "another input";
-  EXPECT_NE(find(Handle(*registry_, "test_probe"), {{"prediction", &a}}), first) << "another state";
-  EXPECT_EQ(Probe::plans, 5);
+  EXPECT_EQ(find(Handle(*registry_, "test_probe"), {{"prediction", &a}}), first) << "another state of equal parameters";
+  EXPECT_EQ(Probe::plans, 4);
   EXPECT_EQ(find(probe_, {{"prediction", &a}}), first);
-  EXPECT_EQ(Probe::plans, 5);
+  EXPECT_EQ(Probe::plans, 4);
+
+  const TestTensor factors(DType::kF32, {2}, {1, 1});
+  const auto shared = [&](double share) {
+    return find(Handle(*registry_, "test_two", {{"share", share}}), {{"prediction", &a}, {"factors", &factors}});
+  };
+  EXPECT_EQ(shared(1), shared(1));
+  EXPECT_NE(shared(1), shared(2)) << "other parameters";
 }
 
 TEST_F(CallPlanTest, CacheKeepsTheLastUsed) {

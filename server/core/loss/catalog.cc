@@ -286,6 +286,9 @@ absl::StatusOr<std::vector<Head>> Catalog::ResolveHeads(const ArchitectureInfo& 
     for (size_t i = 0; i < from.repeat_weights.size(); ++i) {
       head.id = absl::StrCat(from.id, "@", i + 1);
       head.weight = from.weight * from.repeat_weights[i];
+      for (auto& [rule, weight] : head.losses.weight_for) {
+        weight = from.losses.weight_for.at(rule) * from.repeat_weights[i];
+      }
       heads.push_back(head);
     }
   }

@@ -40,7 +40,7 @@ struct HeadTemplate {
   std::string id, rows, when;
   ByParam signal;
   std::string repeat_name;             ///< empty: not repeated
-  std::vector<double> repeat_weights;  ///< one per repetition
+  std::vector<double> repeat_weights;  ///< one per repetition; multiply every weight of the head
   std::string classes_of, background;
   std::string normaliser, normaliser_rule;
   double weight = 1;

@@ -71,6 +71,8 @@ TEST(ResolveHeadsTest, WhenAndRepeat) {
   EXPECT_EQ(heads[0].weight, 2.0);
   EXPECT_EQ(heads[1].weight, 1.0);
   EXPECT_EQ(heads[2].weight, 0.5);
+  EXPECT_EQ(heads[0].losses.weight_for.at("type=giou"), 10);
+  EXPECT_EQ(heads[2].losses.weight_for.at("type=giou"), 2.5);
 }
 
 TEST(ResolveHeadsTest, BadParameters) {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
+#include "server/core/base/utf8.h"
 #include "server/core/loss/loss_lint.h"
 
 namespace gradeline {
@@ -32,20 +33,6 @@ template <>
 constexpr size_t kLeastBytes<GdlLoss> = offsetof(GdlLoss, fold) + sizeof(void (*)(const GdlFold*));
 template <>
 constexpr size_t kLeastBytes<GdlPlugin> = offsetof(GdlPlugin, losses) + sizeof(void*);
-
-bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : 3;
-    if (more == 3 && (lead < 0xf0 || lead > 0xf4)) return false;
-    if (more >= text.size() - i) return false;
-    for (size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    }
-    i += more + 1;
-  }
-  return true;
-}
 
 /// Reads a plugin's memory with every bound that can be checked from here; each reading names its field.
 class TableReader {

@@ -64,6 +64,7 @@ inline std::vector<ArchitectureInfo> TestArchitectures() {
   box.repeat_name = "stage";
   box.repeat_weights = {1, 0.5, 0.25};
   box.weight = 2;
+  box.losses.weight_for = {{"type=giou", 10}};
   HeadTemplate semantic = TestHead("semantic", "pixel-multiclass", "cross_entropy");
   semantic.when = "semantic=true";
   ArchitectureInfo cascade = TestArchitecture("cascade", "object-detection", {box, semantic});

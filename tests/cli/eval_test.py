@@ -1,0 +1,285 @@
+"""`gradeline eval loss` against PyTorch's golden values and, on fresh random batches, against the definitions in long double."""
+
+import concurrent.futures
+import os
+import pathlib
+import random
+import tempfile
+import unittest
+
+import numpy as np
+
+import reference
+from gradeline_cli import SOURCE, Server
+
+BOUNDS = {np.float64: 1e-12, np.float32: 1e-6}
+FRESH_CASES = 500
+
+
+def setUpModule():
+    global server, folder, temporary
+    server = Server()
+    temporary = tempfile.TemporaryDirectory()
+    folder = pathlib.Path(temporary.name)
+
+
+def tearDownModule():
+    server.close()
+    temporary.cleanup()
+
+
+def largest_difference(got, expected):
+    """The largest difference, relative to the largest expected magnitude (1 if all are 0)."""
+    got, expected = np.asarray(got, np.longdouble), np.asarray(expected, np.longdouble)
+    if got.shape != expected.shape:
+        return np.inf
+    if got.size == 0:
+        return 0.0
+    scale = np.abs(expected).max() or 1
+    return float(np.abs(got - expected).max() / scale)
+
+
+def param_words(params):
+    for key, value in params.items():
+        text = ",".join(repr(v) for v in value) if isinstance(value, (list, tuple)) else repr(value)
+        yield from ("--param", f"{key}={text}")
+
+
+def evaluate(loss, inputs, params=None, more=(), files="case"):
+    """Runs eval loss on arrays; gives the run, the gradient and the items' losses."""
+    words = ["eval", "loss", loss, "-o", "json", *param_words(params or {}), *more]
+    for name, array in inputs.items():
+        path = folder / f"{files}-{name}.npy"
+        np.save(path, array)
+        words += ["--input", f"{name}={path}"]
+    gradient, items = folder / f"{files}-gradient.npy", folder / f"{files}-items.npy"
+    run = server(*words, "--gradient", f"prediction={gradient}", "--items", items)
+    if run.code != 0:
+        return run, None, None
+    return run, np.load(gradient), np.load(items)
+
+
+def read_golden():
+    """Cases of golden.txt: loss, name, params, inputs, results."""
+    cases = []
+    for line in (SOURCE / "plugins/losses/golden/golden.txt").read_text().splitlines():
+        words = line.split()
+        if not words or words[0] == "#":
+            continue
+
+        def array(at, kind=np.float64):
+            shape = [int(size) for size in words[at].split("x")]
+            return np.array([float(v) for v in words[at + 2 :]]).astype(kind).reshape(shape)
+
+        if words[0] == "case":
+            cases.append({"loss": words[1], "name": words[2], "params": {}, "inputs": {}})
+        elif words[0] == "param":
+            values = [float(v) for v in words[2:]]
+            vector = words[1] in ("class_weights", "pos_weight")
+            integer = words[1] == "ignore_index"
+            cases[-1]["params"][words[1]] = values if vector else int(values[0]) if integer else values[0]
+        elif words[0] == "input":
+            cases[-1]["inputs"][words[1]] = array(3, np.int64 if words[2] == "label" else np.float64)
+        elif words[0] in ("items", "gradient"):
+            cases[-1][words[0]] = array(1)
+        else:
+            cases[-1][words[0]] = float(words[1])
+    return cases
+
+
+class EvalTest(unittest.TestCase):
+    def check(self, case, number, dtype, bound):
+        """What differs too much, as text; None if nothing does."""
+        inputs = {k: v.astype(dtype) if v.dtype.kind == "f" else v for k, v in case["inputs"].items()}
+        run, gradient, items = evaluate(case["loss"], inputs, case["params"], files=f"{number}-{dtype.__name__}")
+        if run.code != 0:
+            return f"{case['name']}: {run}"
+        (component,) = run.json["components"].values()
+        if gradient.dtype != dtype or items.dtype != np.float64:
+            return f"{case['name']}: types {gradient.dtype} {items.dtype}"
+        differences = {
+            "loss": largest_difference(run.json["loss"], case["mean"]),
+            "numerator": largest_difference(component["numerator"], case["sum"]),
+            "denominator": largest_difference(component["denominator"], case["denominator"]),
+            "gradient": largest_difference(gradient, case["gradient"]),
+            "items": largest_difference(items, case["items"]),
+        }
+        wrong = {k: v for k, v in differences.items() if not v <= bound}
+        return f"{case['loss']} {case['name']} {dtype.__name__}: {wrong}" if wrong else None
+
+    def check_all(self, cases):
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            wrong = [w for w in pool.map(lambda c: self.check(c[1], c[0], c[2], c[3]), cases) if w]
+        self.assertEqual(wrong, [])
+
+    def test_golden_values_of_pytorch(self):
+        golden = read_golden()
+        self.assertGreater(len(golden), 100)
+        self.assertEqual({case["loss"] for case in golden}, set(reference.LOSSES))
+        for dtype, bound in BOUNDS.items():
+            self.check_all([(number, case, dtype, bound) for number, case in enumerate(golden)])
+
+    def test_fresh_random_batches(self):
+        seed = int(os.environ.get("GRADELINE_TEST_SEED", random.SystemRandom().randrange(2**32)))
+        print(f"seed {seed}: repeat with GRADELINE_TEST_SEED={seed}", flush=True)
+        generator = np.random.default_rng(seed)
+        cases = []
+        for number in range(FRESH_CASES):
+            dtype = (np.float64, np.float32)[int(generator.integers(2))]
+            loss = ("cross_entropy", "binary_cross_entropy", "mse")[int(generator.integers(3))]
+            inputs, params = random_batch(loss, generator, dtype)
+            items, denominator, gradient = reference.LOSSES[loss](**inputs, **params)
+            total = items.sum()
+            mean = total / denominator if denominator else 0.0
+            case = {"loss": loss, "name": f"seed {seed} case {number} {params}", "inputs": inputs, "params": params,
+                    "sum": total, "denominator": denominator, "mean": mean, "items": items, "gradient": gradient}
+            cases.append((number, case, dtype, BOUNDS[dtype]))
+        self.check_all(cases)
+
+
+def random_batch(loss, generator, dtype):
+    """Inputs and parameters that the loss takes, of any layout and option."""
+    spread = 10.0 ** generator.uniform(-1, 1.5)
+    tail = tuple(int(n) for n in generator.integers(1, 5, size=generator.integers(0, 3)))
+    rows, classes = int(generator.integers(1, 9)), int(generator.integers(2, 8))
+    label_type = (np.int32, np.int64)[int(generator.integers(2))]
+    params = {}
+    if loss == "cross_entropy":
+        shape, item_shape = (rows, classes, *tail), (rows, *tail)
+    else:
+        shape = item_shape = (rows, *((classes,) if generator.random() < 0.7 else ()), *tail)
+    prediction = (generator.standard_normal(shape) * spread).astype(dtype)
+    coin = generator.random
+    if loss == "cross_entropy":
+        if coin() < 0.5:
+            params["class_weights"] = [float(w) for w in generator.uniform(0.1, 3, classes)]
+        if coin() < 0.5:
+            params["label_smoothing"] = float(generator.uniform(0, 1))
+        if coin() < 0.7:
+            if coin() < 0.5:
+                params["ignore_index"] = int(generator.choice([-100, 255, -1, 0, classes - 1]))
+            target = generator.integers(0, classes, item_shape).astype(label_type)
+            target[generator.random(item_shape) < 0.2] = params.get("ignore_index", -100)
+        else:
+            target = generator.dirichlet(np.ones(classes), item_shape).astype(dtype)
+            target = np.clip(np.moveaxis(target, -1, 1), 0, 1)
+    elif loss == "binary_cross_entropy":
+        if coin() < 0.5:
+            many = len(shape) > 1 and coin() < 0.5
+            params["pos_weight"] = [float(w) for w in generator.uniform(0.1, 4, shape[1] if many else 1)]
+        if coin() < 0.7:
+            if coin() < 0.5:
+                params["ignore_index"] = int(generator.choice([-100, 255, -1, 2]))
+            target = generator.integers(0, 2, shape).astype(label_type)
+            target[generator.random(shape) < 0.2] = params.get("ignore_index", -100)
+        else:
+            target = generator.random(shape).astype(dtype)
+    else:
+        target = (generator.standard_normal(shape) * spread).astype(dtype)
+    inputs = {"prediction": prediction, "target": target}
+    if coin() < 0.4:
+        inputs["weight"] = generator.uniform(0, 2, item_shape).astype(dtype)
+    return inputs, params
+
+
+LOGITS = np.array([[2, 0.5, -1], [0, 1, 3], [-1, 2, 0.5], [1, 1, 1]])
+LABELS = np.array([0, 1, 1, -100])
+
+
+class OptionsTest(unittest.TestCase):
+    def test_the_answers_form(self):
+        run, gradient, items = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS})
+        self.assertEqual(run.err, "")
+        self.assertEqual(list(run.json), ["loss", "validCount", "empty", "components"])
+        self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-15)
+        self.assertEqual((run.json["validCount"], run.json["empty"]), (3, False))
+        component = run.json["components"]["cross_entropy"]
+        self.assertEqual(set(component), {"loss", "weight", "numerator", "denominator"})
+        self.assertEqual(component["denominator"], 3)
+        self.assertEqual(gradient.shape, (4, 3))
+        np.testing.assert_allclose(items, [0.24131129665715703, 2.1698460195562856, 0.24131129665715703, 0], rtol=1e-15)
+
+    def test_reductions(self):
+        inputs = {"prediction": LOGITS, "target": LABELS}
+        total = 0.8841562042901999 * 3
+        for words, expected in {
+            ("--reduction", "mean"): total / 3,
+            ("--reduction", "mean_all"): total / 4,
+            ("--reduction", "sum"): total,
+            ("--reduction", "given", "--normaliser", "8"): total / 8,
+        }.items():
+            run, gradient, _ = evaluate("cross_entropy", inputs, more=words)
+            self.assertAlmostEqual(run.json["loss"], expected, delta=1e-14)
+            scale = expected / (total / 3)
+            np.testing.assert_allclose(gradient, reference.cross_entropy(LOGITS, LABELS)[2] * scale, rtol=1e-12, atol=1e-15)
+        run, gradient, _ = evaluate("cross_entropy", inputs, more=("--gradient-scale", "-2"))
+        np.testing.assert_allclose(gradient, -2 * reference.cross_entropy(LOGITS, LABELS)[2], rtol=1e-12, atol=1e-15)
+        self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "given"))[0].code, 6)
+        self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "average"))[0].code, 6)
+        self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "given", "--normaliser", "0"))[0].code, 6)
+
+    def test_nothing_valid(self):
+        run, gradient, _ = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS * 0 - 100})
+        self.assertEqual((run.json["loss"], run.json["validCount"], run.json["empty"]), (0, 0, True))
+        self.assertEqual(np.abs(gradient).max(), 0)
+
+    def test_narrow_types(self):
+        expected = reference.cross_entropy(LOGITS, LABELS)[2]
+        for cast, bound, dtype in (("f16", 1e-3, np.float16), ("bf16", 1e-2, np.float32)):
+            run, gradient, _ = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS}, more=("--cast", f"prediction={cast}"))
+            self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-14)  # these logits are exact in both
+            self.assertEqual(gradient.dtype, dtype)
+            self.assertLess(largest_difference(gradient, expected), bound)
+        for kind in (np.uint8, np.int32):
+            run, _, _ = evaluate("cross_entropy", {"prediction": LOGITS.astype(np.float16), "target": np.abs(LABELS).astype(kind)},
+                                 {"ignore_index": 100})
+            self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-14)
+
+    def test_wrong_input_is_named(self):
+        good = {"prediction": LOGITS, "target": LABELS}
+        for change, message in [
+            ({"target": LABELS + 2}, "target"),
+            ({"target": LABELS[:3]}, "target"),
+            ({"prediction": np.where(LOGITS == 3, np.nan, LOGITS)}, "prediction"),
+            ({"prediction": LOGITS[0]}, "prediction"),
+            ({"other": LABELS}, "other"),
+        ]:
+            run = evaluate("cross_entropy", {**good, **change})[0]
+            self.assertIn(run.code, (5, 6), run)
+            self.assertEqual(run.out, "")
+            self.assertIn(message, run.err)
+        run = evaluate("cross_entropy", good, {"label_smoothing": 2.0})[0]
+        self.assertEqual(run.code, 6)
+        self.assertIn("label_smoothing", run.err)
+        self.assertEqual(evaluate("cross-entropy", good)[0].code, 3)
+        run = evaluate("cross_entropy", good, more=("--gradient", f"target={folder / 'x.npy'}"))[0]
+        self.assertEqual(run.code, 6)
+        self.assertIn("--gradient target", run.err)
+
+    def test_wrong_files_and_flags(self):
+        np.save(folder / "p.npy", LOGITS)
+        np.save(folder / "t.npy", LABELS)
+        target = ("--input", f"target={folder / 't.npy'}")
+
+        def run(*words, code, message):
+            got = server("eval", "loss", "cross_entropy", *words)
+            self.assertEqual(got.code, code, got)
+            self.assertIn(message, got.err)
+
+        for name, array in {"fortran": np.asfortranarray(LOGITS), "big": LOGITS.astype(">f8"), "object": LOGITS.astype(object),
+                            "complex": LOGITS.astype(complex), "text": LOGITS.astype(str), "u16": LABELS.astype(np.uint16)}.items():
+            np.save(folder / f"{name}.npy", array)
+            run("--input", f"prediction={folder / name}.npy", *target, code=6, message=f"{name}.npy")
+        (folder / "cut.npy").write_bytes((folder / "p.npy").read_bytes()[:-1])
+        run("--input", f"prediction={folder / 'cut.npy'}", *target, code=6, message="cut short")
+        run("--input", "prediction", *target, code=2, message="NAME=FILE.npy")
+        prediction = ("--input", f"prediction={folder / 'p.npy'}")
+        run(*prediction, *prediction, *target, code=2, message="twice")
+        run(*prediction, *target, "--cast", "prediction=f8", code=6, message="f16 and bf16")
+        run(*prediction, *target, "--cast", "target=f16", code=6, message="target")
+        run(*prediction, *target, "--cast", "weight=f16", code=2, message="weight")
+        run(*prediction, *target, "--items", "/nonexistent/i.npy", code=6, message="/nonexistent")
+
+
+if __name__ == "__main__":
+    unittest.main()

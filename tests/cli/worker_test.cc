@@ -1,0 +1,420 @@
+// The worker library against a real server: batches, refusals, lost connections, a server that dies.
+#include "client/cpp/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/status.h"
+#include "tests/cli/cutting_proxy.h"
+#include "tests/cli/server_process.h"
+
+namespace gradeline::client {
+namespace {
+
+using testing::CuttingProxy;
+using testing::ServerProcess;
+
+constexpr int kRows = 4, kClasses = 3;
+
+// Logits and labels that differ from step to step.
+v1::Batch BatchOf(v1::Phase phase, int64_t epoch, int64_t step) {
+  std::mt19937 random(static_cast<uint32_t>(step * 31 + epoch * 7 + phase));
+  std::array<float, kRows * kClasses> logits;
+  for (float& logit : logits) logit = std::uniform_real_distribution<float>(-3, 3)(random);
+  std::array<int64_t, kRows> labels;
+  for (int64_t& label : labels) label = static_cast<int64_t>(random() % kClasses);
+  v1::Batch batch;
+  batch.mutable_key()->set_phase(phase);
+  batch.mutable_key()->set_epoch(epoch);
+  batch.mutable_key()->set_step(step);
+  batch.mutable_key()->set_head("classification");
+  v1::Tensor* prediction = batch.add_inputs();
+  prediction->set_name("prediction");
+  prediction->set_data_type(v1::DATA_TYPE_F32);
+  prediction->add_shape(kRows);
+  prediction->add_shape(kClasses);
+  prediction->set_data(logits.data(), sizeof(logits));
+  v1::Tensor* target = batch.add_inputs();
+  target->set_name("target");
+  target->set_data_type(v1::DATA_TYPE_I64);
+  target->add_shape(kRows);
+  target->set_data(labels.data(), sizeof(labels));
+  batch.set_gradient(true);
+  return batch;
+}
+
+v1::Batch BadLabels(v1::Phase phase, int64_t epoch, int64_t step) {
+  v1::Batch batch = BatchOf(phase, epoch, step);
+  const int64_t label = 17;
+  std::memcpy(batch.mutable_inputs(1)->mutable_data()->data(), &label, sizeof(label));
+  return batch;
+}
+
+class WorkerTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { server_ = new ServerProcess({"grpc.max_message_bytes=1000000"}); }
+  static void TearDownTestSuite() { delete server_; }
+
+  static std::shared_ptr<Connection> To(const std::string& address) {
+    auto connection = Connect(address);
+    EXPECT_TRUE(connection.ok()) << connection.status();
+    return *std::move(connection);
+  }
+
+  // A started experiment on 30 items: its options for rank 0.
+  WorkerOptions Started(const ServerProcess& server, int world_size = 1, int epochs = 2) {
+    const auto connection = To(server.address());
+    const std::string id = absl::StrCat("t", ++number_);
+    ImportItems(*connection, id);
+    v1::CreateSplitRequest split;
+    split.mutable_split()->set_name("splits/" + id);
+    split.mutable_split()->set_dataset("datasets/" + id);
+    split.mutable_split()->set_task("classification");
+    split.mutable_split()->set_strategy(v1::SPLIT_STRATEGY_RANDOM);
+    split.mutable_split()->set_train_percent(70);
+    split.mutable_split()->set_validation_percent(10);
+    split.mutable_split()->set_test_percent(20);
+    v1::Split made;
+    grpc::ClientContext split_call;
+    EXPECT_TRUE(StatusFromGrpc(connection->splits().CreateSplit(&split_call, split, &made)).ok());
+    v1::CreateExperimentRequest create;
+    v1::Experiment& experiment = *create.mutable_experiment();
+    experiment.set_name("experiments/" + id);
+    experiment.set_split(made.name());
+    experiment.set_architecture("small-cnn");
+    experiment.add_metrics("accuracy");
+    experiment.mutable_training()->set_epochs(epochs);
+    experiment.mutable_training()->set_batch_size(kRows);
+    experiment.mutable_training()->set_learning_rate(0.1);
+    experiment.mutable_training()->set_world_size(world_size);
+    grpc::ClientContext create_call;
+    const absl::Status created =
+        StatusFromGrpc(connection->experiments().CreateExperiment(&create_call, create, &experiment));
+    EXPECT_TRUE(created.ok()) << created;
+    v1::StartExperimentRequest start;
+    start.set_name("experiments/" + id);
+    v1::StartExperimentResponse started;
+    grpc::ClientContext start_call;
+    EXPECT_TRUE(StatusFromGrpc(connection->experiments().StartExperiment(&start_call, start, &started)).ok());
+    WorkerOptions options;
+    options.experiment = id;
+    options.attempt_token = started.attempt_token();
+    options.world_size = world_size;
+    options.first_backoff = absl::Milliseconds(5);
+    return options;
+  }
+
+  static void ImportItems(Connection& connection, const std::string& id) {
+    v1::Dataset made;
+    grpc::ClientContext call;
+    const auto writer = connection.datasets().ImportDataset(&call, &made);
+    v1::ImportDatasetRequest message;
+    message.mutable_header()->mutable_dataset()->set_name("datasets/" + id);
+    for (const char* name : {"a", "b", "c"}) message.mutable_header()->mutable_dataset()->add_classes(name);
+    writer->Write(message);
+    for (int i = 0; i < 30; ++i) {
+      v1::Item* item = message.mutable_items()->add_items();
+      item->set_uri(absl::StrCat("none#", i));
+      item->set_label(i % 3);
+    }
+    writer->Write(message);
+    writer->WritesDone();
+    EXPECT_TRUE(writer->Finish().ok());
+  }
+
+  static std::unique_ptr<Worker> Joined(const std::string& address, const WorkerOptions& options) {
+    auto worker = Worker::Join(To(address), options);
+    EXPECT_TRUE(worker.ok()) << worker.status();
+    return *std::move(worker);
+  }
+
+  static v1::Experiment Look(const std::string& id) {
+    v1::GetExperimentRequest request;
+    request.set_name("experiments/" + id);
+    v1::Experiment out;
+    grpc::ClientContext call;
+    EXPECT_TRUE(To(server_->address())->experiments().GetExperiment(&call, request, &out).ok());
+    return out;
+  }
+
+  static ServerProcess* server_;
+  int number_ = 0;
+  static int numbers_;
+  WorkerTest() : number_(numbers_ += 100) {}
+};
+ServerProcess* WorkerTest::server_ = nullptr;
+int WorkerTest::numbers_ = 0;
+
+TEST_F(WorkerTest, TrainsWholeEpochsAndSaysGoodbye) {
+  const WorkerOptions options = Started(*server_);
+  const auto worker = Joined(server_->address(), options);
+  EXPECT_EQ(worker->welcome().heads(0).head().loss(), "cross_entropy");
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    for (const v1::Phase phase : {v1::PHASE_TRAIN, v1::PHASE_VALIDATION}) {
+      std::vector<std::future<absl::StatusOr<v1::Result>>> results;
+      for (int step = 0; step < 20; ++step) results.push_back(worker->Submit(BatchOf(phase, epoch, step)));
+      double numerator = 0, denominator = 0;
+      for (auto& future : results) {
+        const absl::StatusOr<v1::Result> result = future.get();
+        ASSERT_TRUE(result.ok()) << result.status();
+        ASSERT_EQ(result->gradients_size(), 1);
+        EXPECT_EQ(result->gradients(0).data().size(), kRows * kClasses * sizeof(float));
+        numerator += result->record().values(0).numerator();
+        denominator += result->record().values(0).denominator();
+      }
+      const absl::StatusOr<v1::Epoch> seal = worker->EndPhase(phase, epoch);
+      ASSERT_TRUE(seal.ok()) << seal.status();
+      EXPECT_EQ(seal->verdict(), v1::SEAL_VERDICT_COMPLETE);
+      EXPECT_EQ(seal->batches(), 20);
+      EXPECT_EQ(seal->items(), 20 * kRows);
+      EXPECT_NEAR(seal->loss(), numerator / denominator, 1e-12);
+    }
+  }
+  EXPECT_TRUE(worker->Bye().ok());
+  EXPECT_EQ(Look(options.experiment).state(), v1::EXPERIMENT_STATE_SUCCEEDED);
+  EXPECT_EQ(worker->Bye().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(worker->Submit(BatchOf(v1::PHASE_TRAIN, 1, 99)).get().ok());
+}
+
+TEST_F(WorkerTest, ABadBatchNeverEndsTheStream) {
+  const auto worker = Joined(server_->address(), Started(*server_));
+  std::vector<std::future<absl::StatusOr<v1::Result>>> results;
+  for (int step = 0; step < 12; ++step) {
+    if (step % 4 == 1) {  // recorded as refused
+      results.push_back(worker->Submit(BadLabels(v1::PHASE_TRAIN, 0, step)));
+    } else if (step % 4 == 2) {  // an epoch that the experiment does not have: nothing is kept
+      results.push_back(worker->Submit(BatchOf(v1::PHASE_TRAIN, 77, step)));
+    } else {
+      results.push_back(worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, step)));
+    }
+  }
+  for (int step = 0; step < 12; ++step) {
+    const absl::StatusOr<v1::Result> result = results[step].get();
+    if (step % 4 == 1 || step % 4 == 2) {
+      EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument) << step << " " << result.status();
+      EXPECT_NE(result.status().message().find(step % 4 == 1 ? "17" : "77"), absl::string_view::npos)
+          << result.status();
+    } else {
+      EXPECT_TRUE(result.ok()) << step << " " << result.status();
+    }
+  }
+  const absl::StatusOr<v1::Epoch> seal = worker->EndPhase(v1::PHASE_TRAIN, 0);
+  ASSERT_TRUE(seal.ok()) << seal.status();
+  EXPECT_EQ(seal->verdict(), v1::SEAL_VERDICT_COMPLETE);
+  ASSERT_EQ(seal->refused_size(), 1);
+  EXPECT_EQ(seal->refused(0).count(), 3);
+  EXPECT_EQ(worker->reconnections(), 0);
+}
+
+TEST_F(WorkerTest, RefusesOnItsSideWhatCannotBeSent) {
+  const auto worker = Joined(server_->address(), Started(*server_));
+  v1::Batch large = BatchOf(v1::PHASE_TRAIN, 0, 0);
+  large.mutable_inputs(0)->mutable_data()->resize(1'000'000);
+  EXPECT_EQ(worker->Submit(large).get().status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get().ok());
+  EXPECT_EQ(worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get().status().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(WorkerTest, FlushMakesEverythingDurable) {
+  const auto worker = Joined(server_->address(), Started(*server_));
+  for (int step = 0; step < 5; ++step) ASSERT_TRUE(worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, step)).get().ok());
+  EXPECT_TRUE(worker->Flush().ok());
+  EXPECT_EQ(worker->committed_seq(), 5);
+}
+
+TEST_F(WorkerTest, CountsEveryRecordOnceThroughManyLostConnections) {
+  constexpr int kSteps = 300;
+  const auto reference = Joined(server_->address(), Started(*server_));
+  std::vector<std::string> expected;
+  for (int step = 0; step < kSteps; ++step) {
+    const auto result = reference->Submit(BatchOf(v1::PHASE_TRAIN, 0, step)).get();
+    ASSERT_TRUE(result.ok());
+    expected.push_back(result->gradients(0).data());
+  }
+  const auto expected_seal = reference->EndPhase(v1::PHASE_TRAIN, 0);
+  ASSERT_TRUE(expected_seal.ok());
+
+  const auto seed = std::random_device()();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  std::mt19937 random(seed);
+  const WorkerOptions options = Started(*server_);
+  CuttingProxy proxy(server_->address());
+  const auto worker = Joined(proxy.address(), options);
+  std::mutex mutex;
+  std::vector<int> answers(kSteps);
+  std::vector<std::string> gradients(kSteps);
+  for (int step = 0; step < kSteps; ++step) {
+    if (step % 10 == 3) {
+      const int64_t bytes = random() % 1500;
+      random() % 2 == 0 ? proxy.CutAfter(bytes) : proxy.CutAfterSent(bytes);
+    }
+    ASSERT_TRUE(worker
+                    ->Submit(BatchOf(v1::PHASE_TRAIN, 0, step),
+                             [&, step](absl::StatusOr<v1::Result> result) {
+                               const std::lock_guard lock(mutex);
+                               ++answers[step];
+                               if (result.ok()) gradients[step] = result->gradients(0).data();
+                             })
+                    .ok());
+  }
+  const auto seal = worker->EndPhase(v1::PHASE_TRAIN, 0);
+  ASSERT_TRUE(seal.ok()) << seal.status();
+  EXPECT_EQ(seal->verdict(), v1::SEAL_VERDICT_COMPLETE);
+  EXPECT_EQ(seal->batches(), kSteps);
+  EXPECT_EQ(seal->loss(), expected_seal->loss()) << "to the bit";
+  EXPECT_EQ(seal->metrics(0).value(), expected_seal->metrics(0).value());
+  EXPECT_EQ(answers, std::vector<int>(kSteps, 1)) << "every batch is answered once";
+  EXPECT_EQ(gradients, expected);
+  EXPECT_GE(worker->reconnections(), 10) << "cuts: " << proxy.cuts();
+  EXPECT_TRUE(worker->Bye().ok());
+}
+
+TEST_F(WorkerTest, ValidationSurvivesLostConnectionsToo) {
+  const WorkerOptions options = Started(*server_);
+  CuttingProxy proxy(server_->address());
+  const auto worker = Joined(proxy.address(), options);
+  for (int step = 0; step < 60; ++step) {
+    if (step % 6 == 1) proxy.CutAfter(step * 5);
+    ASSERT_TRUE(worker->Submit(BatchOf(v1::PHASE_VALIDATION, 0, step)).get().ok());
+  }
+  const auto seal = worker->EndPhase(v1::PHASE_VALIDATION, 0);
+  ASSERT_TRUE(seal.ok()) << seal.status();
+  EXPECT_EQ(seal->batches(), 60);
+  EXPECT_EQ(seal->metrics(0).count(), 60 * kRows);
+}
+
+TEST_F(WorkerTest, ASealThatCameWhileDisconnectedIsNotMissed) {
+  WorkerOptions options = Started(*server_, 2);
+  CuttingProxy proxy(server_->address());
+  const auto first = Joined(proxy.address(), options);
+  options.rank = 1;
+  const auto second = Joined(server_->address(), options);
+  ASSERT_TRUE(first->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get().ok());
+  ASSERT_TRUE(second->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get().ok());
+  auto waiting = std::async(std::launch::async, [&] { return first->EndPhase(v1::PHASE_TRAIN, 0); });
+  while (first->committed_seq() < 2) std::this_thread::yield();
+  proxy.Refuse(true);
+  proxy.CutAfter(0);
+  ASSERT_TRUE(second->EndPhase(v1::PHASE_TRAIN, 0).ok());
+  proxy.Refuse(false);
+  const auto seal = waiting.get();
+  ASSERT_TRUE(seal.ok()) << seal.status();
+  EXPECT_EQ(seal->batches(), 2);
+}
+
+TEST_F(WorkerTest, GoesOnWithAServerThatWasKilledAndStartedAgain) {
+  ServerProcess server;
+  const WorkerOptions options = Started(server);
+  const auto worker = Joined(server.address(), options);
+  std::vector<std::future<absl::StatusOr<v1::Result>>> results;
+  for (int step = 0; step < 50; ++step) {
+    results.push_back(worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, step)));
+    if (step == 25) {
+      server.Kill();
+      server.StartAgain();
+    }
+  }
+  for (auto& result : results) EXPECT_TRUE(result.get().ok());
+  const auto seal = worker->EndPhase(v1::PHASE_TRAIN, 0);
+  ASSERT_TRUE(seal.ok()) << seal.status();
+  EXPECT_EQ(seal->batches(), 50);
+  EXPECT_GE(worker->reconnections(), 1);
+}
+
+TEST_F(WorkerTest, GivesUpAfterItsLimit) {
+  WorkerOptions options = Started(*server_);
+  options.reconnect_limit = absl::Milliseconds(200);
+  CuttingProxy proxy(server_->address());
+  const auto worker = Joined(proxy.address(), options);
+  proxy.Refuse(true);
+  proxy.CutAfter(0);
+  const auto result = worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable) << result.status();
+  EXPECT_EQ(worker->EndPhase(v1::PHASE_TRAIN, 0).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(WorkerTest, HeartbeatsComeWithoutBatches) {
+  WorkerOptions options = Started(*server_);
+  options.heartbeat_period = absl::Milliseconds(20);
+  CuttingProxy proxy(server_->address());
+  const auto worker = Joined(proxy.address(), options);
+  proxy.WaitForBytesFromClients(proxy.bytes_from_clients() + 100);
+  worker->SetPaused(true);
+  proxy.WaitForBytesFromClients(proxy.bytes_from_clients() + 100);
+}
+
+TEST_F(WorkerTest, JoiningWronglySaysWhy) {
+  const WorkerOptions good = Started(*server_);
+  const auto code = [&](const WorkerOptions& options) {
+    return Worker::Join(To(server_->address()), options).status().code();
+  };
+  WorkerOptions bad = good;
+  bad.attempt_token = "0000";
+  EXPECT_EQ(code(bad), absl::StatusCode::kPermissionDenied);
+  bad = good;
+  bad.rank = 1;
+  EXPECT_EQ(code(bad), absl::StatusCode::kInvalidArgument);
+  bad = good;
+  bad.experiment = "nobody";
+  EXPECT_EQ(code(bad), absl::StatusCode::kNotFound);
+  const auto worker = Joined(server_->address(), good);
+  EXPECT_EQ(code(good), absl::StatusCode::kAlreadyExists) << "the rank is taken";
+}
+
+TEST_F(WorkerTest, ACancelledExperimentStopsItsWorkers) {
+  const WorkerOptions options = Started(*server_);
+  const auto worker = Joined(server_->address(), options);
+  auto waiting = std::async(std::launch::async, [&] { return worker->EndPhase(v1::PHASE_TRAIN, 0); });
+  v1::CancelExperimentRequest cancel;
+  cancel.set_name("experiments/" + options.experiment);
+  v1::Experiment cancelled;
+  grpc::ClientContext call;
+  ASSERT_TRUE(To(server_->address())->experiments().CancelExperiment(&call, cancel, &cancelled).ok());
+  const absl::Status ended = waiting.get().status();
+  // Sealed before the cancellation, or stopped by it: the first race is the trainer's to win.
+  if (!ended.ok()) EXPECT_EQ(ended.code(), absl::StatusCode::kFailedPrecondition) << ended;
+  const absl::Status refused = worker->EndPhase(v1::PHASE_VALIDATION, 0).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_NE(refused.message().find("CANCELLED"), absl::string_view::npos) << refused;
+}
+
+TEST_F(WorkerTest, AGoodbyeWithAReasonFailsTheExperiment) {
+  const WorkerOptions options = Started(*server_);
+  const auto worker = Joined(server_->address(), options);
+  EXPECT_TRUE(worker->Bye("out of memory").ok());
+  const v1::Experiment experiment = Look(options.experiment);
+  EXPECT_EQ(experiment.state(), v1::EXPERIMENT_STATE_FAILED);
+  EXPECT_NE(experiment.state_reason().find("out of memory"), std::string::npos);
+}
+
+TEST_F(WorkerTest, AGoodbyeWhoseAnswerWasLostIsDone) {
+  for (const int64_t bytes : {0, 20, 40, 60}) {
+    const WorkerOptions options = Started(*server_, 2);
+    CuttingProxy proxy(server_->address());
+    const auto worker = Joined(proxy.address(), options);
+    ASSERT_TRUE(worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get().ok());
+    ASSERT_TRUE(worker->Flush().ok());
+    proxy.CutAfterSent(bytes + 1);
+    EXPECT_TRUE(worker->Bye().ok()) << bytes;
+  }
+}
+
+TEST_F(WorkerTest, DestroyingItFailsWhatIsOwed) {
+  std::future<absl::StatusOr<v1::Result>> owed;
+  {
+    WorkerOptions options = Started(*server_);
+    CuttingProxy proxy(server_->address());
+    const auto worker = Joined(proxy.address(), options);
+    proxy.Refuse(true);
+    proxy.CutAfter(0);
+    owed = worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0));
+  }
+  EXPECT_EQ(owed.get().status().code(), absl::StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace gradeline::client
