@@ -20,7 +20,8 @@ absl::Status NotFound(const char* kind, const std::string& id) {
 absl::StatusOr<Experiment> ExperimentOf(const Query& query) {
   GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, Decode<Experiment>(query.View(8)));
   const auto state = ParseExperimentState(query.View(1));
-  if (!state) return absl::InternalError(absl::StrCat("experiment ", experiment.id, ": unknown state ", query.Bytes(1)));
+  if (!state)
+    return absl::InternalError(absl::StrCat("experiment ", experiment.id, ": unknown state ", query.Bytes(1)));
   experiment.state = *state;
   experiment.reason = query.Bytes(2);
   experiment.state_ms = query.Number(3);
