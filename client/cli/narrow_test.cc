@@ -25,8 +25,12 @@ double Widen(uint16_t bits, int mantissa_bits) {
 TEST(Narrow, EveryNumberOfTheFormatsStaysItself) {
   for (int bits = 0; bits < 65536; ++bits) {
     const double f16 = Widen(static_cast<uint16_t>(bits), 10), bf16 = Widen(static_cast<uint16_t>(bits), 7);
-    if (!std::isnan(f16)) EXPECT_EQ(NarrowToF16(f16), bits);
-    if (!std::isnan(bf16)) EXPECT_EQ(NarrowToBf16(bf16), bits);
+    if (!std::isnan(f16)) {
+      EXPECT_EQ(NarrowToF16(f16), bits);
+    }
+    if (!std::isnan(bf16)) {
+      EXPECT_EQ(NarrowToBf16(bf16), bits);
+    }
   }
 }
 

@@ -375,8 +375,8 @@ TEST_F(WorkerTest, ACancelledExperimentStopsItsWorkers) {
   grpc::ClientContext call;
   ASSERT_TRUE(To(server_->address())->experiments().CancelExperiment(&call, cancel, &cancelled).ok());
   const absl::Status ended = waiting.get().status();
-  // Sealed before the cancellation, or stopped by it: the first race is the trainer's to win.
-  if (!ended.ok()) EXPECT_EQ(ended.code(), absl::StatusCode::kFailedPrecondition) << ended;
+  // Sealed before the cancellation, or stopped by it: the race is open.
+  EXPECT_TRUE(ended.ok() || absl::IsFailedPrecondition(ended)) << ended;
   const absl::Status refused = worker->EndPhase(v1::PHASE_VALIDATION, 0).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
   EXPECT_NE(refused.message().find("CANCELLED"), absl::string_view::npos) << refused;
