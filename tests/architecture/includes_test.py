@@ -29,13 +29,13 @@ ALLOWED = {
     "server": ["server"] + PROTO,  # main.cc and the clock: the only ones that know all
     "plugins/sdk": [],
     "plugins/losses": ["plugins/sdk"],
-    "plugins/example": [],
+    "plugins/example": ["plugins/sdk"],  # found where the SDK is installed
     "client/cpp": PROTO,
     "client/cli": ["client/cpp"] + PROTO,
     "tests": ["server", "plugins", "client", "tests"] + PROTO,
 }
-# Tests beside the code may also use the real losses and every part of the core.
-TEST_EXTRA = CORE + ["plugins/losses/builtin.h", ABI]
+# Tests beside the code (x_test.cc and the test_x.h they share) may also use the real losses, the SDK and all of the core.
+TEST_EXTRA = CORE + ["plugins/losses/builtin.h", "plugins/sdk"]
 
 # Libraries that belong to certain rooms alone.
 OWNED = {
@@ -55,6 +55,11 @@ def room_of(path):
     return max((room for room in ALLOWED if path.startswith(room + "/")), key=len)
 
 
+def is_test(path):
+    name = path.rsplit("/", 1)[-1]
+    return name.endswith("_test.cc") or name.startswith("test_")
+
+
 def below(path, folders):
     return any(path == folder or path.startswith(folder + "/") for folder in folders)
 
@@ -62,7 +67,7 @@ def below(path, folders):
 def wrong_includes(path, text):
     """The includes of a file that the tables do not allow, as messages."""
     room = room_of(path)
-    allowed = [room] + ALLOWED[room] + (TEST_EXTRA if path.endswith("_test.cc") else [])
+    allowed = [room] + ALLOWED[room] + (TEST_EXTRA if is_test(path) else [])
     wrong = []
     for bracket, name in INCLUDE.findall(text):
         if name.startswith(("server/", "plugins/", "client/", "tests/", "gradeline/v1/", "gradeline/config/", "google/rpc/")):
