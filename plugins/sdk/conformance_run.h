@@ -80,9 +80,10 @@ class Run {
       sums.push_back(std::make_unique<Guarded>(static_cast<size_t>(pass.sums) * sizeof(double), 0));
     }
     std::vector<TileOutcome> outcomes(tiles.size());
-    std::atomic<size_t> next{0};
-    const auto work = [&] {
-      for (size_t s = next++; s < slots; s = next++) {
+    const auto stride = static_cast<size_t>(options_.threads);
+    // Each thread has its share whatever the machine does meanwhile: a loss that depends on threads cannot hide.
+    const auto work = [&](size_t first) {
+      for (size_t s = first; s < slots; s += stride) {
         for (size_t t = s * tiles.size() / slots; t < (s + 1) * tiles.size() / slots; ++t) {
           RunTile(number, pass, tiles[t], static_cast<uint32_t>(t), reinterpret_cast<double*>(sums[s]->data()),
                   outcomes[t]);
@@ -90,8 +91,8 @@ class Run {
       }
     };
     std::vector<std::thread> threads;
-    for (int t = 1; t < options_.threads; ++t) threads.emplace_back(work);
-    work();
+    for (size_t t = 1; t < stride; ++t) threads.emplace_back(work, t);
+    work(0);
     for (std::thread& thread : threads) thread.join();
 
     std::vector<double> totals(static_cast<size_t>(pass.sums) + 1, 0.0);
