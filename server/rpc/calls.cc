@@ -16,6 +16,26 @@ bool IsOurs(absl::StatusCode code) {
 
 }  // namespace
 
+void RunningCalls::Begin() {
+  const std::lock_guard lock(mutex_);
+  ++count_;
+}
+
+void RunningCalls::End() {
+  const std::lock_guard lock(mutex_);
+  if (--count_ == 0) none_.notify_all();
+}
+
+void RunningCalls::WaitForNone(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  none_.wait_until(lock, deadline, [this] { return count_ == 0; });
+}
+
+CallTimer::CallTimer(std::string_view method, ServerMetrics* metrics, RunningCalls* running)
+    : method_(method), metrics_(metrics), running_(running) {
+  running_->Begin();
+}
+
 grpc::Status CallTimer::End(const absl::Status& status) const {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
   metrics_->CallEnded(method_, CodeName(status), seconds.count());
@@ -23,6 +43,7 @@ grpc::Status CallTimer::End(const absl::Status& status) const {
     Log(IsOurs(status.code()) ? LogLevel::kError : LogLevel::kDebug, "call failed",
         {{"method", std::string(method_)}, {"code", CodeName(status)}, {"message", std::string(status.message())}});
   }
+  running_->End();
   return ToGrpc(status);
 }
 

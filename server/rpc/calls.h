@@ -7,6 +7,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -29,17 +30,32 @@ class LongStream {
   virtual void Drain() = 0;
 };
 
+/// Calls that have begun and not ended. Thread-safe.
+class RunningCalls {
+ public:
+  void Begin();
+  void End();
+  /// Returns when none runs, or at `deadline`.
+  void WaitForNone(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable none_;
+  int count_ = 0;
+};
+
 /// The time and the end of one call.
 class CallTimer {
  public:
-  /// `method` outlives the call: "CatalogService/ListTasks".
-  CallTimer(std::string_view method, ServerMetrics* metrics) : method_(method), metrics_(metrics) {}
+  /// Begins a call. `method` outlives it: "CatalogService/ListTasks".
+  CallTimer(std::string_view method, ServerMetrics* metrics, RunningCalls* running);
   /// Counts and logs the end, once; gives what to finish the call with.
   grpc::Status End(const absl::Status& status) const;
 
  private:
   std::string_view method_;
   ServerMetrics* metrics_;
+  RunningCalls* running_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
@@ -51,7 +67,8 @@ class Calls {
   ServerMetrics& metrics() { return *metrics_; }
   WorkerPool& pool() { return pool_; }
   int64_t max_message_bytes() const { return max_message_bytes_; }
-  CallTimer Timer(std::string_view method) { return {method, metrics_}; }
+  CallTimer Timer(std::string_view method) { return {method, metrics_, &running_}; }
+  RunningCalls& running() { return running_; }
 
   /// RESOURCE_EXHAUSTED if a request has more bytes than allowed.
   absl::Status CheckSize(int64_t bytes) const;
@@ -80,6 +97,7 @@ class Calls {
  private:
   ServerMetrics* metrics_;
   const int64_t max_message_bytes_;
+  RunningCalls running_;
   std::mutex mutex_;
   bool draining_ = false;
   std::vector<std::weak_ptr<LongStream>> streams_;

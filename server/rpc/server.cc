@@ -53,6 +53,8 @@ struct RpcServer::Impl {
 
 namespace {
 
+constexpr std::chrono::milliseconds kLastAnswers{300};
+
 absl::Status CheckAllRoles() {
   const google::protobuf::FileDescriptor* files[] = {v1::ListTasksRequest::descriptor()->file(),
                                                      v1::Dataset::descriptor()->file(),
@@ -145,8 +147,9 @@ void RpcServer::Drain(std::chrono::steady_clock::time_point deadline) {
   if (impl_->server == nullptr) return;
   impl_->server->GetHealthCheckService()->SetServingStatus(false);
   impl_->calls.DrainStreams();
-  const auto left = std::max(deadline - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero());
-  impl_->server->Shutdown(std::chrono::system_clock::now() + left);
+  impl_->calls.running().WaitForNone(deadline);
+  // gRPC also waits for idle connections, whose clients may be slow to notice: only as long as last answers need.
+  impl_->server->Shutdown(std::chrono::system_clock::now() + kLastAnswers);
   impl_->server->Wait();
   impl_->server.reset();
 }
