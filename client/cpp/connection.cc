@@ -66,9 +66,10 @@ absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& address, 
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(absl::ToInt64Milliseconds(options.keepalive_period)));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                    static_cast<int>(absl::ToInt64Milliseconds(options.keepalive_timeout)));
-  // Reconnecting after a lost connection is prompt: the stream's own backoff decides when to try.
+  // Reconnecting after a lost connection is prompt: the stream's own backoff decides when to try. (The "minimum" is how
+  // long one attempt may take.)
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   if (options.connect_timeout > absl::ZeroDuration() && !WaitUntilReady(*channel, options.connect_timeout)) {

@@ -21,6 +21,9 @@ struct Worker::Call {
 
 namespace {
 
+// How long one try to connect may take before the next pause; the destructor waits for it too.
+constexpr absl::Duration kConnectPatience = absl::Seconds(1);
+
 std::string RandomBytes(size_t count) {
   std::random_device source;
   std::string out;
@@ -156,7 +159,6 @@ absl::Status Worker::Serve(const std::vector<RecordWindow::Lost>& lost) {
   {
     std::unique_lock lock(mutex_);
     live_ = false;
-    call->context.TryCancel();
     changed_.wait(lock, [this] { return !writing_; });
   }
   const absl::Status finished = StatusFromGrpc(call->stream->Finish());
@@ -267,6 +269,8 @@ bool Worker::Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost) {
       changed_.wait_for(lock, absl::ToChronoMilliseconds(pause), [this] { return over_; });
       if (over_) continue;
     }
+    // gRPC connects only while somebody waits for the channel.
+    connection_->channel()->WaitForConnected(absl::ToChronoTime(std::min(give_up, absl::Now() + kConnectPatience)));
     why = Open(lost);
     if (why.ok()) {
       const std::lock_guard lock(mutex_);
