@@ -41,7 +41,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* TrainStream::Open(E
 // Not on gRPC's thread: closing a lane waits for what runs, and the session's end may wait too.
 void TrainStream::Done() {
   calls_->pool().Post([self = shared_from_this()] {
-    self->lane_.reset();
+    self->lane_->Close();  // the lane stays: what runs on it may still use it
     self->session_.reset();
   });
 }

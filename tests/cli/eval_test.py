@@ -50,7 +50,7 @@ def evaluate(loss, inputs, params=None, more=(), files="case"):
     words = ["eval", "loss", loss, "-o", "json", *param_words(params or {}), *more]
     for name, array in inputs.items():
         path = folder / f"{files}-{name}.npy"
-        np.save(path, array)
+        np.save(path, np.require(array, requirements="C"))
         words += ["--input", f"{name}={path}"]
     gradient, items = folder / f"{files}-gradient.npy", folder / f"{files}-items.npy"
     run = server(*words, "--gradient", f"prediction={gradient}", "--items", items)

@@ -36,7 +36,10 @@ def cross_entropy(prediction, target, weight=None, class_weights=None, ignore_in
     coefficient = coefficient * factor[:, None]
     items = -(coefficient * logp).sum(axis=1)
     denominator = (share * factor).sum()
-    gradient = np.exp(logp) * coefficient.sum(axis=1, keepdims=True) - coefficient
+    # p_c sum(k) - k_c without its cancellation where p_c is nearly 1: the others' sums, each over the classes but c.
+    p = np.exp(logp)
+    others = 1 - np.eye(classes, dtype=X)
+    gradient = p * np.einsum("cj,rj...->rc...", others, coefficient) - coefficient * np.einsum("cj,rj...->rc...", others, p)
     return items, denominator, gradient / denominator if denominator else gradient * 0
 
 

@@ -71,11 +71,10 @@ void ServerProcess::Start(const std::string& listen) {
     std::cerr << "gradelined did not start: " << line << "\n";
     std::abort();
   }
-  // Its later lines are read and dropped, so that it never waits for a full pipe.
+  // Its later lines go to the test's output.
   std::thread([lines] {
     char rest[4096];
-    while (std::fgets(rest, sizeof(rest), lines) != nullptr) {
-    }
+    while (std::fgets(rest, sizeof(rest), lines) != nullptr) std::fputs(rest, stderr);
     std::fclose(lines);
   }).detach();
 }

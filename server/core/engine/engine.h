@@ -60,9 +60,6 @@ struct LossResult {
   std::vector<int64_t> item_shape;
 };
 
-/// Streams share the engine through lanes: each lane's work runs in order, one piece at a time, and lanes take turns,
-/// so that a stream of small batches is not starved by one of large. Closing a lane (destruction) drops what has not
-/// begun and waits for what runs.
 class Lane;
 
 class Engine {
@@ -104,11 +101,12 @@ class Engine {
 };
 
 /// Streams share the engine through lanes: each lane's work runs in order, one piece at a time, and lanes take turns,
-/// so that a stream of small batches is not starved by one of large. Closing a lane (destruction, not from its own
-/// work) drops what has not begun and waits for what runs. A lane must not outlive its engine.
+/// so that a stream of small batches is not starved by one of large. A lane must not outlive its engine.
 class Lane {
  public:
-  ~Lane();
+  ~Lane();  ///< closes
+  /// Drops what has not begun and waits for what runs; what is posted later is dropped too. Not from the lane's work.
+  void Close();
   /// Runs `work` on an arena thread, after all that was posted to this lane before. For parsing, binding, metrics. From
   /// any thread.
   void Post(std::function<void()> work);

@@ -4,7 +4,9 @@ namespace gradeline {
 
 Lane::Lane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Lane::~Lane() {
+Lane::~Lane() { Close(); }
+
+void Lane::Close() {
   {
     std::deque<std::function<void()>> dropped;  // outlives the lock: closures may own what posts
     std::lock_guard lock(impl_->mutex);
