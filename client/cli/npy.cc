@@ -49,7 +49,7 @@ class HeaderReader {
         return Bad(absl::StrCat("has the key '", absl::CHexEscape(key),
                                 "' (expected each of descr, fortran_order, shape once)"));
       }
-      const absl::Status status = index == 0 ? ReadDescr(&out) : index == 1 ? ReadOrder() : ReadShape(&out.shape);
+      absl::Status status = index == 0 ? ReadDescr(&out) : index == 1 ? ReadOrder() : ReadShape(&out.shape);
       if (!status.ok()) return status;
       if (!Take(',') && !Next('}')) return Bad("lacks a comma between entries");
     }

@@ -43,7 +43,7 @@ class RecordWindowTest : public testing::Test {
 
   // Adds a batch whose answers are counted in answered_[step].
   absl::Status Add(int64_t step) {
-    return window_.AddBatch(BatchOfStep(step), [this, step](absl::StatusOr<v1::Result>) { ++answered_[step]; });
+    return window_.AddBatch(BatchOfStep(step), [this, step](const absl::StatusOr<v1::Result>&) { ++answered_[step]; });
   }
   // What is sent from now on: "batch 1", "replay 1", "end 2 of 1", "bye 3".
   std::vector<std::string> Sent() {

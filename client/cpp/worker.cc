@@ -184,7 +184,7 @@ absl::Status Worker::AnswerLost(const RecordWindow::Lost& lost) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + options_.reconnect_limit));
   v1::EvaluateLossResponse response;
-  const absl::Status status = StatusFromGrpc(connection_->training().EvaluateLoss(&context, request, &response));
+  absl::Status status = StatusFromGrpc(connection_->training().EvaluateLoss(&context, request, &response));
   if (!status.ok() && MayRejoin(status)) return status;
   Answer answer;
   {

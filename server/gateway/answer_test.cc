@@ -5,7 +5,7 @@
 namespace gradeline {
 namespace {
 
-HttpOptions Options(absl::Status ready) {
+HttpOptions Options(const absl::Status& ready) {
   HttpOptions options;
   options.ready = [ready] { return ready; };
   options.metrics = [] { return std::string("up 1\n"); };

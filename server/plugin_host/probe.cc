@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
@@ -123,7 +124,7 @@ class LossProbe {
   absl::Status TryAgain(const ProbeBatch& batch, const LossResult& first) {
     const auto again = Compute(batch, true);
     if (!again.ok()) return again.status();
-    bool same = std::memcmp(&again->loss, &first.loss, sizeof(double)) == 0 &&
+    bool same = std::bit_cast<uint64_t>(again->loss) == std::bit_cast<uint64_t>(first.loss) &&
                 again->gradients.size() == first.gradients.size();
     for (size_t g = 0; same && g < first.gradients.size(); ++g) {
       same = std::memcmp(Reals(again->gradients[g]), Reals(first.gradients[g]),

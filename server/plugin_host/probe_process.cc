@@ -18,7 +18,6 @@
 #include "absl/strings/str_split.h"
 #include "server/plugin_host/probe.h"
 
-extern char** environ;
 extern "C" {
 #include <sys/pidfd.h>  // glibc 2.36 forgets to say that it is C
 }

@@ -44,8 +44,9 @@ void ImportStream::OnReadDone(bool ok) {
   if (!status.ok()) return Finish(timer_.End(status));
   calls_->pool().Post([this] {
     absl::StatusOr<v1::Dataset> dataset = Import();
-    if (dataset.ok()) *response_ = *std::move(dataset);
-    Finish(timer_.End(dataset.status()));
+    const absl::Status imported = dataset.status();
+    if (imported.ok()) *response_ = *std::move(dataset);
+    Finish(timer_.End(imported));
   });
 }
 

@@ -136,10 +136,10 @@ void TrainStream::HandleBatch(StreamPipe::SlotRef slot) {
   work->record.seq = seq;
   work->record.key = *key;
   work->record.digest = DigestOf(batch);
-  Compute(std::move(work));
+  Compute(work);
 }
 
-void TrainStream::Compute(std::shared_ptr<Computation> work) {
+void TrainStream::Compute(const std::shared_ptr<Computation>& work) {
   const v1::Batch& batch = reader_.batch();
   const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
   LossCall call;

@@ -47,7 +47,7 @@ class TrainStream final : public RankListener, public LongStream, public std::en
   void HandleTooLarge(grpc::ByteBuffer bytes, int64_t size, StreamPipe::SlotRef slot);
   /// True if `seq` is the next one, which is then begun; otherwise it has been answered or the stream ended.
   bool BeginSeq(int64_t seq);
-  void Compute(std::shared_ptr<Computation> batch);
+  void Compute(const std::shared_ptr<Computation>& work);
   void Computed(const std::shared_ptr<Computation>& batch, absl::StatusOr<LossResult> result);
   void ReportResult(const std::shared_ptr<Computation>& batch, LossResult result);
   void ReportRefused(const std::shared_ptr<Computation>& batch, const absl::Status& status);

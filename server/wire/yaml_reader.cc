@@ -23,7 +23,6 @@
 namespace gradeline {
 namespace {
 
-using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
@@ -193,11 +192,10 @@ class Reader {
     double number = 0;
     if (!node.IsScalar()) {
       Add(node, path, absl::StrCat("is ", KindOf(node), "; allowed is a number, a word, true, false or a list"));
-    } else if (node.Tag() == "!") {  // quoted
-      value.set_string_value(node.Scalar());
-    } else if (node.Scalar() == "true" || node.Scalar() == "false") {
+    } else if (const bool quoted = node.Tag() == "!";
+               !quoted && (node.Scalar() == "true" || node.Scalar() == "false")) {
       value.set_bool_value(node.Scalar() == "true");
-    } else if (absl::SimpleAtod(node.Scalar(), &number) && std::isfinite(number)) {
+    } else if (!quoted && absl::SimpleAtod(node.Scalar(), &number) && std::isfinite(number)) {
       value.set_number_value(number);
     } else {
       value.set_string_value(node.Scalar());

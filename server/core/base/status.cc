@@ -109,7 +109,7 @@ absl::Status WithReason(absl::Status status, std::string reason, std::map<std::s
   std::vector<std::string> strings{std::move(reason)};
   for (auto& [key, value] : metadata) {
     strings.push_back(key);
-    strings.push_back(value);
+    strings.push_back(std::move(value));
   }
   status.SetPayload(kReasonUrl, Pack(strings));
   return status;

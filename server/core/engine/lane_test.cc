@@ -32,15 +32,16 @@ TEST_F(LaneTest, WorkRunsInOrderAndNeverOverlaps) {
   for (int i = 0; i < 100; ++i) {
     lane->Post([&, i] {
       order.push_back(3 * i);
-      lane->Compute(
-          MakeCall(loss, {{"prediction", i % 3 == 0 ? &large_ : &small_}}), [&, i](absl::StatusOr<LossResult> result) {
-            EXPECT_TRUE(result.ok()) << result.status();
-            order.push_back(3 * i + 1);
-            lane->Compute(MakeCall(loss, {{"prediction", &small_}}), [&, i](const absl::StatusOr<LossResult>&) {
-              order.push_back(3 * i + 2);
-              if (i == 99) ended.count_down();
-            });
-          });
+      lane->Compute(MakeCall(loss, {{"prediction", i % 3 == 0 ? &large_ : &small_}}),
+                    [&, i](const absl::StatusOr<LossResult>& result) {
+                      EXPECT_TRUE(result.ok()) << result.status();
+                      order.push_back(3 * i + 1);
+                      lane->Compute(MakeCall(loss, {{"prediction", &small_}}),
+                                    [&, i](const absl::StatusOr<LossResult>&) {
+                                      order.push_back(3 * i + 2);
+                                      if (i == 99) ended.count_down();
+                                    });
+                    });
       EXPECT_EQ(order.back(), 3 * i) << "computing begins when the work has returned";
     });
   }

@@ -10,7 +10,6 @@ namespace gradeline {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::ElementsAreArray;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 

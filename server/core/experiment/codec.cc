@@ -80,6 +80,7 @@ struct Reader {
         bytes = {};
         return;
       }
+      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size was checked above
       std::memcpy(&value, bytes.data(), sizeof(value));
       bytes.remove_prefix(sizeof(value));
     } else {

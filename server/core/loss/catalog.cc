@@ -249,7 +249,7 @@ absl::StatusOr<Catalog> Catalog::Make(std::vector<TaskInfo> tasks, std::vector<A
 absl::StatusOr<const TaskInfo*> Catalog::FindTask(std::string_view id) const { return FindById(tasks_, id, "task"); }
 
 absl::StatusOr<const ArchitectureInfo*> Catalog::FindArchitecture(std::string_view task, std::string_view id) const {
-  const auto found = FindById(architectures_, id, "architecture");
+  auto found = FindById(architectures_, id, "architecture");
   if (!found.ok() || task.empty() || Contains((*found)->tasks, std::string(task))) return found;
   Words valid;
   for (const ArchitectureInfo& architecture : architectures_) {

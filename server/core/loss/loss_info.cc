@@ -76,7 +76,7 @@ class TableReader {
       return "";
     }
     const size_t length = strnlen(text, kLongestString);
-    const std::string copy(text, length);
+    std::string copy(text, length);
     if (length == kLongestString) {
       violations_.Add(field, absl::StrCat("does not end within ", kLongestString, " bytes"));
     } else if (!IsUtf8(copy)) {

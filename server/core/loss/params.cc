@@ -179,7 +179,7 @@ absl::StatusOr<ParamMap> ResolveParams(absl::Span<const ParamSpec> specs, const 
 }
 
 absl::StatusOr<ParamValue> ParseParam(const ParamSpec& spec, std::string_view text) {
-  const ParamValue as_word = std::string(text);
+  ParamValue as_word = std::string(text);
   if (IsOff(spec, as_word)) return as_word;
   std::optional<ParamValue> parsed;
   if (spec.kind == GDL_CHOICE) {
@@ -193,8 +193,11 @@ absl::StatusOr<ParamValue> ParseParam(const ParamSpec& spec, std::string_view te
     for (const absl::string_view part : absl::StrSplit(absl::string_view(text.data(), text.size()), ',')) {
       good = good && absl::SimpleAtod(part, &numbers.emplace_back());
     }
-    if (good && spec.kind == GDL_VECTOR) parsed = std::move(numbers);
-    if (good && spec.kind != GDL_VECTOR && numbers.size() == 1) parsed = numbers[0];
+    if (good && spec.kind == GDL_VECTOR) {
+      parsed = std::move(numbers);
+    } else if (good && numbers.size() == 1) {
+      parsed = numbers[0];
+    }
   }
   if (parsed) {
     if (auto value = Allowed(spec, *parsed)) return *std::move(value);

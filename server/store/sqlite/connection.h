@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,7 +29,8 @@ class Connection;
 class Query {
  public:
   Query(const Query&) = delete;
-  Query(Query&& other) noexcept : connection_(other.connection_), statement_(other.statement_), status_(other.status_) {
+  Query(Query&& other) noexcept
+      : connection_(other.connection_), statement_(other.statement_), status_(std::move(other.status_)) {
     other.statement_ = nullptr;
   }
   ~Query();

@@ -87,9 +87,10 @@ TEST_F(LedgerTest, TheOlderStreamIsFenced) {
   EXPECT_EQ(newer->welcome().fence, older->welcome().fence + 1);
   ASSERT_TRUE(older->Begin(1).ok());
   EXPECT_EQ(ReportNow(*older, TestRecord(1, {kTrain, 0, 0, 0, 0}, 1)).first, RecordFate::kFenced);
-  EXPECT_EQ(AwaitFate([&](RecordDone done) { EXPECT_TRUE(older->EndPhase(1, kTrain, 0, 0, done).ok()); }).first,
-            RecordFate::kFenced);
-  EXPECT_EQ(AwaitFate([&](RecordDone done) { older->Bye(1, "", done); }).first, RecordFate::kFenced);
+  EXPECT_EQ(
+      AwaitFate([&](RecordDone done) { EXPECT_TRUE(older->EndPhase(1, kTrain, 0, 0, std::move(done)).ok()); }).first,
+      RecordFate::kFenced);
+  EXPECT_EQ(AwaitFate([&](RecordDone done) { older->Bye(1, "", std::move(done)); }).first, RecordFate::kFenced);
   ASSERT_TRUE(newer->Begin(1).ok());
   EXPECT_EQ(ReportNow(*newer, TestRecord(1, {kTrain, 0, 0, 0, 0}, 1)).first, RecordFate::kCommitted);
 }
@@ -182,7 +183,8 @@ TEST_F(LedgerTest, AnEndThatComesTwiceIsComparedAndNothingComesAfterIt) {
   const auto session = Join();
   Send(*session, TestRecord(1, {kTrain, 0, 0, 0, 0}, 1));
   const auto end = [&](int64_t seq, int64_t records) {
-    return AwaitFate([&](RecordDone done) { EXPECT_TRUE(session->EndPhase(seq, kTrain, 0, records, done).ok()); })
+    return AwaitFate(
+               [&](RecordDone done) { EXPECT_TRUE(session->EndPhase(seq, kTrain, 0, records, std::move(done)).ok()); })
         .first;
   };
   EXPECT_EQ(end(2, 1), RecordFate::kCommitted);

@@ -26,7 +26,7 @@ SqliteTransaction::~SqliteTransaction() { connection_->Rollback(); }
 
 absl::Status SqliteTransaction::Nested(const std::function<absl::Status()>& work) {
   GRADELINE_RETURN_IF_ERROR(connection_->Prepare("SAVEPOINT nested").Run());
-  const absl::Status status = work();
+  absl::Status status = work();
   if (!failure().ok()) return failure();
   if (!status.ok()) GRADELINE_RETURN_IF_ERROR(connection_->Prepare("ROLLBACK TO nested").Run());
   GRADELINE_RETURN_IF_ERROR(connection_->Prepare("RELEASE nested").Run());

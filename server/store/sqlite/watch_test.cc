@@ -8,8 +8,6 @@
 namespace gradeline {
 namespace {
 
-using testing::ElementsAre;
-
 /// What a watcher has heard; "state" or "phase epoch" for each event, progress apart.
 class Heard {
  public:
