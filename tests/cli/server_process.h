@@ -17,6 +17,7 @@ class ServerProcess {
   ServerProcess(const ServerProcess&) = delete;
 
   const std::string& address() const { return address_; }
+  pid_t pid() const { return pid_; }
 
   /// Ends it as a crash would, and starts it again on the same address and data.
   void Kill();

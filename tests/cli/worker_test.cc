@@ -11,6 +11,7 @@
 #include "client/cpp/status.h"
 #include "tests/cli/cutting_proxy.h"
 #include "tests/cli/server_process.h"
+#include "tests/cli/small_experiment.h"
 
 namespace gradeline::client {
 namespace {
@@ -69,61 +70,12 @@ class WorkerTest : public ::testing::Test {
   WorkerOptions Started(const ServerProcess& server, int world_size = 1, int epochs = 2) {
     const auto connection = To(server.address());
     const std::string id = absl::StrCat("t", ++number_);
-    ImportItems(*connection, id);
-    v1::CreateSplitRequest split;
-    split.mutable_split()->set_name("splits/" + id);
-    split.mutable_split()->set_dataset("datasets/" + id);
-    split.mutable_split()->set_task("classification");
-    split.mutable_split()->set_strategy(v1::SPLIT_STRATEGY_RANDOM);
-    split.mutable_split()->set_train_percent(70);
-    split.mutable_split()->set_validation_percent(10);
-    split.mutable_split()->set_test_percent(20);
-    v1::Split made;
-    grpc::ClientContext split_call;
-    EXPECT_TRUE(StatusFromGrpc(connection->splits().CreateSplit(&split_call, split, &made)).ok());
-    v1::CreateExperimentRequest create;
-    v1::Experiment& experiment = *create.mutable_experiment();
-    experiment.set_name("experiments/" + id);
-    experiment.set_split(made.name());
-    experiment.set_architecture("small-cnn");
-    experiment.add_metrics("accuracy");
-    experiment.mutable_training()->set_epochs(epochs);
-    experiment.mutable_training()->set_batch_size(kRows);
-    experiment.mutable_training()->set_learning_rate(0.1);
-    experiment.mutable_training()->set_world_size(world_size);
-    grpc::ClientContext create_call;
-    const absl::Status created =
-        StatusFromGrpc(connection->experiments().CreateExperiment(&create_call, create, &experiment));
-    EXPECT_TRUE(created.ok()) << created;
-    v1::StartExperimentRequest start;
-    start.set_name("experiments/" + id);
-    v1::StartExperimentResponse started;
-    grpc::ClientContext start_call;
-    EXPECT_TRUE(StatusFromGrpc(connection->experiments().StartExperiment(&start_call, start, &started)).ok());
     WorkerOptions options;
+    options.attempt_token = testing::StartSmallExperiment(*connection, id, world_size, epochs, kRows);
     options.experiment = id;
-    options.attempt_token = started.attempt_token();
     options.world_size = world_size;
     options.first_backoff = absl::Milliseconds(5);
     return options;
-  }
-
-  static void ImportItems(Connection& connection, const std::string& id) {
-    v1::Dataset made;
-    grpc::ClientContext call;
-    const auto writer = connection.datasets().ImportDataset(&call, &made);
-    v1::ImportDatasetRequest message;
-    message.mutable_header()->mutable_dataset()->set_name("datasets/" + id);
-    for (const char* name : {"a", "b", "c"}) message.mutable_header()->mutable_dataset()->add_classes(name);
-    writer->Write(message);
-    for (int i = 0; i < 30; ++i) {
-      v1::Item* item = message.mutable_items()->add_items();
-      item->set_uri(absl::StrCat("none#", i));
-      item->set_label(i % 3);
-    }
-    writer->Write(message);
-    writer->WritesDone();
-    EXPECT_TRUE(writer->Finish().ok());
   }
 
   static std::unique_ptr<Worker> Joined(const std::string& address, const WorkerOptions& options) {
