@@ -93,6 +93,14 @@ LossOffer Offer(std::shared_ptr<const LossInfo> loss, const Standing& standing) 
   return offer;
 }
 
+/// Why each of `losses` is refused: for the person who asked for one head and gets nothing.
+void AddRefusals(const LossPointers& losses, std::string_view task, const std::string& signal,
+                 const LossPolicy& accepted, Words& lines) {
+  for (const auto& loss : losses) {
+    AddOnce(lines, absl::StrCat(loss->id, " is refused (", WhyRefused(*loss, task, {signal}, accepted), ")"));
+  }
+}
+
 /// What a person should know beyond the verdicts: defaults that are not loaded, heads without any valid loss, the
 /// catalog's own words.
 std::string Note(const LossPointers& losses, std::string_view task, const std::vector<HeadForms>& heads) {
@@ -113,6 +121,7 @@ std::string Note(const LossPointers& losses, std::string_view task, const std::v
       if (!any) {
         AddOnce(lines,
                 absl::StrCat("no loaded loss is valid for head ", head.label, with, " (signal ", form.signal, ")"));
+        if (heads.size() == 1) AddRefusals(losses, task, form.signal, *head.losses, lines);
       }
     }
     if (!head.losses->reason.empty()) AddOnce(lines, absl::StrCat("head ", head.label, ": ", head.losses->reason));
