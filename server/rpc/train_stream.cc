@@ -96,12 +96,13 @@ void TrainStream::HandleHello(const v1::Hello& hello, StreamPipe::SlotRef slot) 
 
 void TrainStream::Join(const JoinRequest& request, StreamPipe::SlotRef slot) {
   if (cut_) return;
-  absl::StatusOr<std::shared_ptr<RankSession>> session = experiments_->Join(request, shared_from_this());
+  const absl::StatusOr<std::shared_ptr<RankSession>> session = experiments_->Join(request, shared_from_this());
   if (!session.ok()) return pipe_->Close(BelowField("hello", session.status()));
   const WelcomeInfo& info = (*session)->welcome();
   v1::TrainResponse response;
   *response.mutable_welcome() = WelcomeToProto(info, (*session)->heads(), calls_->max_message_bytes());
-  session_ = *std::move(session);
+  resolved_heads_ = info.experiment.heads;
+  lane_->Post([self = shared_from_this(), joined = *session] { self->session_ = joined; });
   committed_ = std::max<int64_t>(committed_, info.committed_seq);
   pipe_->Send(RawBytes(response));
   slot.reset();
@@ -202,7 +203,7 @@ void TrainStream::OnCommitted(int64_t seq) {
 void TrainStream::OnSealed(const Seal& seal) {
   AfterWelcome([this, seal] {
     v1::TrainResponse response;
-    *response.mutable_sealed()->mutable_epoch() = ToProto(seal, session_->welcome().experiment.heads);
+    *response.mutable_sealed()->mutable_epoch() = ToProto(seal, resolved_heads_);
     pipe_->Send(RawBytes(response));
   });
 }

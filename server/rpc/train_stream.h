@@ -69,14 +69,15 @@ class TrainStream final : public RankListener, public LongStream, public std::en
   Calls* const calls_;
   std::shared_ptr<StreamPipe> pipe_;
   std::unique_ptr<Lane> lane_;
-  std::shared_ptr<RankSession> session_;  // set by Join before the pipe reads on
-  std::atomic<bool> cut_{false};          // nothing will be sent any more
+  std::vector<ResolvedHead> resolved_heads_;  // set by Join; for seals, which come on the ledger's thread
+  std::atomic<bool> cut_{false};              // nothing will be sent any more
   std::atomic<int64_t> committed_{0};
   std::mutex welcome_mutex_;
   bool welcomed_ = false;                       // guarded by welcome_mutex_
   std::vector<std::function<void()>> waiting_;  // events before the Welcome; guarded by welcome_mutex_
 
   // The lane's.
+  std::shared_ptr<RankSession> session_;  // set after Join, before the next message
   TrainRequestReader reader_;
   bool hello_seen_ = false;
   int64_t unrecorded_ = 0;  // a seq that was refused without a record and is expected again; 0: none
