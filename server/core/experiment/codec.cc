@@ -24,7 +24,8 @@ constexpr uint8_t kVersion = 1;
 template <typename T>
 constexpr bool kIsNumber = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 
-// Fields(archive, noun) lists a noun's fields once, for writing and reading.
+// Fields(archive, noun) lists a noun's fields once, for writing and reading. A noun is its size in bytes, then its
+// fields.
 struct Writer {
   std::string bytes;
 
@@ -33,7 +34,9 @@ struct Writer {
     if constexpr (kIsNumber<T>) {
       bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
     } else {
-      Fields(*this, const_cast<T&>(value));
+      Writer noun;
+      Fields(noun, const_cast<T&>(value));
+      (*this)(noun.bytes);
     }
   }
   void operator()(const std::string& text) {
@@ -84,7 +87,11 @@ struct Reader {
       std::memcpy(&value, bytes.data(), sizeof(value));
       bytes.remove_prefix(sizeof(value));
     } else {
-      Fields(*this, value);
+      const size_t size = Count();
+      Reader noun{bytes.substr(0, size)};
+      bytes.remove_prefix(size);
+      Fields(noun, value);
+      good = good && noun.good && noun.bytes.empty();
     }
   }
   // A count of things of at least one byte each, or 0 and not good.
@@ -153,13 +160,13 @@ struct Reader {
 
 template <typename Archive, typename... T>
 void Each(Archive& archive, T&... fields) {
-  (archive(fields), ...);
+  if constexpr (std::is_same_v<Archive, Reader>) {
+    ((archive.bytes.empty() ? void() : archive(fields)), ...);  // what older bytes end before keeps its default
+  } else {
+    (archive(fields), ...);
+  }
 }
 
-template <typename A>
-void Fields(A& a, Ratio& v) {
-  Each(a, v.numerator, v.denominator);
-}
 template <typename A>
 void Fields(A& a, Dataset& v) {
   Each(a, v.id, v.source, v.classes, v.item_count, v.create_ms);
@@ -227,8 +234,6 @@ std::string Encode(const Split& split) { return Write(split); }
 std::string Encode(const Experiment& experiment) { return Write(experiment); }
 std::string Encode(const Seal& seal) { return Write(seal); }
 std::string Encode(const Experiments::Started& started) { return Write(started); }
-std::string Encode(const std::vector<Ratio>& values) { return Write(values); }
-std::string Encode(const std::vector<double>& numbers) { return Write(numbers); }
 
 template <typename T>
 absl::StatusOr<T> Decode(std::string_view bytes) {
@@ -249,8 +254,6 @@ template absl::StatusOr<Split> Decode(std::string_view);
 template absl::StatusOr<Experiment> Decode(std::string_view);
 template absl::StatusOr<Seal> Decode(std::string_view);
 template absl::StatusOr<Experiments::Started> Decode(std::string_view);
-template absl::StatusOr<std::vector<Ratio>> Decode(std::string_view);
-template absl::StatusOr<std::vector<double>> Decode(std::string_view);
 
 Digest DigestOf(std::string_view method, std::string_view bytes) {
   return ToDigest(XXH3_128bits_withSeed(bytes.data(), bytes.size(), XXH3_64bits(method.data(), method.size())));

@@ -1,5 +1,5 @@
 // Bytes of the nouns, as stores keep them and as answers to repeated requests are kept. Little-endian, a version first;
-// not a wire format. A new version adds fields at the end of a noun and is read beside the old ones.
+// not a wire format. A noun grows by fields at its end: bytes from before leave them at their defaults.
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_CODEC_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_CODEC_H_
 
@@ -18,8 +18,6 @@ std::string Encode(const Split& split);
 std::string Encode(const Experiment& experiment);
 std::string Encode(const Seal& seal);
 std::string Encode(const Experiments::Started& started);
-std::string Encode(const std::vector<Ratio>& values);
-std::string Encode(const std::vector<double>& numbers);
 
 /// T is one of the types above. INTERNAL if the bytes are not one whole T of a known version.
 template <typename T>

@@ -1,5 +1,7 @@
 #include "server/core/experiment/codec.h"
 
+#include <cstring>
+
 #include "gtest/gtest.h"
 
 namespace gradeline {
@@ -64,6 +66,25 @@ TEST(Codec, EveryCutAndEveryTailIsRefused) {
   std::string newer = bytes;
   newer[0] = 2;
   EXPECT_FALSE(Decode<Experiment>(newer).ok());
+}
+
+TEST(Codec, BytesFromBeforeANounGrewAreRead) {
+  Split split;
+  split.id = "s";
+  split.task = "classification";
+  split.create_ms = 77;
+  std::string bytes = Encode(split);
+  // A version, the size of the noun in 8 bytes, the fields: take off the last one, create_ms.
+  uint64_t size = 0;
+  std::memcpy(&size, bytes.data() + 1, sizeof(size));
+  ASSERT_EQ(bytes.size(), 1 + sizeof(size) + size);
+  size -= sizeof(split.create_ms);
+  std::memcpy(bytes.data() + 1, &size, sizeof(size));
+  bytes.resize(bytes.size() - sizeof(split.create_ms));
+  const auto back = Decode<Split>(bytes);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->task, "classification");
+  EXPECT_EQ(back->create_ms, 0);
 }
 
 TEST(Codec, DigestsTellMethodsAndContentsApart) {
