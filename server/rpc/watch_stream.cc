@@ -10,7 +10,20 @@
 namespace gradeline {
 namespace {
 
-constexpr size_t kMostWaiting = 1024;
+constexpr int kPageEvents = 64;
+
+v1::WatchExperimentResponse ToResponse(const Event& event, const std::vector<ResolvedHead>& heads) {
+  v1::WatchExperimentResponse response;
+  response.set_revision(event.revision);
+  if (const auto* experiment = std::get_if<Experiment>(&event.body)) {
+    *response.mutable_experiment() = ToProto(*experiment);
+  } else if (const auto* seal = std::get_if<Seal>(&event.body)) {
+    *response.mutable_sealed() = ToProto(*seal, heads);
+  } else {
+    *response.mutable_progress() = ToProto(std::get<Progress>(event.body));
+  }
+  return response;
+}
 
 }  // namespace
 
@@ -50,55 +63,65 @@ void WatchStream::Subscribe(const v1::WatchExperimentRequest& request) {
   if (!violations.empty()) return End(violations.ToStatus());
   const absl::StatusOr<Experiment> experiment = experiments_->GetExperiment(*id);
   if (!experiment.ok()) return End(experiment.status());
+  auto subscription = experiments_->Watch(*id, request.from_revision(), [self = shared_from_this()] { self->Wake(); });
+  if (!subscription.ok()) return End(subscription.status());
+  const std::shared_ptr<Subscription> shared = *std::move(subscription);  // its last owner lets go outside the mutex
+  const std::lock_guard lock(mutex_);
+  if (reactor_ == nullptr) return;
+  heads_ = experiment->heads;
+  subscription_ = shared;
+  stirred_ = true;
+  FetchMore();
+}
+
+void WatchStream::Wake() {
+  const std::lock_guard lock(mutex_);
+  stirred_ = true;
+  FetchMore();
+}
+
+void WatchStream::FetchMore() {
+  if (reactor_ == nullptr || subscription_ == nullptr || ending_ || fetching_ || !stirred_ || !page_.empty()) return;
+  fetching_ = true;
+  stirred_ = false;
+  calls_->pool().Post([self = shared_from_this()] { self->Fetch(); });
+}
+
+void WatchStream::Fetch() {
+  std::shared_ptr<Subscription> subscription;
   {
     const std::lock_guard lock(mutex_);
-    heads_ = experiment->heads;
-    revision_ = request.from_revision();
+    subscription = subscription_;
   }
-  auto subscription = experiments_->Watch(
-      *id, request.from_revision(), [self = shared_from_this()](const Event& event) { return self->Queue(event); },
-      [self = shared_from_this()] { self->End(absl::OkStatus()); });
-  if (!subscription.ok()) return End(subscription.status());
+  if (subscription == nullptr) return;
+  absl::StatusOr<Subscription::News> news = subscription->Next(kPageEvents);
   const std::lock_guard lock(mutex_);
-  if (reactor_ != nullptr) {
-    subscription_ = *std::move(subscription);
+  fetching_ = false;
+  if (news.ok()) {
+    Take(*std::move(news));
   } else {
-    calls_->pool().Post([gone = std::shared_ptr<Subscription>(*std::move(subscription))] {});
+    EndWith(news.status());
   }
 }
 
-bool WatchStream::Queue(const Event& event) {
-  v1::WatchExperimentResponse response;
-  response.set_revision(event.revision);
-  const std::lock_guard lock(mutex_);
-  if (ending_) return false;
-  if (const auto* experiment = std::get_if<Experiment>(&event.body)) {
-    *response.mutable_experiment() = ToProto(*experiment);
-  } else if (const auto* seal = std::get_if<Seal>(&event.body)) {
-    *response.mutable_sealed() = ToProto(*seal, heads_);
-  } else {
-    *response.mutable_progress() = ToProto(std::get<Progress>(event.body));
-    if (!queue_.empty() && queue_.back().has_progress()) queue_.pop_back();
-  }
-  if (queue_.size() >= kMostWaiting) {
-    queue_.clear();
-    ending_ = true;
-    final_ =
-        WithReason(absl::ResourceExhaustedError(absl::StrCat("the watcher is too slow: ", kMostWaiting,
-                                                             " events wait; watch again from revision ", revision_)),
-                   "SLOW_WATCHER", {{"from_revision", absl::StrCat(revision_)}});
-  } else {
-    queue_.push_back(std::move(response));
-  }
+void WatchStream::Take(Subscription::News news) {
+  if (ending_) return;
+  for (const Event& event : news.events) page_.push_back(ToResponse(event, heads_));
+  stirred_ |= !news.events.empty();
+  if (news.ended) EndWith(absl::OkStatus());
   WriteMore();
-  return !ending_;
+  FetchMore();
 }
 
 void WatchStream::End(absl::Status status) {
   const std::lock_guard lock(mutex_);
+  EndWith(std::move(status));
+}
+
+void WatchStream::EndWith(absl::Status status) {
   if (ending_) return;
   ending_ = true;
-  if (!status.ok()) queue_.clear();
+  if (!status.ok()) page_.clear();
   final_ = std::move(status);
   WriteMore();
 }
@@ -109,11 +132,10 @@ void WatchStream::Drain() {
 
 void WatchStream::WriteMore() {
   if (reactor_ == nullptr || write_outstanding_ || finished_) return;
-  if (!queue_.empty()) {
-    writing_ = std::move(queue_.front());
-    queue_.pop_front();
+  if (!page_.empty()) {
+    writing_ = std::move(page_.front());
+    page_.pop_front();
     write_outstanding_ = true;
-    revision_ = writing_.revision();
     reactor_->StartWrite(&writing_);
   } else if (ending_) {
     finished_ = true;
@@ -124,19 +146,17 @@ void WatchStream::WriteMore() {
 void WatchStream::OnWritten(bool ok) {
   const std::lock_guard lock(mutex_);
   write_outstanding_ = false;
-  if (!ok) {
-    queue_.clear();
-    if (!std::exchange(ending_, true)) final_ = absl::CancelledError("the client is gone");
-  }
+  if (!ok) EndWith(absl::CancelledError("the client is gone"));
   WriteMore();
+  FetchMore();
 }
 
-// The subscription's end waits for its sink, which takes the mutex: neither here nor under it.
+// The subscription's end waits for its wake, which takes the mutex: neither here nor under it.
 void WatchStream::OnDone() {
   const std::lock_guard lock(mutex_);
   reactor_ = nullptr;
   finished_ = true;
-  calls_->pool().Post([gone = std::shared_ptr<Subscription>(std::move(subscription_))] {});
+  calls_->pool().Post([gone = std::move(subscription_)] {});
 }
 
 }  // namespace gradeline

@@ -1,5 +1,5 @@
-// WatchExperiment: sends what happens to an experiment. The queue is bounded: of Progress only the newest waits, and a
-// watcher that does not keep up is ended with the revision to go on from.
+// WatchExperiment: sends what happens to an experiment, read from its history page by page as the client takes it. At
+// most one page waits, however slow the client is.
 #ifndef GRADELINE_SERVER_RPC_WATCH_STREAM_H_
 #define GRADELINE_SERVER_RPC_WATCH_STREAM_H_
 
@@ -27,12 +27,18 @@ class WatchStream final : public LongStream, public std::enable_shared_from_this
  private:
   class Reactor;
 
-  void Subscribe(const v1::WatchExperimentRequest& request);
-  bool Queue(const Event& event);
+  void Subscribe(const v1::WatchExperimentRequest& request);  // on the pool
+  void Fetch();                                               // on the pool
+  void Wake();
   void End(absl::Status status);
   void OnWritten(bool ok);
   void OnDone();
-  void WriteMore();  // with the mutex held
+
+  // With the mutex held.
+  void Take(Subscription::News news);
+  void EndWith(absl::Status status);
+  void FetchMore();
+  void WriteMore();
 
   Experiments* const experiments_;
   Calls* const calls_;
@@ -40,12 +46,12 @@ class WatchStream final : public LongStream, public std::enable_shared_from_this
 
   std::mutex mutex_;
   Reactor* reactor_ = nullptr;  // null once gRPC is done
-  std::unique_ptr<Subscription> subscription_;
+  std::shared_ptr<Subscription> subscription_;
   std::vector<ResolvedHead> heads_;
-  std::deque<v1::WatchExperimentResponse> queue_;
+  std::deque<v1::WatchExperimentResponse> page_;
   v1::WatchExperimentResponse writing_;
-  int64_t revision_ = 0;  // newest that was sent
-  bool write_outstanding_ = false, ending_ = false, finished_ = false;
+  bool stirred_ = false;  // there may be something new
+  bool fetching_ = false, write_outstanding_ = false, ending_ = false, finished_ = false;
   absl::Status final_;
 };
 

@@ -60,6 +60,25 @@ TEST_F(Watch, FromTheBeginningFromTheMiddleAndLiveAreTheSame) {
   EXPECT_EQ(middle[0].revision(), 5);
 }
 
+TEST_F(Watch, ALongHistoryIsToldWholeHoweverSlowlyItIsRead) {
+  constexpr int kEpochs = 1500;
+  const auto started = Started("long", 1, kEpochs);
+  const auto live = From("long", 0);  // not read until everything has happened
+  RankStream stream(training_.get(), started, 0, 1);
+  for (int epoch = 0; epoch < kEpochs; ++epoch) {
+    ASSERT_TRUE(stream.Send(RankStream::EndPhase(epoch + 1, v1::PHASE_TRAIN, epoch, 0)));
+    stream.NextOf(TrainResponse::kSealed);
+  }
+  ASSERT_TRUE(stream.Send(RankStream::Bye(kEpochs + 1)));
+  stream.NextCommitted(kEpochs + 1);
+  const auto later = From("long", 0);
+  for (Watcher* watcher : {live.get(), later.get()}) {
+    const auto events = All(watcher);
+    ASSERT_EQ(events.size(), 4u + kEpochs);
+    for (size_t i = 0; i < events.size(); ++i) ASSERT_EQ(events[i].revision(), static_cast<int64_t>(i) + 1);
+  }
+}
+
 TEST_F(Watch, AWatcherMayLeave) {
   const auto started = Started("leave");
   auto watcher = From("leave", 0);

@@ -39,17 +39,18 @@ class Ear : public RankListener {
 class Watching {
  public:
   void Begin(Experiments& experiments) {
-    auto subscribed = experiments.Watch(
-        "e", next_ - 1,
-        [this](const Event& event) {
-          if (std::holds_alternative<Progress>(event.body)) return true;
-          EXPECT_EQ(event.revision, next_);
-          ++next_;
-          return true;
-        },
-        nullptr);
+    auto subscribed = experiments.Watch("e", next_ - 1, [] {});
     ASSERT_TRUE(subscribed.ok()) << subscribed.status();
     subscription_ = *std::move(subscribed);
+  }
+  /// Hears what has happened by now.
+  void Hear() {
+    while (true) {
+      const auto news = subscription_->Next(5);
+      ASSERT_TRUE(news.ok()) << news.status();
+      if (news->events.empty() || std::holds_alternative<Progress>(news->events[0].body)) return;
+      for (const Event& event : news->events) EXPECT_EQ(event.revision, next_++);
+    }
   }
   void End() { subscription_.reset(); }
   int64_t newest() const { return next_ - 1; }
@@ -120,6 +121,8 @@ class History {
       Restart(true);
     } else if (what < 20) {
       worker.session->Flush();
+    } else if (what < 25) {
+      watching_.Hear();
     } else {
       for (uint64_t messages = 1 + random_() % 6; messages > 0; --messages) SendNext(rank);
     }
@@ -274,10 +277,7 @@ class History {
         idle = 0;
       } else {
         ++idle;
-        world_->experiments
-            ->Watch(
-                "e", 0, [](const Event&) { return true; }, nullptr)
-            .IgnoreError();
+        Settle();
       }
     }
     if (!ended_) {
@@ -287,9 +287,11 @@ class History {
         while (SendNext(rank)) continue;
       }
     }
-    // What is queued is committed when this returns.
-    world_->experiments->DeleteDataset("nothing").IgnoreError();
+    Settle();
   }
+
+  // What is queued is committed when this returns.
+  void Settle() { world_->experiments->DeleteDataset("nothing").IgnoreError(); }
 
   void CheckSeals() {
     const Experiment experiment = world_->Get();
@@ -312,6 +314,7 @@ class History {
       absl::MutexLock lock(&worker.ear->mutex);
       for (const std::string& seal : worker.ear->sealed) EXPECT_TRUE(stored.count(seal) > 0) << seal;
     }
+    watching_.Hear();
     EXPECT_EQ(watching_.newest(), world_->Get().revision) << "a watcher missed something";
   }
 

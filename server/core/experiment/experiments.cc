@@ -30,6 +30,7 @@ class HubSubscription : public Subscription {
  public:
   explicit HubSubscription(std::shared_ptr<Watcher> watcher) : watcher_(std::move(watcher)) {}
   ~HubSubscription() override { watcher_->Close(); }
+  absl::StatusOr<News> Next(int most) override { return watcher_->Next(most); }
 
  private:
   const std::shared_ptr<Watcher> watcher_;
@@ -103,7 +104,7 @@ void Experiments::Impl::OnCommitted(Group& group) {
       const auto found = live.find(counted->attempt.first);
       if (found != live.end() && found->second->key() == counted->attempt) {
         found->second->Count(counted->rank, counted->record);
-        hub.Stir(counted->attempt.first);
+        hub.Progressed(counted->attempt.first);
       }
     } else if (const auto* gone = std::get_if<Effect::Gone>(&effect)) {
       ForSessions(gone->attempt, [gone](Session& session) { session.listener().OnRanks({}, {gone->rank}); });
@@ -115,14 +116,13 @@ void Experiments::Impl::OnCommitted(Group& group) {
 
 void Experiments::Impl::OnEvent(const Effect::Happened& happened) {
   const int64_t no = happened.experiment_no;
+  hub.Stored(no);
   if (const Seal* seal = std::get_if<Seal>(&happened.event.body)) {
     if (const auto found = live.find(no); found != live.end()) found->second->Seal({seal->phase, seal->epoch});
     ForSessions({no, seal->attempt}, [seal](Session& session) { session.listener().OnSealed(*seal); });
-    hub.Deliver(no, {happened.event.revision, *seal});
     return;
   }
   const Experiment& experiment = std::get<Experiment>(happened.event.body);
-  hub.Deliver(no, {happened.event.revision, experiment});
   if (!IsTerminal(experiment.state)) return;
   ForSessions({no, experiment.attempt},
               [&experiment](Session& session) { session.listener().OnStop(experiment.state, experiment.reason); });
@@ -250,8 +250,7 @@ absl::StatusOr<Page<Seal>> Experiments::ListEpochs(const std::string& id, int pa
 }
 
 absl::StatusOr<std::unique_ptr<Subscription>> Experiments::Watch(const std::string& id, int64_t from_revision,
-                                                                 std::function<bool(const Event&)> sink,
-                                                                 std::function<void()> ended) {
+                                                                 std::function<void()> wake) {
   GRADELINE_ASSIGN_OR_RETURN(const auto found, impl_->store->GetExperiment(id));
   if (from_revision < 0) {
     Violations violations;
@@ -263,15 +262,10 @@ absl::StatusOr<std::unique_ptr<Subscription>> Experiments::Watch(const std::stri
                                                          " is at ", found.second.revision)),
                       "REVISION_NOT_REACHED", {{"revision", absl::StrCat(found.second.revision)}});
   }
-  auto watcher = std::make_shared<Watcher>(found.first, from_revision, std::move(sink), std::move(ended));
-  // The long part here, so that it holds up nobody; the rest on the ledger thread, where nothing can happen in between.
-  GRADELINE_RETURN_IF_ERROR(watcher->CatchUp(*impl_->store));
+  auto watcher = std::make_shared<Watcher>(impl_->store.get(), found.first, from_revision, std::move(wake));
   Command command;
   command.kind = Command::kNotice;
-  command.done = [impl = impl_.get(), watcher](const absl::Status&) {
-    watcher->Finish(*impl->store);
-    impl->hub.Add(watcher);
-  };
+  command.done = [impl = impl_.get(), watcher](const absl::Status&) { impl->hub.Add(watcher); };
   impl_->ledger.Post(std::move(command));
   return std::make_unique<HubSubscription>(std::move(watcher));
 }

@@ -32,15 +32,22 @@ struct Event {
   std::variant<Experiment, Seal, Progress> body;  ///< Progress is provisional and repeats the newest revision
 };
 
-/// Ends the subscription when destroyed; its sink does not run afterwards. Destroy it neither inside its sink nor
-/// inside its `ended`, and before the Experiments.
+/// A watcher's place in an experiment's history. Ends when destroyed; `wake` does not run afterwards. Destroy it not
+/// inside its `wake`, and before the Experiments.
 class Subscription {
  public:
+  struct News {
+    std::vector<Event> events;
+    bool ended = false;  ///< the experiment is over, and these are its last events
+  };
   virtual ~Subscription() = default;
+  /// Up to `most` stored events after those it gave before, in order, without gap or duplicate; where none is left, the
+  /// newest Progress unless it was given. Empty: nothing now, `wake` will tell. One call at a time; reads the store.
+  virtual absl::StatusOr<News> Next(int most) = 0;
 };
 
 /// Thread-safe. Calls that write block until the write is durable (group commit); call them off the gRPC threads'
-/// reactions where that matters, and never from a listener, a sink or a RecordDone.
+/// reactions where that matters, and never from a listener, a wake or a RecordDone.
 class Experiments {
  public:
   struct Options {
@@ -90,13 +97,10 @@ class Experiments {
   absl::StatusOr<Experiment> Cancel(const std::string& id, const std::string& request_id, const std::string& etag);
   absl::StatusOr<Page<Seal>> ListEpochs(const std::string& id, int page_size, const std::string& after) const;
 
-  /// Subscribes to events after `from_revision`. `sink` runs on the ledger thread or the caller's, never concurrently
-  /// with itself, in order, without gap or duplicate; it must not block (queue and return). It returns false to end the
-  /// subscription. The last event of an ended attempt is its Experiment; `ended` then runs. OUT_OF_RANGE for a revision
-  /// the experiment has not reached.
+  /// Subscribes to events after `from_revision`. `wake` runs when there may be something new, also without need, on the
+  /// ledger thread; it must not block or ask for it there. OUT_OF_RANGE for a revision the experiment has not reached.
   absl::StatusOr<std::unique_ptr<Subscription>> Watch(const std::string& id, int64_t from_revision,
-                                                      std::function<bool(const Event&)> sink,
-                                                      std::function<void()> ended);
+                                                      std::function<void()> wake);
 
   /// A rank joins: checks token, rank, world size, state, instance; commits fence + 1; closes the rank's older stream
   /// (its listener gets OnSuperseded). NOT_FOUND, INVALID_ARGUMENT, PERMISSION_DENIED (wrong token), ALREADY_EXISTS

@@ -1,6 +1,7 @@
 #include "server/core/experiment/watch.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/core/base/status.h"
 #include "server/core/experiment/names.h"
@@ -27,54 +28,44 @@ bool Watcher::closed() const {
   return closed_;
 }
 
-void Watcher::Give(const Event& event) {
-  if (!closed_ && !sink_(event)) closed_ = true;
-}
-
-void Watcher::End() {
-  if (closed_) return;
-  closed_ = true;
-  if (ended_) ended_();
-}
-
-absl::Status Watcher::CatchUp(Store& store) {
-  constexpr int kPage = 256;
-  absl::MutexLock lock(&mutex_);
-  while (!closed_) {
-    GRADELINE_ASSIGN_OR_RETURN(std::vector<StoredEvent> page, store.ListEvents(no_, kPage, cursor_));
-    if (page.empty()) break;
-    for (StoredEvent& stored : page) {
-      cursor_ = stored.revision;
-      Give(ToEvent(std::move(stored)));
-    }
+absl::StatusOr<Subscription::News> Watcher::Next(int most) {
+  int64_t after = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    after = cursor_;
   }
-  return absl::OkStatus();
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<StoredEvent> stored, store_->ListEvents(no_, most, after));
+  Subscription::News news;
+  for (StoredEvent& event : stored) news.events.push_back(ToEvent(std::move(event)));
+  const int64_t cursor = news.events.empty() ? after : news.events.back().revision;
+  if (static_cast<int>(news.events.size()) < most) {
+    GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, store_->GetExperiment(no_));
+    news.ended = IsTerminal(experiment.state) && experiment.revision == cursor;
+  }
+  absl::MutexLock lock(&mutex_);
+  cursor_ = cursor;
+  if (news.events.empty() && progress_ && !news.ended) {
+    news.events.push_back({cursor_, *std::exchange(progress_, std::nullopt)});
+  }
+  return news;
 }
 
-void Watcher::Finish(Store& store) {
-  const absl::Status status = CatchUp(store);
-  const absl::StatusOr<Experiment> experiment = store.GetExperiment(no_);
+void Watcher::Stir() {
   absl::MutexLock lock(&mutex_);
-  // Without the store there is nothing more to tell: the watcher asks again from its cursor.
-  if (!status.ok() || !experiment.ok() || IsTerminal(experiment->state)) End();
+  progress_.reset();
+  if (!closed_) wake_();
 }
 
-void Watcher::Deliver(const Event& event) {
+void Watcher::Stir(const Progress& progress) {
   absl::MutexLock lock(&mutex_);
-  if (event.revision <= cursor_) return;
-  cursor_ = event.revision;
-  Give(event);
-  const Experiment* experiment = std::get_if<Experiment>(&event.body);
-  if (experiment != nullptr && IsTerminal(experiment->state)) End();
-}
-
-void Watcher::Deliver(const Progress& progress) {
-  absl::MutexLock lock(&mutex_);
-  Give({cursor_, progress});
+  progress_ = progress;
+  if (!closed_) wake_();
 }
 
 void WatchHub::Add(std::shared_ptr<Watcher> watcher) {
-  if (!watcher->closed()) watchers_[watcher->no()].push_back(std::move(watcher));
+  if (watcher->closed()) return;
+  watchers_[watcher->no()].push_back(watcher);
+  watcher->Stir();
 }
 
 std::vector<std::shared_ptr<Watcher>>* WatchHub::Living(int64_t no) {
@@ -89,9 +80,9 @@ std::vector<std::shared_ptr<Watcher>>* WatchHub::Living(int64_t no) {
   return nullptr;
 }
 
-void WatchHub::Deliver(int64_t no, const Event& event) {
+void WatchHub::Stored(int64_t no) {
   if (auto* watchers = Living(no)) {
-    for (const auto& watcher : *watchers) watcher->Deliver(event);
+    for (const auto& watcher : *watchers) watcher->Stir();
   }
 }
 
@@ -109,7 +100,7 @@ bool WatchHub::Tick(const std::function<std::optional<Progress>(int64_t no)>& pr
     if (watchers == nullptr) continue;
     if (const std::optional<Progress> progress = progress_of(no)) {
       told_ms_[no] = now_ms;
-      for (const auto& watcher : *watchers) watcher->Deliver(*progress);
+      for (const auto& watcher : *watchers) watcher->Stir(*progress);
     }
   }
   return !pending_.empty();

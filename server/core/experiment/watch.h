@@ -1,5 +1,6 @@
-// Subscriptions to events: first what is stored, then what is committed, in order, without gap or duplicate. Knows
-// nothing of how events come to be.
+// Subscriptions to events. A watcher reads what is stored from its own cursor, as fast as it is read, so nothing waits
+// for a slow one; the hub only tells it that there is more, and what is provisional. Knows nothing of how events come
+// to be.
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_WATCH_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_WATCH_H_
 
@@ -19,36 +20,31 @@
 
 namespace gradeline {
 
-/// One watcher. Thread-safe; its sink is called under its lock.
+/// One watcher. Thread-safe.
 class Watcher {
  public:
-  Watcher(int64_t no, int64_t cursor, std::function<bool(const Event&)> sink, std::function<void()> ended)
-      : no_(no), cursor_(cursor), sink_(std::move(sink)), ended_(std::move(ended)) {}
+  Watcher(Store* store, int64_t no, int64_t cursor, std::function<void()> wake)
+      : no_(no), store_(store), wake_(std::move(wake)), cursor_(cursor) {}
 
   int64_t no() const { return no_; }
-  /// Nothing is called after it returns.
+  /// `wake` does not run after it returns.
   void Close();
   bool closed() const;
 
-  /// Delivers stored events after the cursor until there is none left, or the watcher is closed.
-  absl::Status CatchUp(Store& store);
-  /// As CatchUp; then ends the subscription if the experiment is over.
-  void Finish(Store& store);
-  /// Delivers an event unless it was delivered before; ends the subscription after a state that is final.
-  void Deliver(const Event& event);
-  /// Delivers what is provisional, under the newest revision.
-  void Deliver(const Progress& progress);
+  /// See Subscription.
+  absl::StatusOr<Subscription::News> Next(int most);
+  /// An event was stored: what was provisional before it is out of date.
+  void Stir();
+  void Stir(const Progress& progress);
 
  private:
-  void Give(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void End() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
   const int64_t no_;
+  Store* const store_;
+  const std::function<void()> wake_;
   mutable absl::Mutex mutex_;
   int64_t cursor_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Progress> progress_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  const std::function<bool(const Event&)> sink_;
-  const std::function<void()> ended_;
 };
 
 /// All live watchers. Ledger thread only.
@@ -56,10 +52,12 @@ class WatchHub {
  public:
   WatchHub(const Clock* clock, int64_t progress_period_ms) : clock_(clock), period_ms_(progress_period_ms) {}
 
+  /// Wakes it too: what was stored before may have come after its last look.
   void Add(std::shared_ptr<Watcher> watcher);
-  void Deliver(int64_t no, const Event& event);
+  /// An event of the experiment was stored.
+  void Stored(int64_t no);
   /// There is progress to tell.
-  void Stir(int64_t no) { pending_.insert(no); }
+  void Progressed(int64_t no) { pending_.insert(no); }
   /// Tells progress where it is due; true if some has to wait. `progress_of`: nullopt where nothing runs any more.
   bool Tick(const std::function<std::optional<Progress>(int64_t no)>& progress_of);
 

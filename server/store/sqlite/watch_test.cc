@@ -1,4 +1,6 @@
 // Watching an experiment over a real database.
+#include <algorithm>
+#include <atomic>
 #include <random>
 #include <thread>
 
@@ -8,32 +10,29 @@
 namespace gradeline {
 namespace {
 
-/// What a watcher has heard; "state" or "phase epoch" for each event, progress apart.
+/// A watcher that reads on a thread of its own whenever it is woken, until it has `most` events or the experiment
+/// ended.
 class Heard {
  public:
-  std::function<bool(const Event&)> sink() {
-    return [this](const Event& event) {
+  Heard(TestWorld& world, int64_t from, size_t most = 1'000'000) : most_(most) {
+    auto watched = world.experiments->Watch("e", from, [this] {
       absl::MutexLock lock(&mutex);
-      if (const auto* told = std::get_if<Progress>(&event.body)) {
-        EXPECT_EQ(event.revision, revisions.empty() ? 0 : revisions.back());
-        progress.push_back(*told);
-        return true;
-      }
-      revisions.push_back(event.revision);
-      if (const auto* experiment = std::get_if<Experiment>(&event.body)) last_state = experiment->state;
-      return revisions.size() < most;
-    };
+      stirred_ = true;
+    });
+    EXPECT_TRUE(watched.ok()) << watched.status();
+    subscription_ = *std::move(watched);
+    reader_ = std::thread([this] { Read(); });
   }
-  std::function<void()> ended_hook() {
-    return [this] {
+  ~Heard() {
+    {
       absl::MutexLock lock(&mutex);
-      EXPECT_FALSE(ended);
-      ended = true;
-    };
+      leaving_ = stirred_ = true;
+    }
+    reader_.join();
+    subscription_.reset();
   }
   void AwaitEnd() {
-    absl::MutexLock lock(&mutex);
-    EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&ended), absl::Seconds(20)));
+    Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ended; });
   }
   template <typename F>
   void Await(F condition) {
@@ -44,9 +43,46 @@ class Heard {
   absl::Mutex mutex;
   std::vector<int64_t> revisions;
   std::vector<Progress> progress;
-  size_t most = 1'000'000;
   std::optional<ExperimentState> last_state;
   bool ended = false;
+
+ private:
+  void Read() {
+    bool more = true;
+    while (more) {
+      {
+        absl::MutexLock lock(&mutex);
+        mutex.Await(absl::Condition(&stirred_));
+        if (leaving_) return;
+        stirred_ = false;
+      }
+      auto news = subscription_->Next(static_cast<int>(std::min<size_t>(most_, 7)));
+      ASSERT_TRUE(news.ok()) << news.status();
+      more = Take(*news);
+    }
+  }
+  bool Take(const Subscription::News& news) {
+    absl::MutexLock lock(&mutex);
+    EXPECT_FALSE(ended);
+    for (const Event& event : news.events) {
+      if (const auto* told = std::get_if<Progress>(&event.body)) {
+        EXPECT_EQ(event.revision, revisions.empty() ? 0 : revisions.back());
+        progress.push_back(*told);
+        continue;
+      }
+      revisions.push_back(event.revision);
+      if (const auto* experiment = std::get_if<Experiment>(&event.body)) last_state = experiment->state;
+    }
+    stirred_ |= !news.events.empty();
+    ended = news.ended;
+    return !ended && revisions.size() < most_;
+  }
+
+  const size_t most_;
+  bool stirred_ ABSL_GUARDED_BY(mutex) = true;
+  bool leaving_ ABSL_GUARDED_BY(mutex) = false;
+  std::unique_ptr<Subscription> subscription_;
+  std::thread reader_;
 };
 
 std::vector<int64_t> FromTo(int64_t from, int64_t to) {
@@ -70,9 +106,7 @@ void RunToEnd(TestWorld& world, int epochs) {
 TEST(Watch, WhatWasAndWhatComes) {
   TestWorld world;
   world.Start(1, 3);
-  Heard heard;
-  const auto subscription = world.experiments->Watch("e", 0, heard.sink(), heard.ended_hook());
-  ASSERT_TRUE(subscription.ok());
+  Heard heard(world, 0);
   RunToEnd(world, 3);
   heard.AwaitEnd();
   // DRAFT, QUEUED, RUNNING, three seals, SUCCEEDED.
@@ -86,8 +120,7 @@ TEST(Watch, AnEndedExperimentIsToldAgainAndEnds) {
   RunToEnd(world, 3);
   world.Restart();
   for (const int64_t from : {0, 4, 7}) {
-    Heard heard;
-    const auto subscription = world.experiments->Watch("e", from, heard.sink(), heard.ended_hook());
+    Heard heard(world, from);
     heard.AwaitEnd();
     EXPECT_EQ(heard.revisions, FromTo(from + 1, 7));
   }
@@ -96,24 +129,31 @@ TEST(Watch, AnEndedExperimentIsToldAgainAndEnds) {
 TEST(Watch, RevisionsThatAreNotReachedAreRefused) {
   TestWorld world;
   world.Start(1, 1);
-  Heard heard;
-  EXPECT_EQ(world.experiments->Watch("e", 3, heard.sink(), nullptr).status().code(), absl::StatusCode::kOutOfRange);
-  EXPECT_EQ(world.experiments->Watch("e", -1, heard.sink(), nullptr).status().code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(world.experiments->Watch("x", 0, heard.sink(), nullptr).status().code(), absl::StatusCode::kNotFound);
+  const auto code = [&world](const std::string& id, int64_t from) {
+    return world.experiments->Watch(id, from, [] {}).status().code();
+  };
+  EXPECT_EQ(code("e", 3), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(code("e", -1), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(code("x", 0), absl::StatusCode::kNotFound);
 }
 
-TEST(Watch, ASinkThatHasEnoughHearsNoMore) {
+TEST(Watch, AWatcherThatReadsLateHasMissedNothing) {
   TestWorld world;
   world.Start(1, 3);
-  Heard heard, all;
-  heard.most = 4;
-  const auto subscription = world.experiments->Watch("e", 0, heard.sink(), heard.ended_hook());
-  const auto other = world.experiments->Watch("e", 0, all.sink(), all.ended_hook());
+  std::atomic<int> woken{0};
+  const auto late = *world.experiments->Watch("e", 0, [&woken] { ++woken; });
   RunToEnd(world, 3);
-  all.AwaitEnd();
-  EXPECT_EQ(heard.revisions, FromTo(1, 4));
-  EXPECT_FALSE(heard.ended);
+  EXPECT_GT(woken, 0);
+  std::vector<int64_t> revisions;
+  bool ended = false;
+  while (!ended) {
+    const auto news = late->Next(3);
+    ASSERT_TRUE(news.ok());
+    ASSERT_FALSE(news->events.empty() && !news->ended);
+    for (const Event& event : news->events) revisions.push_back(event.revision);
+    ended = news->ended;
+  }
+  EXPECT_EQ(revisions, FromTo(1, 7));
 }
 
 TEST(Watch, ManyThatComeAndGoMissNothing) {
@@ -127,13 +167,10 @@ TEST(Watch, ManyThatComeAndGoMissNothing) {
       std::vector<int64_t> seen;
       bool ended = false;
       while (!ended) {
-        Heard heard;
-        heard.most = 1 + random() % 8;
-        const auto subscription =
-            world.experiments->Watch("e", static_cast<int64_t>(seen.size()), heard.sink(), heard.ended_hook());
-        ASSERT_TRUE(subscription.ok());
-        heard.Await([&heard]()
-                        ABSL_NO_THREAD_SAFETY_ANALYSIS { return heard.ended || heard.revisions.size() >= heard.most; });
+        const size_t most = 1 + random() % 8;
+        Heard heard(world, static_cast<int64_t>(seen.size()), most);
+        heard.Await([&heard, most]()
+                        ABSL_NO_THREAD_SAFETY_ANALYSIS { return heard.ended || heard.revisions.size() >= most; });
         absl::MutexLock lock(&heard.mutex);
         seen.insert(seen.end(), heard.revisions.begin(), heard.revisions.end());
         ended = heard.ended;
@@ -148,8 +185,7 @@ TEST(Watch, ManyThatComeAndGoMissNothing) {
 TEST(Watch, ProgressIsProvisionalAndNotTooOften) {
   TestWorld world;
   world.Start(2, 1);
-  Heard heard;
-  const auto subscription = world.experiments->Watch("e", 0, heard.sink(), heard.ended_hook());
+  Heard heard(world, 0);
   const auto listener = std::make_shared<TestListener>();
   const auto session = *world.Join(0, listener);
   for (int64_t seq = 1; seq <= 50; ++seq) {
@@ -182,8 +218,7 @@ TEST(Watch, ProgressAfterARestartCountsWhatIsStored) {
   listener->AwaitCommitted(7);
   session.reset();
   world.Restart();
-  Heard heard;
-  const auto subscription = world.experiments->Watch("e", 0, heard.sink(), heard.ended_hook());
+  Heard heard(world, 0);
   session = *world.Join(0, listener);
   Send(*session, TestRecord(8, {Phase::kTrain, 0, 8, 0, 0}, 2));
   heard.Await([&heard]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !heard.progress.empty(); });
