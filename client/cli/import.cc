@@ -80,7 +80,8 @@ absl::Status Send(Context& context, const v1::Dataset& header, std::vector<v1::I
     }
     open = writer->Write(message);
   }
-  if (open) writer->WritesDone();
+  message.mutable_end();
+  if (open) writer->WriteLast(message, grpc::WriteOptions());
   return context.Explained(client::StatusFromGrpc(writer->Finish()));
 }
 

@@ -33,11 +33,12 @@ void ImportStream::OnReadDone(bool ok) {
   if (ok) {
     status = calls_->CheckSize(static_cast<int64_t>(message_.ByteSizeLong()));
     if (status.ok()) status = Take(message_);
-    if (status.ok()) return StartRead(&message_);
+    if (status.ok() && !end_seen_) return StartRead(&message_);
   } else if (!header_seen_) {
     violations_.Add("header", "is missing: it is the first message of an import");
-  } else if (next_index_ == 0) {
-    violations_.Add("items", "is empty; allowed: at least one item");
+  } else {
+    // A call that was cancelled or lost its connection looks the same as one that its client ended here.
+    violations_.Add("end", "is missing: it is the last message of an import; nothing was kept");
   }
   if (status.ok()) status = violations_.ToStatus();
   finished_ = true;
@@ -54,12 +55,17 @@ absl::Status ImportStream::Take(const v1::ImportDatasetRequest& message) {
   const bool header = message.part_case() == v1::ImportDatasetRequest::kHeader;
   if (message.part_case() == v1::ImportDatasetRequest::PART_NOT_SET || header == std::exchange(header_seen_, true)) {
     Violations violations;
-    violations.Add(header ? "header" : "items",
-                   header ? "comes twice: only the first message has it" : "comes without a header before it");
+    violations.Add("header", header ? "comes twice: only the first message has it"
+                                    : "is missing: it is the first message of an import");
     return violations.ToStatus();
   }
-  if (!header) return TakeItems(message.items());
-  TakeHeader(message.header());
+  if (message.has_items()) return TakeItems(message.items());
+  if (header) {
+    TakeHeader(message.header());
+  } else {
+    end_seen_ = true;
+    if (next_index_ == 0) violations_.Add("items", "is empty; allowed: at least one item");
+  }
   return absl::OkStatus();
 }
 

@@ -26,7 +26,7 @@ class ImportStream final : public grpc::ServerReadReactor<v1::ImportDatasetReque
 
  private:
   ImportStream(Experiments* experiments, Calls* calls, v1::Dataset* response);
-  /// A status ends the call at once; violations are gathered to its end.
+  /// A status ends the call at once; violations are gathered to the end of the import.
   absl::Status Take(const v1::ImportDatasetRequest& message);
   void TakeHeader(const v1::ImportDatasetRequest::Header& header);
   absl::Status TakeItems(const v1::ImportDatasetRequest::Items& items);
@@ -38,7 +38,7 @@ class ImportStream final : public grpc::ServerReadReactor<v1::ImportDatasetReque
   v1::Dataset* const response_;
   v1::ImportDatasetRequest message_;
   std::optional<Dataset> dataset_;
-  bool header_seen_ = false, finished_ = false;
+  bool header_seen_ = false, end_seen_ = false, finished_ = false;
   std::string request_id_;
   std::vector<Item> items_;
   int64_t bytes_ = 0, next_index_ = 0;

@@ -28,7 +28,8 @@ void ImportItems(client::Connection& connection, const std::string& id) {
     item->set_label(i % 3);
   }
   writer->Write(message);
-  writer->WritesDone();
+  message.mutable_end();
+  writer->WriteLast(message, grpc::WriteOptions());
   Check(writer->Finish());
 }
 

@@ -70,7 +70,7 @@ class Server:
         header = {"dataset": {"name": f"datasets/{name}", "classes": classes, "source": "test"}}
         items = [{"uri": f"none#{i}", "label": i % len(classes)} for i in range(count)]
         wire.METHODS["ImportDataset"].on(self.client._open())(
-            iter([request(header=header), request(items={"items": items})])
+            iter([request(header=header), request(items={"items": items}), request(end={})])
         )
 
     def experiment(

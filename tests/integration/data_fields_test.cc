@@ -34,8 +34,15 @@ class DataFields : public ServerTest {
     }
     return message;
   }
-  Refusal Imported(const std::vector<ImportPart>& messages) {
+  static ImportPart End() {
+    ImportPart message;
+    message.mutable_end();
+    return message;
+  }
+  /// Imports the messages and an end.
+  Refusal Imported(std::vector<ImportPart> messages) {
     v1::Dataset dataset;
+    messages.push_back(End());
     return RefusalOf(ServerTest::Import(messages, &dataset));
   }
   Refusal Created(const std::function<void(v1::CreateSplitRequest&)>& change) {
@@ -65,7 +72,7 @@ const char kIdRule[] = "1 to 63 characters of a-z, 0-9 and dash, beginning with 
 
 TEST_F(DataFields, ImportDataset) {
   EXPECT_EQ(Imported({}), Invalid({"header: is missing: it is the first message of an import"}));
-  EXPECT_EQ(Imported({Items({{"u", 0}})}), Invalid({"items: comes without a header before it"}));
+  EXPECT_EQ(Imported({Items({{"u", 0}})}), Invalid({"header: is missing: it is the first message of an import"}));
   const ImportPart good = Header("datasets/n", {"a", "b"});
   EXPECT_EQ(Imported({good, good}), Invalid({"header: comes twice: only the first message has it"}));
   EXPECT_EQ(Imported({good}), Invalid({"items: is empty; allowed: at least one item"}));
@@ -94,6 +101,20 @@ TEST_F(DataFields, NothingIsKeptOfAnImportThatEndsBadly) {
   EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, request).code, StatusCode::kNotFound);
 }
 
+TEST_F(DataFields, NothingIsKeptOfAnImportThatIsCutOff) {
+  const std::vector<ImportPart> messages{Header("datasets/cut", {"a"}), Items({{"u", 0}})};
+  v1::Dataset dataset;
+  EXPECT_EQ(RefusalOf(ServerTest::Import(messages, &dataset)),
+            Invalid({"end: is missing: it is the last message of an import; nothing was kept"}));
+  grpc::ClientContext context;
+  const auto writer = dataset_->ImportDataset(&context, &dataset);
+  for (const ImportPart& message : messages) ASSERT_TRUE(writer->Write(message));
+  context.TryCancel();
+  EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  // The cancelled call ends some time after its client has gone; an import under the same name tells when it is over.
+  EXPECT_EQ(Imported(messages), kOk);
+}
+
 TEST_F(DataFields, VeryManyBadItemsEndTheImportEarly) {
   std::vector<ImportPart> messages{Header("datasets/n", {"a"})};
   for (int i = 0; i < 50; ++i) messages.push_back(Items(std::vector<std::pair<std::string, int>>(100, {"u", 9})));
@@ -105,7 +126,7 @@ TEST_F(DataFields, VeryManyBadItemsEndTheImportEarly) {
 
 TEST_F(DataFields, ARepeatedImportReturnsTheFirstAnswer) {
   const std::string id = "123e4567-e89b-12d3-a456-426614174000";
-  const std::vector<v1::ImportDatasetRequest> messages{Header("datasets/n", {"a"}, id), Items({{"u", 0}})};
+  const std::vector<v1::ImportDatasetRequest> messages{Header("datasets/n", {"a"}, id), Items({{"u", 0}}), End()};
   v1::Dataset first, second;
   ASSERT_TRUE(ServerTest::Import(messages, &first).ok());
   ASSERT_TRUE(ServerTest::Import(messages, &second).ok());

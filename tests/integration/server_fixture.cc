@@ -196,7 +196,8 @@ void ServerTest::MakeSplit() {
   get.set_name("splits/s");
   v1::Split split;
   if (Call(&v1::SplitService::Stub::GetSplit, split_, get, &split).ok()) return;
-  std::vector<v1::ImportDatasetRequest> messages(2);
+  std::vector<v1::ImportDatasetRequest> messages(3);
+  messages[2].mutable_end();
   v1::Dataset* dataset = messages[0].mutable_header()->mutable_dataset();
   dataset->set_name("datasets/d");
   for (const char* name : {"x", "y", "z"}) dataset->add_classes(name);
