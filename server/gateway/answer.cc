@@ -1,31 +1,24 @@
 #include "server/gateway/answer.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "server/wire/loopback.h"
 
 namespace gradeline {
 namespace {
 
-bool IsLoopbackHost(std::string_view host) {
-  if (host.empty()) return false;
-  std::string name;
-  if (host.front() == '[') {
-    const size_t end = host.find(']');
-    if (end == std::string_view::npos) return false;
-    name = std::string(host.substr(0, end + 1));
-    host.remove_prefix(end + 1);
-  } else {
-    const size_t end = std::min(host.find(':'), host.size());
-    name = std::string(host.substr(0, end));
-    host.remove_prefix(end);
-  }
-  const bool port =
-      host.empty() || (host.size() > 1 && host.front() == ':' &&
-                       std::all_of(host.begin() + 1, host.end(), [](unsigned char c) { return std::isdigit(c) != 0; }));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return port && (name == "localhost" || name == "127.0.0.1" || name == "[::1]");
+// The host of a Host header, without its port; empty if it is malformed.
+std::string_view HostOf(std::string_view header) {
+  const bool bracket = !header.empty() && header.front() == '[';
+  const size_t end = bracket ? header.find(']') : std::min(header.find(':'), header.size());
+  if (end == std::string_view::npos) return {};
+  const std::string_view port = header.substr(bracket ? end + 1 : end);
+  const bool good = port.empty() || (port.size() > 1 && port.front() == ':' &&
+                                     std::all_of(port.begin() + 1, port.end(), absl::ascii_isdigit));
+  if (!good) return {};
+  return bracket ? header.substr(1, end - 1) : header.substr(0, end);
 }
 
 HttpAnswer Text(int status, std::string body) { return {status, "text/plain; charset=utf-8", std::move(body), ""}; }
@@ -39,8 +32,8 @@ HttpAnswer Ready(const HttpOptions& options) {
 
 HttpAnswer AnswerHttp(const HttpOptions& options, std::string_view method, std::string_view target,
                       std::string_view host) {
-  if (!IsLoopbackHost(host)) {
-    return Text(421, "this server answers to the hosts localhost, 127.0.0.1 and [::1] only\n");
+  if (!IsLoopbackHost(HostOf(host))) {
+    return Text(421, "this server answers to localhost and loopback addresses only\n");
   }
   const std::string_view path = target.substr(0, target.find('?'));
   const bool known = path == "/healthz" || path == "/readyz" || path == "/metrics";

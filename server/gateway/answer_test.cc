@@ -38,10 +38,11 @@ TEST(Answer, OtherPathsAndMethods) {
 }
 
 TEST(Answer, OnlyLoopbackHosts) {
-  for (const char* host : {"localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]", "[::1]:9"}) {
+  for (const char* host : {"localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.0.0.2", "[::1]", "[::1]:9"}) {
     EXPECT_EQ(StatusOf("GET", "/healthz", host), 200) << host;
   }
-  for (const char* host : {"", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "[::1", "localhost:x"}) {
+  for (const char* host : {"", "evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "[::1", "localhost:x",
+                           "127.0.0.1:", "10.0.0.1", "[::2]"}) {
     EXPECT_EQ(StatusOf("GET", "/healthz", host), 421) << host;
   }
 }

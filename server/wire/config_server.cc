@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gradeline/config/v1/server.pb.h"
 #include "server/core/base/status.h"
+#include "server/wire/loopback.h"
 #include "server/wire/yaml_reader.h"
 
 namespace gradeline {
@@ -18,22 +19,6 @@ namespace fs = std::filesystem;
 namespace pb = config::v1;
 
 constexpr absl::string_view kLoopbackForm = "127.0.0.1:port, [::1]:port or localhost:port, port 0 to 65535";
-
-bool IsLoopbackHost(const std::string& host) {
-  if (host == "localhost" || host == "::1") return true;
-  if (host.rfind("127.", 0) != 0) return false;
-  int dots = 0, number = 0, digits = 0;
-  for (const char c : host) {
-    if (c == '.') {
-      if (digits == 0) return false;
-      ++dots;
-      number = digits = 0;
-    } else if (c < '0' || c > '9' || ++digits > 3 || (number = number * 10 + (c - '0')) > 255) {
-      return false;
-    }
-  }
-  return dots == 3 && digits > 0;
-}
 
 ServerConfig ToStruct(const pb::ServerFile& file) {
   ServerConfig config;
