@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -55,17 +56,29 @@ namespace {
 
 constexpr std::chrono::milliseconds kLastAnswers{300};
 
+std::vector<const google::protobuf::FileDescriptor*> ServiceFiles() {
+  return {v1::ListTasksRequest::descriptor()->file(),
+          v1::Dataset::descriptor()->file(),
+          v1::Split::descriptor()->file(),
+          v1::Experiment::descriptor()->file(),
+          v1::TrainRequest::descriptor()->file(),
+          v1::ServerInfo::descriptor()->file()};
+}
+
 absl::Status CheckAllRoles() {
-  const google::protobuf::FileDescriptor* files[] = {v1::ListTasksRequest::descriptor()->file(),
-                                                     v1::Dataset::descriptor()->file(),
-                                                     v1::Split::descriptor()->file(),
-                                                     v1::Experiment::descriptor()->file(),
-                                                     v1::TrainRequest::descriptor()->file(),
-                                                     v1::ServerInfo::descriptor()->file()};
-  for (const auto* file : files) {
+  for (const auto* file : ServiceFiles()) {
     for (int i = 0; i < file->service_count(); ++i) GRADELINE_RETURN_IF_ERROR(CheckRoles(*file->service(i)));
   }
   return absl::OkStatus();
+}
+
+// Of the server ("") and of each of its services.
+void SetHealth(grpc::Server& server, bool serving) {
+  grpc::HealthCheckServiceInterface* const health = server.GetHealthCheckService();
+  health->SetServingStatus(serving);
+  for (const auto* file : ServiceFiles()) {
+    for (int i = 0; i < file->service_count(); ++i) health->SetServingStatus(file->service(i)->full_name(), serving);
+  }
 }
 
 void SetLimits(int64_t max_message_bytes, grpc::ServerBuilder* builder) {
@@ -118,7 +131,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(RpcOptions options, 
         "CANNOT_LISTEN", {{"address", impl->options.listen}, {"key", "grpc.listen"}});
   }
   impl->address = BoundAddress(impl->options.listen, port);
-  impl->server->GetHealthCheckService()->SetServingStatus(false);
+  SetHealth(*impl->server, false);
   return std::unique_ptr<RpcServer>(new RpcServer(std::move(impl)));
 }
 
@@ -140,12 +153,12 @@ void RpcServer::Serve(const std::string& http_address) {
   info.set_numerics(impl_->engine->numerics());
   info.set_memory_budget_bytes(impl_->options.memory_budget_bytes);
   impl_->admin.SetInfo(std::move(info));
-  impl_->server->GetHealthCheckService()->SetServingStatus(true);
+  SetHealth(*impl_->server, true);
 }
 
 void RpcServer::Drain(std::chrono::steady_clock::time_point deadline) {
   if (impl_->server == nullptr) return;
-  impl_->server->GetHealthCheckService()->SetServingStatus(false);
+  SetHealth(*impl_->server, false);
   impl_->calls.DrainStreams();
   impl_->calls.running().WaitForNone(deadline);
   // gRPC also waits for idle connections, whose clients may be slow to notice: only as long as last answers need.

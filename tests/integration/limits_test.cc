@@ -121,7 +121,15 @@ TEST_F(Limits, CompressedMessagesAreRefused) {
   EXPECT_EQ(catalog_->ListTasks(&context, request, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(Limits, Health) { EXPECT_EQ(Bytes("/grpc.health.v1.Health/Check", ""), "\x08\x01"); }
+TEST_F(Limits, HealthOfTheServerAndOfEachService) {
+  const std::string serving = "\x08\x01";
+  EXPECT_EQ(Bytes("/grpc.health.v1.Health/Check", ""), serving);
+  for (const char* name : {"Admin", "Catalog", "Dataset", "Experiment", "Split", "Training"}) {
+    const std::string service = std::string("gradeline.v1.") + name + "Service";
+    const std::string request = std::string("\x0a") + static_cast<char>(service.size()) + service;
+    EXPECT_EQ(Bytes("/grpc.health.v1.Health/Check", request), serving) << service;
+  }
+}
 
 TEST_F(Limits, ReflectionTellsServicesAndErrorDetails) {
   const std::string method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
