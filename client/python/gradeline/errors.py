@@ -55,7 +55,8 @@ class GradelineError(Exception):
 
 
 class Refused(GradelineError):
-    """The server refused one batch; the stream lives on. `recorded`: the epoch counts it as refused."""
+    """The server refused one batch, phase end or goodbye; the stream lives on. `recorded`: the epoch counts it as
+    refused."""
 
     recorded = False
     seq = 0

@@ -54,13 +54,13 @@ class Journal:
         return entry
 
     def answered(self, seq: int, record: Optional[Any]) -> Optional[Entry]:
-        """A batch's answer came. None: it had one already, or is unknown. What was answered without a record (a conflict)
-        keeps its request, since only the whole batch can fill its place in the sequence."""
+        """An answer came. None: the entry had one already, or is unknown. What was answered without a record (a conflict)
+        keeps its request, since only the whole message can fill its place in the sequence."""
         entry = self._entries.get(seq)
-        if entry is None or entry.kind != "batch":
+        if entry is None:
             return None
         first = not entry.answer.done()
-        self._unanswered_batches -= first
+        self._unanswered_batches -= first and entry.kind == "batch"
         if record is not None and entry.record is None:
             entry.record, entry.request = record, None
             key = record.key
@@ -70,12 +70,12 @@ class Journal:
         return entry if first else None
 
     def withdrawn(self, seq: int) -> Tuple[Optional[Entry], List[Any]]:
-        """A batch was refused and its seq is still the next one: gives the entry up and moves what follows forward.
+        """It was refused and its seq is still the next one: gives the entry up and moves what follows forward.
         Returns it and the requests that were sent after it, which the server has not taken."""
         entry = self._entries.get(seq)
-        if entry is None or entry.kind != "batch" or entry.answer.done():
+        if entry is None or entry.answer.done():
             return None, []
-        self._unanswered_batches -= 1
+        self._unanswered_batches -= entry.kind == "batch"
         later = [self._entries.pop(number) for number in list(self._entries) if number >= seq][1:]
         self.last_seq = seq - 1
         for moved in later:

@@ -195,6 +195,8 @@ class Link:
             for request in again:
                 self._stream.send(request)
         if entry is not None:
+            if entry is self._bye:
+                self._bye = None
             entry.answer.set_exception(error)
         else:
             _log.warning("rank %d: seq %d, answered before, was refused: %s", self.rank, refused.seq, error)
@@ -243,17 +245,18 @@ class Link:
         with self._changed:
             if not self._over and self._failure is None and self._bye is None and self._pid == os.getpid():
                 self._goodbye(reason)
-                self._changed.wait_for(lambda: self._over or self._failure is not None, timeout)
+                self._changed.wait_for(lambda: self._over or self._failure is not None or self._bye is None, timeout)
         self._close()
 
     def _at_exit(self) -> None:
         if self._pid == os.getpid():  # not in a forked child
             self._give_up("the process ended without finishing its rank", timeout=2.0)
 
-    def _goodbye(self, reason: str) -> None:
+    def _goodbye(self, reason: str) -> Entry:
         request = wire.TrainRequest()
         request.bye.reason = reason
         self._bye = self._send("bye", request)
+        return self._bye
 
     def _close(self) -> None:
         with self._changed:

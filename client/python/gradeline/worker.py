@@ -150,8 +150,10 @@ class Worker(Link):
                 return
             self._check_usable()
             self._wait(lambda: self._journal.unanswered == 0)
-            self._goodbye("")
-            self._wait(lambda: self._over)
+            bye = self._goodbye("")
+            self._wait(lambda: self._over or bye.answer.done())
+        if bye.answer.done():
+            bye.answer.result()  # refused: the rank is still held
         self._close()
 
     def fail(self, reason: str, timeout: float = 10.0) -> None:

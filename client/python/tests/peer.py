@@ -34,6 +34,7 @@ class Peer:
         self.cut: Set[int] = set()  # seqs after whose answer the connection is lost, before they are committed
         self.hold_commits = False
         self.refuse: Dict[int, bool] = {}  # seq -> recorded or not
+        self.conflicts: Set[int] = set()  # seqs of phase ends and goodbyes that are taken and refused
         self.stop_at: Optional[int] = None
         self.hold: Optional[threading.Event] = None  # answers to batches wait for it
         self.hello_error: Optional[Callable[[Any], None]] = None  # called with the context of a second and later Hello
@@ -88,6 +89,9 @@ class Peer:
             yield from self._batch(request.batch, context)
         elif kind == "replay":
             yield from self._store(request.replay.record)
+        elif kind in ("end_phase", "bye") and getattr(request, kind).seq in self.conflicts:
+            yield self._conflict(getattr(request, kind).seq)
+            yield from self._store(getattr(request, kind))
         elif kind == "end_phase":
             yield from self._store(request.end_phase)
             self.ends.append(request.end_phase)
@@ -145,6 +149,14 @@ class Peer:
             self.cut.discard(batch.seq)
             context.abort(grpc.StatusCode.UNAVAILABLE, "cut")
         yield from self._store(record)
+
+    def _conflict(self, seq: int) -> Any:
+        response = wire.TrainResponse()
+        status = response.refused.status
+        response.refused.seq, status.code, status.message = seq, 6, "came before, otherwise"
+        info = wire.ErrorInfo(reason="CONFLICT", domain="gradeline")
+        status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString())
+        return response
 
     def _store(self, what: Any) -> Iterator[Any]:
         if what.seq > self.committed_seq:

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 import unittest
+from concurrent.futures import Future
 from unittest import mock
 
 import numpy as np
@@ -97,6 +98,26 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual(worker.end_phase("train", 0).batches, 3)
         self.assertEqual(self.steps(), [0, 2, 3])
         self.assertEqual([r.batch.seq for r in self.peer.received[:-1]], [1, 2, 3, 4, 2, 3])
+
+    def test_a_refused_phase_end_raises_and_the_stream_lives_on(self) -> None:
+        self.peer.conflicts = {2}
+        worker = self.join()
+        self.batch(worker, 0)
+        with self.assertRaises(gradeline.Refused) as caught:
+            self.within(10, worker.end_phase, "train", 0)
+        self.assertEqual((caught.exception.reason, caught.exception.seq), ("CONFLICT", 2))
+        worker.batch("train", 1, 0, "classification", inputs())
+        self.assertEqual(worker.end_phase("train", 1).batches, 1)
+        worker.finish()
+
+    def test_a_refused_goodbye_raises(self) -> None:
+        self.peer.conflicts = {2}
+        worker = self.join()
+        self.batch(worker, 0)
+        with self.assertRaises(gradeline.Refused):
+            self.within(10, worker.finish)
+        self.assertEqual(self.batch(worker, 1).loss, 12.0)
+        worker.finish()
 
     def test_a_record_that_is_sent_twice_counts_once(self) -> None:
         worker = self.join()
@@ -256,6 +277,19 @@ class WorkerTest(unittest.TestCase):
     def steps(self) -> list:
         """Of the records in the books."""
         return sorted(record.key.step for record in self.peer.records.values())
+
+    def within(self, seconds: float, call, *arguments):
+        """The call's result, or its exception; fails when it does not return in time."""
+        done: "Future" = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(call(*arguments))
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return done.result(seconds)
 
     def until(self, condition) -> None:
         deadline = time.monotonic() + 10
