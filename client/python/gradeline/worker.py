@@ -6,7 +6,7 @@ replayed (docs/protocol.md).
 
 import contextlib
 from concurrent.futures import Future
-from typing import Any, Dict, Iterator, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from gradeline import wire
 from gradeline.errors import GradelineError, Refused, Violation
@@ -24,6 +24,11 @@ class Worker(Link):
     """
 
     current_phase: Optional[Phase] = None  # the open one of worker.phase
+
+    def __init__(self, address: str, hello: Any, reconnect_seconds: float = 120.0) -> None:
+        self._steps: Dict[Tuple[int, int], Dict[str, int]] = {}  # (phase, epoch) -> head -> steps begun
+        self._ended: Set[Tuple[int, int]] = set()  # (phase, epoch) of every phase end that was sent
+        super().__init__(address, hello, reconnect_seconds)
 
     # What the rank is.
 
@@ -94,15 +99,21 @@ class Worker(Link):
 
     def phase(self, phase: str, epoch: int, accumulation: int = 1) -> Phase:
         """A context manager that numbers the batches of a phase and ends it: see Phase."""
-        phase_number(phase)
         return Phase(self, phase, epoch, accumulation)
 
     def enter_phase(self, phase: Optional[Phase]) -> None:
         """Makes it current_phase: called by Phase."""
-        if phase is not None and self.current_phase is not None:
+        if phase is not None:
+            self._check_not_ended(phase.name, phase.epoch)
             open_phase = self.current_phase
-            raise GradelineError("FAILED_PRECONDITION", f"{open_phase.name} of epoch {open_phase.epoch} is still open")
+            if open_phase is not None:
+                text = f"{open_phase.name} of epoch {open_phase.epoch} is still open"
+                raise GradelineError("FAILED_PRECONDITION", text)
         self.current_phase = phase
+
+    def steps_begun(self, phase: str, epoch: int) -> Dict[str, int]:
+        """How many steps of each head worker.phase has begun in a phase: kept by Phase, over all times it is entered."""
+        return self._steps.setdefault((phase_number(phase), epoch), {})
 
     def end_phase(self, phase: str, epoch: int, records: Optional[int] = None) -> Epoch:
         """This rank has sent every batch of a phase. Waits until all ranks have, and returns the sealed epoch.
@@ -112,12 +123,20 @@ class Worker(Link):
         request = wire.TrainRequest()
         with self._changed:
             self._check_usable()
+            self._check_not_ended(phase, epoch)
             self._wait(lambda: self._journal.unanswered == 0)
             end = request.end_phase
             end.phase, end.epoch = phase_number(phase), epoch
             end.records = self._journal.records(end.phase, end.epoch) if records is None else records
             answer = self._send("end_phase", request).answer
+            self._ended.add((end.phase, end.epoch))
+            self._steps.pop((end.phase, end.epoch), None)
         return Epoch.of(answer.result())
+
+    def _check_not_ended(self, phase: str, epoch: int) -> None:
+        if (phase_number(phase), epoch) in self._ended:
+            text = f"{phase.lower()} of epoch {epoch} was ended: nothing can be added to it"
+            raise GradelineError("FAILED_PRECONDITION", text)
 
     def flush(self) -> int:
         """Waits until everything sent so far is durable, and returns its last seq: save checkpoints after it."""

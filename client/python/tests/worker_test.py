@@ -131,9 +131,9 @@ class WorkerTest(unittest.TestCase):
         worker = self.join()
         sent = [worker.submit("train", 0, step, "classification", inputs()) for step in range(2)]
         third = threading.Thread(target=self.batch, args=(worker, 2))
+        held_back = self.held_back(worker)
         third.start()
-        third.join(0.2)
-        self.assertTrue(third.is_alive())
+        self.assertTrue(held_back.wait(10))
         self.assertEqual(worker._journal.last_seq, 2)
         self.peer.hold.set()
         third.join(10)
@@ -147,9 +147,10 @@ class WorkerTest(unittest.TestCase):
         for step in range(2):
             self.batch(worker, step)
         third = threading.Thread(target=self.batch, args=(worker, 2))
+        held_back = self.held_back(worker)
         third.start()
-        third.join(0.2)
-        self.assertTrue(third.is_alive())
+        self.assertTrue(held_back.wait(10))
+        self.assertEqual(worker._journal.last_seq, 2)
         worker.flush()
         third.join(10)
         self.assertFalse(third.is_alive())
@@ -274,9 +275,42 @@ class WorkerTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             worker.phase("training", 0)
 
+    def test_a_phase_that_is_entered_again_goes_on_with_the_next_step(self) -> None:
+        worker = self.join()
+        with self.assertRaises(RuntimeError):
+            with worker.phase("train", 0, accumulation=2) as train:
+                self.assertEqual([train.next_key("a") for _ in range(3)], [(0, 0), (0, 1), (1, 0)])
+                raise RuntimeError("out of cheese")
+        with worker.phase("train", 0) as train:
+            self.assertEqual([train.next_key(head) for head in "aab"], [(2, 0), (3, 0), (0, 0)])
+        with worker.phase("train", 1) as train:
+            self.assertEqual(train.next_key("a"), (0, 0))
+
+    def test_a_phase_that_was_ended_cannot_be_entered_or_ended_again(self) -> None:
+        worker = self.join()
+        with worker.phase("train", 0):
+            self.batch(worker, 0)
+        for again in (lambda: worker.phase("train", 0).__enter__(), lambda: worker.end_phase("TRAIN", 0)):
+            with self.assertRaisesRegex(gradeline.GradelineError, "train of epoch 0 was ended") as caught:
+                self.within(10, again)
+            self.assertEqual(caught.exception.code, "FAILED_PRECONDITION")
+        self.assertIsNone(worker.current_phase)
+        worker.finish()
+        self.assertEqual(self.peer.kinds(), ["batch", "end_phase", "bye"])
+
     def steps(self) -> list:
         """Of the records in the books."""
         return sorted(record.key.step for record in self.peer.records.values())
+
+    def held_back(self, worker: gradeline.Worker) -> threading.Event:
+        """Set as soon as a caller of the worker finds that it has to wait."""
+        found, wait = threading.Event(), worker._wait
+
+        def watched(condition) -> None:
+            wait(lambda: condition() or found.set())
+
+        worker._wait = watched
+        return found
 
     def within(self, seconds: float, call, *arguments):
         """The call's result, or its exception; fails when it does not return in time."""
