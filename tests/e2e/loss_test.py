@@ -109,6 +109,33 @@ class LossTest(unittest.TestCase):
         self.assertTrue(loss(logits, target).requires_grad)
         self.assertEqual(list(loss.last_result.gradients), ["prediction"])
 
+    def test_half_precision_survives_a_scaled_loss(self) -> None:
+        loss = self.open()
+        # Wide logits have small gradients, which float16 could not hold before they are scaled.
+        logits, target = 12 * torch.randn(64, 3), torch.randint(0, 3, (64,))
+        for dtype in (torch.float16, torch.bfloat16):
+            for scale in (1024.0, 65536.0):
+                with self.subTest(dtype=dtype, scale=scale):
+                    own = logits.to(dtype).requires_grad_()
+                    (loss(own, target) * scale).backward()
+                    exact = logits.to(dtype).float().requires_grad_()
+                    (F.cross_entropy(exact, target) * scale).backward()
+                    largest = exact.grad.abs().max().item()
+                    # One rounding to the type, after the factor.
+                    rounding = {"rtol": torch.finfo(dtype).eps, "atol": 1e-6 * largest}
+                    torch.testing.assert_close(own.grad, exact.grad.to(dtype), **rounding)
+
+    def test_a_second_backward_needs_the_graph_to_be_retained(self) -> None:
+        loss = self.open()
+        logits, target = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 1, 2, 0])
+        value = loss(logits, target)
+        value.backward(retain_graph=True)
+        once = logits.grad.clone()
+        value.backward()
+        torch.testing.assert_close(logits.grad, 2 * once)
+        with self.assertRaisesRegex(RuntimeError, "second time"):
+            value.backward()
+
     def test_half_precision_under_autocast_is_sent_as_float32(self) -> None:
         loss = self.open()
         logits, target = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 1, 2, 0])

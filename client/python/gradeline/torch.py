@@ -11,7 +11,6 @@ Computes nothing but denominators; sums of several heads' losses are the trainer
 
 from typing import Any, Dict, Optional, Sequence, Tuple
 
-import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -19,7 +18,7 @@ from gradeline import wire
 from gradeline.denominators import denominators
 from gradeline.errors import GradelineError
 from gradeline.results import Result
-from gradeline.tensors import Array, BFloat16
+from gradeline.tensors import Array
 from gradeline.worker import Worker
 
 _MEANS = (wire.REDUCTIONS["MEAN"], wire.REDUCTIONS["MEAN_ALL"], wire.REDUCTIONS["GIVEN"])
@@ -30,8 +29,8 @@ class Loss(torch.nn.Module):
 
     loss(prediction, target, weight=...) sends one batch of the worker's current phase and returns a scalar; its
     backward pass gives the server's gradient times the upstream one. No gradient is asked for where autograd wants none
-    (no_grad). Under autocast, half-precision predictions are sent as float32. f16 and bf16 predictions get gradients of
-    their type and a float32 loss.
+    (no_grad). float16 and bfloat16 are sent as float32, and the loss is float32: their gradients are narrowed last,
+    after the upstream factor, so that a GradScaler's factor keeps them in range.
 
     Several ranks (rank_mean GLOBAL, the default of experiments): before a batch with gradient is sent, the ranks of
     `process_group` add up their denominators, so each must call the loss equally often. The value returned is the
@@ -66,8 +65,6 @@ class Loss(torch.nn.Module):
         """inputs: further tensors by name ("weight"). normaliser: this rank's, one per component, for losses whose
         denominator is given."""
         tensors: Dict[str, torch.Tensor] = {"prediction": prediction, "target": target, **inputs}
-        if torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled():
-            tensors = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         if not torch.is_grad_enabled():
             return self._call(tensors, normaliser, False)[0]
         return _ServerLoss.apply(self, normaliser, tuple(tensors), *tensors.values())
@@ -129,25 +126,21 @@ class _ServerLoss(torch.autograd.Function):
         for name, tensor, want in zip(names, tensors, wanted):
             if want and name not in result.gradients:
                 raise GradelineError("INVALID_ARGUMENT", f"{name}: the loss has no gradient for it; detach it")
-            gradients.append(_to_tensor(result.gradients[name]).to(tensor.device) if want else None)
-        ctx.gradients = gradients
+            gradients.append(torch.from_numpy(result.gradients[name]).to(tensor.device) if want else None)
+        ctx.save_for_backward(*gradients)
+        ctx.types = [tensor.dtype for tensor in tensors]
         return value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> Any:  # type: ignore[override]
-        scaled = [None if g is None else (g * upstream).to(g.dtype) for g in ctx.gradients]
+        typed = zip(ctx.saved_tensors, ctx.types)
+        scaled = [None if gradient is None else (gradient * upstream).to(dtype) for gradient, dtype in typed]
         return (None, None, None, *scaled)
 
 
 def _to_array(tensor: torch.Tensor) -> Array:
-    plain = tensor.detach().cpu().contiguous()
-    if plain.dtype == torch.bfloat16:
-        return BFloat16(plain.view(torch.int16).numpy())
-    return plain.numpy()
-
-
-def _to_tensor(array: Array) -> torch.Tensor:
-    if isinstance(array, BFloat16):
-        return torch.from_numpy(np.asarray(array.bits)).view(torch.bfloat16)
-    return torch.from_numpy(array)
+    plain = tensor.detach()
+    if plain.dtype in (torch.float16, torch.bfloat16):
+        plain = plain.float()
+    return plain.cpu().contiguous().numpy()
