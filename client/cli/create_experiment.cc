@@ -45,8 +45,10 @@ absl::Status ApplyLosses(const ExperimentArguments& arguments, v1::Experiment* e
     if (dot == std::string::npos || dot == 0 || dot + 1 == head.size()) {
       return UsageError(absl::StrCat("--param is \"", text, "\", must be HEAD.KEY=VALUE"));
     }
-    (*LossOf(head.substr(0, dot), experiment)->mutable_params()->mutable_fields())[head.substr(dot + 1)] =
-        ParseValue(value);
+    v1::HeadLoss* loss = LossOf(head.substr(0, dot), experiment);
+    if (absl::Status s = SetLossParameter(head.substr(dot + 1), value, loss); !s.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--param ", head.substr(0, dot), ".", s.message()));
+    }
   }
   for (const std::string& text : arguments.weights) {
     double weight = 0;
@@ -116,10 +118,12 @@ void AddCreateExperiment(CLI::App& create, Context& context) {
   app->add_option("--split", arguments->split, "the split; it brings the task");
   app->add_option("--architecture", arguments->architecture, "the architecture");
   AddRepeated(*app, "--loss", arguments->losses, "HEAD=ID: the loss of a head; heads not named take their default");
-  AddRepeated(*app, "--param", arguments->params, "HEAD.KEY=VALUE: a parameter; numbers, words, lists like 1,2,0.5");
+  AddRepeated(*app, "--param", arguments->params,
+              "HEAD.KEY=VALUE: a parameter; numbers, words, lists like 1,2,0.5; also HEAD.reduction");
   AddRepeated(*app, "--loss-weight", arguments->weights, "HEAD=W: the head's factor in the loss");
   AddRepeated(*app, "--metric", arguments->metrics, "a metric; may be repeated");
-  AddRepeated(*app, "--set", arguments->settings, "PATH=VALUE: any other field, such as training.epochs=5");
+  AddRepeated(*app, "--set", arguments->settings,
+              "PATH=VALUE: any other field by its name in YAML or JSON, such as training.epochs=5");
   app->add_flag("--dry-run", arguments->dry_run, "check everything, store nothing");
   app->footer(
       "Example: gradeline create experiment first --split fashion-a --architecture resnet \\\n"

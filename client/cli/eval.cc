@@ -70,9 +70,12 @@ absl::Status BuildRequest(const EvalArguments& arguments, v1::EvaluateLossReques
   const auto params = Assignments("--param", "KEY=VALUE", arguments.params);
   if (!params.ok()) return params.status();
   for (const auto& [key, value] : *params) {
-    (*request->mutable_params()->mutable_fields())[key] = ParseValue(value);
+    if (absl::Status status = SetLossParameter(key, value, request); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--param ", status.message()));
+    }
   }
   if (!arguments.reduction.empty()) {
+    if (params->count("reduction") > 0) return UsageError("--reduction and --param reduction are the same: give one");
     if (absl::Status status = SetByPath("reduction", arguments.reduction, request); !status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("--", status.message()));
     }
@@ -157,7 +160,8 @@ void AddEval(CLI::App& app, Context& context) {
   const auto arguments = std::make_shared<EvalArguments>();
   loss->add_option("ID", arguments->loss, "the loss")->required();
   AddRepeated(*loss, "--input", arguments->inputs, "NAME=FILE.npy: prediction, target, weight")->required();
-  AddRepeated(*loss, "--param", arguments->params, "KEY=VALUE: numbers, words, lists like class_weights=1,2,0.5");
+  AddRepeated(*loss, "--param", arguments->params,
+              "KEY=VALUE: numbers, words, lists like class_weights=1,2,0.5; also reduction");
   AddRepeated(*loss, "--cast", arguments->casts, "NAME=f16|bf16: narrow an input before it is sent");
   AddRepeated(*loss, "--gradient", arguments->gradients, "NAME=FILE.npy: write the gradient of an input (bf16 as f4)");
   loss->add_option("--items", arguments->items_file, "write the losses of the items, before any reduction");

@@ -237,4 +237,8 @@ absl::Status SetByPath(const std::string& path, const std::string& value, Messag
   return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
 }
 
+absl::Status SetLossParameter(const std::string& key, const std::string& value, Message* message) {
+  return SetByPath(key == "reduction" ? key : absl::StrCat("params.", key), value, message);
+}
+
 }  // namespace gradeline::cli

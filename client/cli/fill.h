@@ -32,6 +32,10 @@ std::vector<std::string> FieldNames(const google::protobuf::Descriptor* descript
 /// the path is one key, and the value is read by ParseValue. INVALID_ARGUMENT names the path and near names.
 absl::Status SetByPath(const std::string& path, const std::string& value, google::protobuf::Message* message);
 
+/// Sets a loss's parameter in a message that has the fields `params` and `reduction`. The name `reduction` is the
+/// host's: it sets the field of that name, the others go into `params`.
+absl::Status SetLossParameter(const std::string& key, const std::string& value, google::protobuf::Message* message);
+
 /// Reads a YAML document into `message`. Every problem is reported at once, each as "FILE:LINE" and what is wrong
 /// there.
 absl::Status FillFromYaml(const std::string& file_name, const std::string& text, google::protobuf::Message* message);

@@ -218,6 +218,17 @@ class OptionsTest(unittest.TestCase):
         self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "average"))[0].code, 6)
         self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "given", "--normaliser", "0"))[0].code, 6)
 
+    def test_the_reduction_goes_as_a_parameter(self):
+        inputs = {"prediction": np.ones((2, 3)), "target": np.zeros((2, 3))}
+        for reduction, loss in {"sum": 6, "mean": 1}.items():
+            run = evaluate("mse", inputs, more=("--param", f"reduction={reduction}"))[0]
+            self.assertEqual(run.json["loss"], loss, run)
+        run = evaluate("mse", inputs, more=("--param", "reduction=median"))[0]
+        self.assertEqual(run.code, 6, run)
+        self.assertIn("--param reduction is", run.err)
+        self.assertIn("allowed are mean, mean_all, sum, given, none", run.err)
+        self.assertEqual(evaluate("mse", inputs, more=("--param", "reduction=sum", "--reduction", "mean"))[0].code, 2)
+
     def test_nothing_valid(self):
         run, gradient, _ = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS * 0 - 100})
         self.assertEqual((run.json["loss"], run.json["validCount"], run.json["empty"]), (0, 0, True))
