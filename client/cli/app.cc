@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/cli/commands.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/near_names.h"
@@ -37,7 +38,8 @@ void AddGlobalFlags(CLI::App& app, Context& context, std::string& timeout) {
                                                            {"name", OutputForm::kName}};
   app.add_option_function<std::string>(
          "-o,--output",
-         [&context](const std::string& word) {
+         [&context](const std::string& given) {
+           const std::string word(absl::StripPrefix(given, "="));  // -o=name
            const auto found = kForms.find(word);
            if (found == kForms.end()) {
              throw CLI::ValidationError("-o",
@@ -92,7 +94,8 @@ OutputForm FormAskedFor(const std::vector<std::string>& arguments) {
     const bool last = i + 1 == arguments.size();
     for (const char* form : {"json", "jsonl"}) {
       if (((word == "-o" || word == "--output") && !last && arguments[i + 1] == form) ||
-          word == absl::StrCat("--output=", form) || word == absl::StrCat("-o", form)) {
+          word == absl::StrCat("--output=", form) || word == absl::StrCat("-o", form) ||
+          word == absl::StrCat("-o=", form)) {
         return OutputForm::kJson;
       }
     }

@@ -74,7 +74,8 @@ std::vector<std::string> ValuesOf(Context& context, const std::string& flag, con
   if (flag == "--format") return {"idx"};
   if (flag == "--strategy") return {"random", "stratified"};
   if (flag == "--reduction") return {"mean", "mean_all", "sum", "given", "none"};
-  if (flag == "--task" || flag == "--dataset" || flag == "--split" || flag == "--metric" || flag == "--architecture") {
+  if (flag == "--task" || flag == "--dataset" || flag == "--split" || flag == "--metric" || flag == "--architecture" ||
+      flag == "--experiment") {
     if (flag == "--task") selection.task.clear();
     return IdsOf(context, flag.substr(2), selection);
   }

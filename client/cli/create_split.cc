@@ -13,8 +13,7 @@ namespace gradeline::cli {
 namespace {
 
 struct SplitArguments {
-  std::string name, dataset, task, ratios, strategy = "random";
-  uint64_t seed = 0;
+  std::string name, dataset, task, ratios, strategy = "random", seed = "0";
   bool dry_run = false;
 };
 
@@ -50,8 +49,11 @@ absl::Status CreateSplit(Context& context, const SplitArguments& arguments) {
   split.set_name(ResourceName("splits", arguments.name));
   split.set_dataset(ResourceName("datasets", arguments.dataset));
   split.set_task(arguments.task);
-  split.set_seed(arguments.seed);
-  if (absl::Status status = SetByPath("strategy", arguments.strategy, &split); !status.ok()) return status;
+  for (const auto& [field, text] : {std::pair("seed", arguments.seed), std::pair("strategy", arguments.strategy)}) {
+    if (absl::Status status = SetByPath(field, text, &split); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--", status.message()));
+    }
+  }
   if (absl::Status status = SetRatios(arguments.ratios, &split); !status.ok()) return status;
   request.set_request_id(RandomUuid());
   request.set_validate_only(arguments.dry_run);

@@ -130,7 +130,12 @@ void YamlReader::Fill(const YAML::Node& node, Message* message) {
 absl::Status FillFromYaml(const std::string& file_name, const std::string& text, Message* message) {
   YamlReader reader(file_name);
   try {
-    reader.Fill(YAML::Load(text), message);
+    const YAML::Node document = YAML::Load(text);
+    if (document.IsNull()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(file_name, ": is empty, it must have the fields of a ", message->GetDescriptor()->name()));
+    }
+    reader.Fill(document, message);
   } catch (const YAML::Exception& error) {
     reader.Problem(error.mark, error.msg);
   }

@@ -51,8 +51,12 @@ void AddFlags(CLI::App& app, const Resource& resource, Selection& selection, boo
     return std::find(resource.flags.begin(), resource.flags.end(), flag) != resource.flags.end();
   };
   const char* name_help = resource.singular == "epoch" ? "name of the experiment" : "name; absent: all";
-  CLI::Option* name = app.add_option("NAME", selection.name, name_help);
-  if (described && resource.singular != "item") name->required();
+  const auto not_empty = [](const std::string& text) { return text.empty() ? "is empty" : ""; };
+  CLI::Option* name = app.add_option("NAME", selection.name, name_help)->check(CLI::Validator(not_empty, ""));
+  if (described && !resource.name_is_parent) name->required();
+  if (takes("experiment")) {
+    app.add_option("--experiment", selection.experiment, "the experiment, as NAME")->excludes(name);
+  }
   if (takes("task")) app.add_option("--task", selection.task, "only of this task");
   if (takes("architecture")) app.add_option("--architecture", selection.architecture, "only of this architecture");
   if (takes("head")) app.add_option("--head", selection.head, "only of this head");
@@ -69,15 +73,15 @@ void AddVerb(CLI::App& app, Context& context, bool described) {
   CLI::App* verb = app.add_subcommand(described ? "describe" : "get",
                                       described ? "Show one resource in full" : "Show one or all resources of a kind");
   verb->require_subcommand(1);
-  verb->footer(
-      described ? "Example: gradeline describe loss cross_entropy -o yaml"
-                : "Example: gradeline get losses --task object-detection --architecture faster-rcnn --head box --all");
+  const std::string example = absl::StrCat("Example: gradeline ", verb->get_name(), " ");
+  verb->footer(example + (described ? "loss cross_entropy -o yaml" : FindResource("loss")->example));
   for (const Resource& resource : Resources()) {
     CLI::App* kind = verb->add_subcommand(resource.plural, resource.help);
     kind->alias(resource.singular);
     for (const std::string& alias : resource.aliases) {
       kind->alias(alias);
     }
+    kind->footer(example + (described ? absl::StrCat(resource.singular, " NAME -o yaml") : resource.example));
     const auto selection = std::make_shared<Selection>();
     AddFlags(*kind, resource, *selection, described);
     kind->callback([&context, &resource, selection, described] {

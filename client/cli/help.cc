@@ -15,6 +15,7 @@ absl::Status Help(Context& context, CLI::App& app, const std::vector<std::string
     return absl::OkStatus();
   }
   CLI::App* current = &app;
+  std::string before;  // the words before the topic's last, for the usage line
   for (const std::string& word : topic) {
     CLI::App* next = FindSubcommand(current, word);
     if (next == nullptr) {
@@ -25,9 +26,10 @@ absl::Status Help(Context& context, CLI::App& app, const std::vector<std::string
       if (current == &app) known.push_back("exit-codes");
       return UsageError(absl::StrCat("there is no help on \"", word, "\"", Suggestion(word, known)));
     }
+    before = absl::StrCat(before, before.empty() ? "" : " ", current->get_name());
     current = next;
   }
-  context.out << current->help();
+  context.out << current->help(before);
   return absl::OkStatus();
 }
 

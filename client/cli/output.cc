@@ -2,9 +2,13 @@
 #include "client/cli/output.h"
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/type_resolver_util.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -18,12 +22,24 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+// By way of bytes, since MessageToJsonString does not order the entries of maps.
 std::string Json(const Message& message, bool indented, bool all_fields) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = indented;
   options.always_print_primitive_fields = all_fields;
-  std::string out;
-  if (const auto status = google::protobuf::util::MessageToJsonString(message, &out, options); !status.ok()) {
+  std::string bytes, out;
+  {
+    google::protobuf::io::StringOutputStream sink(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&sink);
+    coded.SetSerializationDeterministic(true);  // entries of maps by key
+    message.SerializePartialToCodedStream(&coded);
+  }
+  const std::unique_ptr<google::protobuf::util::TypeResolver> types(
+      google::protobuf::util::NewTypeResolverForDescriptorPool("type.googleapis.com",
+                                                               message.GetDescriptor()->file()->pool()));
+  const std::string type = absl::StrCat("type.googleapis.com/", message.GetTypeName());
+  if (const auto status = google::protobuf::util::BinaryToJsonString(types.get(), type, bytes, &out, options);
+      !status.ok()) {
     return absl::StrCat("{\"unprintable\":\"", message.GetTypeName(), "\"}");
   }
   while (!out.empty() && out.back() == '\n') {

@@ -25,6 +25,15 @@ TEST(Json, PrintsDefaultsRoundTripDigitsAndNan) {
       "\"weight\":0,\"numerator\":\"NaN\",\"denominator\":0}}}");
 }
 
+TEST(Json, OrdersTheEntriesOfMaps) {
+  v1::EvaluateLossRequest request;
+  for (const char* key : {"q", "b", "z", "a", "m", "c", "y", "d"}) {
+    (*request.mutable_params()->mutable_fields())[key].set_number_value(1);
+  }
+  EXPECT_THAT(ToJson(request, false),
+              testing::HasSubstr(R"("params":{"a":1,"b":1,"c":1,"d":1,"m":1,"q":1,"y":1,"z":1})"));
+}
+
 TEST(Table, AlignsAndShowsEmptyCells) {
   std::ostringstream out;
   PrintTable({"A", "LONG"}, {{"wide cell", ""}, {"x", "y"}}, out);

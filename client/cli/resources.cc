@@ -139,9 +139,10 @@ MessageOr GetExperiment(Context& context, const Selection& selection) {
 }
 
 MessageOr ListEpochs(Context& context, const Selection& selection) {
-  if (selection.name.empty()) return UsageError("get epochs needs the name of an experiment");
+  const std::string& experiment = selection.experiment.empty() ? selection.name : selection.experiment;
+  if (experiment.empty()) return UsageError("get epochs needs --experiment NAME");
   v1::ListEpochsRequest request;
-  request.set_parent(ResourceName("experiments", selection.name));
+  request.set_parent(ResourceName("experiments", experiment));
   auto response = std::make_unique<v1::ListEpochsResponse>();
   const auto status =
       context.CallAllPages(&Connection::experiments, &v1::ExperimentService::Stub::ListEpochs, request, response.get());
@@ -159,12 +160,13 @@ MessageOr ListPlugins(Context& context, const Selection&) {
 
 const std::vector<Resource>& Resources() {
   static const auto* const kAll = new std::vector<Resource>{
-      {"task", "tasks", {}, "what a model solves", {}, TaskLook(), ListTasks, {}},
+      {"task", "tasks", {}, "what a model solves", {}, "tasks", TaskLook(), ListTasks, {}},
       {"architecture",
        "architectures",
        {"arch", "archs"},
        "model families with their heads",
        {"task"},
+       "architectures --task classification",
        ArchitectureLook(),
        ListArchitectures,
        {}},
@@ -173,23 +175,67 @@ const std::vector<Resource>& Resources() {
        {},
        "losses valid for a task, an architecture, a head",
        {"task", "architecture", "head", "all"},
+       "losses --task object-detection --architecture faster-rcnn --head box --all",
        LossOfferLook(),
        ListLosses,
        GetLoss},
-      {"metric", "metrics", {}, "measures that the server computes", {"task"}, MetricLook(), ListMetrics, {}},
-      {"dataset", "datasets", {"ds"}, "registered lists of items", {}, DatasetLook(), ListDatasets, GetDataset},
-      {"split", "splits", {}, "datasets parted into train, validation, test", {}, SplitLook(), ListSplits, GetSplit},
-      {"item", "items", {}, "items of a split's part", {"part"}, ItemLook(), ListItems, {}, true},
+      {"metric",
+       "metrics",
+       {},
+       "measures that the server computes",
+       {"task"},
+       "metrics --task classification",
+       MetricLook(),
+       ListMetrics,
+       {}},
+      {"dataset",
+       "datasets",
+       {"ds"},
+       "registered lists of items",
+       {},
+       "datasets",
+       DatasetLook(),
+       ListDatasets,
+       GetDataset},
+      {"split",
+       "splits",
+       {},
+       "datasets parted into train, validation, test",
+       {},
+       "splits -o json",
+       SplitLook(),
+       ListSplits,
+       GetSplit},
+      {"item",
+       "items",
+       {},
+       "items of a split's part",
+       {"part"},
+       "items --split fashion-a --part validation",
+       ItemLook(),
+       ListItems,
+       {},
+       true},
       {"experiment",
        "experiments",
        {"exp", "exps"},
        "what is trained",
        {},
+       "experiment first -o yaml",
        ExperimentLook(),
        ListExperiments,
        GetExperiment},
-      {"epoch", "epochs", {}, "sealed phases of an experiment", {}, EpochLook(), ListEpochs, {}, true},
-      {"plugin", "plugins", {}, "loaded and refused plugins", {}, PluginLook(), ListPlugins, {}},
+      {"epoch",
+       "epochs",
+       {},
+       "sealed phases of an experiment",
+       {"experiment"},
+       "epochs --experiment first",
+       EpochLook(),
+       ListEpochs,
+       {},
+       true},
+      {"plugin", "plugins", {}, "loaded and refused plugins", {}, "plugins", PluginLook(), ListPlugins, {}},
   };
   return *kAll;
 }

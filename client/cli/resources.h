@@ -17,7 +17,7 @@ namespace gradeline::cli {
 
 /// The flags of get and describe; each kind uses those it names.
 struct Selection {
-  std::string name, task, architecture, head, split, part;
+  std::string name, task, architecture, head, split, part, experiment;
   int rank = 0, world_size = 0;
   bool all = false;
 };
@@ -26,8 +26,10 @@ struct Resource {
   std::string singular, plural;
   std::vector<std::string> aliases;
   std::string help;
-  /// Which of "task", "architecture", "head", "all", "part" (with split, rank, world-size) it takes.
+  /// Which of "task", "architecture", "head", "all", "part" (with split, rank, world-size), "experiment" it takes.
   std::vector<std::string> flags;
+  /// What may follow `gradeline get`, for the help.
+  std::string example;
   Look look;
   /// All items, every page.
   std::function<absl::StatusOr<std::unique_ptr<google::protobuf::Message>>(Context&, const Selection&)> list;

@@ -149,6 +149,13 @@ class LossesTest(Case):
         self.assertEqual(heads["losses/cross_entropy"], ["classification"])
         self.assertEqual(heads["losses/binary_cross_entropy"], ["objectness"])
 
+    def test_the_note_has_a_line_per_head(self):
+        run = self.assertRun(server("get", "losses", "--task", "object-detection"))
+        lines = run.err.splitlines()
+        self.assertIn("no loaded loss is valid for head retinanet/box (signal box)", lines[-1])
+        for line in lines:
+            self.assertEqual(len({word.rstrip(":;") for word in line.split() if "rcnn/" in word or "net" in word}), 1, line)
+
     def test_wrong_filters(self):
         self.assertRun(server("get", "losses", "--task", "clasification"), code=3, err="classification")
         self.assertRun(server("get", "loss", "mse", "--task", "regression"), code=2, err="--task")
@@ -239,6 +246,7 @@ class DataTest(Case):
         self.assertRun(create_split("bad", "--strategy", "grouped"), code=6, err=["grouped", "random, stratified"])
         base = ("create", "split", "bad", "--dataset", "digits", "--task", "classification", "--ratios")
         self.assertRun(server(*base, "train=70"), code=6, err="100")
+        self.assertRun(server(*base, "train=100", "--seed", "-1"), code=6, err='--seed is "-1", must be an integer of 0 or more')
         self.assertRun(server(*base, "train=70,dev=30"), code=6, err="dev")
         self.assertRun(server(*base, "train"), code=2, err="--ratios")
         self.assertRun(server(*base, "train=x"), code=6, err="number")
@@ -262,6 +270,13 @@ class ExperimentTest(Case):
         run = self.assertRun(create_experiment("defaults", "--param", "classification.label_smoothing=0.2", "-o", "json"))
         self.assertEqual(run.json["heads"][0]["loss"], "cross_entropy")
         self.assertEqual(run.json["heads"][0]["params"]["label_smoothing"], 0.2)
+
+    def test_the_reduction_goes_as_a_parameter(self):
+        run = self.assertRun(create_experiment("reduced", "--param", "classification.reduction=mean_all", "-o", "json"))
+        self.assertEqual(run.json["heads"][0]["reduction"], "REDUCTION_MEAN_ALL")
+        self.assertNotIn("reduction", run.json["heads"][0]["params"])
+        run = create_experiment("bad", "--param", "classification.reduction=median")
+        self.assertRun(run, code=6, err=['--param classification.reduction is "median"', "mean, mean_all, sum, given, none"])
 
     def test_dry_run_stores_nothing(self):
         run = self.assertRun(create_experiment("dry", "--dry-run", "-o", "json"), err="dry run")
@@ -329,6 +344,9 @@ class ExperimentTest(Case):
         self.assertRun(server("create", "experiment", "bad", "-f", file), code=6, err=f"{file}:")
         self.assertRun(server("create", "experiment", "bad", "-f", "/nonexistent"), code=6, err="/nonexistent")
         self.assertRun(server("create", "experiment", "-f", "-", stdin="split: a"), code=2, err="name")
+        file.write_text("# nothing but this\n")
+        run = self.assertRun(server("create", "experiment", "bad", "-f", file), code=6, err=f"{file}: is empty")
+        self.assertNotIn(f"{file}:", run.err.replace(f"{file}: is empty", ""))
 
     def test_start_cancel_watch_wait(self):
         self.assertRun(create_experiment("life"))
@@ -356,7 +374,10 @@ class ExperimentTest(Case):
         self.assertRun(server("wait", "experiment", "nobody"), code=3)
         self.assertRun(server("cancel", "experiment", "life"), code=5)
         self.assertRun(server("watch", "experiment", "life", "--from-revision", 99), code=6)
-        self.assertRun(server("get", "epochs", "life", "-o", "json"))
+        epochs = self.assertRun(server("get", "epochs", "life", "-o", "json")).json
+        self.assertEqual(self.assertRun(server("get", "epochs", "--experiment", "life", "-o", "json")).json, epochs)
+        self.assertRun(server("get", "epochs", "life", "--experiment", "life"), code=2, err="--experiment")
+        self.assertRun(server("get", "epochs"), code=2, err="--experiment")
         table = self.assertRun(server("get", "experiments"))
         self.assertNotIn("\x1b", table.out + server("watch", "experiment", "life").out)
 
@@ -380,6 +401,7 @@ class ProgramTest(Case):
             ("get", "tasks", "--timeout", "soon"): "--timeout",
             ("create", "split", "x"): "required",
             ("describe", "task"): "NAME",
+            ("get", "experiment", ""): "NAME: is empty",
             ("eval", "loss", "mse"): "--input",
         }.items():
             with self.subTest(words):
@@ -388,7 +410,7 @@ class ProgramTest(Case):
 
     def test_global_flags_anywhere(self):
         for words in (("--server", server.address, "-o", "name", "get", "tasks"), ("get", "--server", server.address, "tasks", "-o", "name"),
-                      ("get", "tasks", "-oname", f"--server={server.address}")):
+                      ("get", "tasks", "-oname", f"--server={server.address}"), ("get", "tasks", "-o=name", f"--server={server.address}")):
             self.assertRun(gradeline(*words), out="classification\n")
 
     def test_the_flag_wins_over_the_environment(self):
@@ -402,13 +424,18 @@ class ProgramTest(Case):
         self.assertEqual(error["code"], 3)
         fields = [v["field"] for d in error["details"] for v in d.get("fieldViolations", [])]
         self.assertEqual(fields, ["experiment.training.epochs"])
-        self.assertEqual(json.loads(gradeline("get", "tasks", "--nothing", "-o", "json").err)["error"]["code"], 3)
+        for form in (("-o", "json"), ("-o=json",)):
+            self.assertEqual(json.loads(gradeline("get", "tasks", "--nothing", *form).err)["error"]["code"], 3)
 
     def test_help_and_version(self):
         self.assertRun(gradeline("--help"), out="Examples:")
         self.assertRun(gradeline("help"), out="Examples:")
         self.assertRun(gradeline("get", "losses", "--help"), out="--architecture")
         self.assertRun(gradeline("help", "create", "experiment"), out="--set")
+        for words in (("help", "get", "epochs"), ("get", "epochs", "--help")):
+            text = self.assertRun(gradeline(*words)).out
+            self.assertIn("Usage: gradeline get epochs [OPTIONS]", text)
+            self.assertIn("Example: gradeline get epochs --experiment", text)
         self.assertRun(gradeline("help", "nothing"), code=2)
         self.assertRun(gradeline("version"), out="gradeline 0.")
         self.assertRun(gradeline("--version"), out="gradeline 0.")

@@ -102,13 +102,14 @@ void AddRefusals(const LossPointers& losses, std::string_view task, const std::s
 }
 
 /// What a person should know beyond the verdicts: defaults that are not loaded, heads without any valid loss, the
-/// catalog's own words.
+/// catalog's own words. One line per head.
 std::string Note(const LossPointers& losses, std::string_view task, const std::vector<HeadForms>& heads) {
   const auto loaded = [&](const std::string& id) {
     return std::any_of(losses.begin(), losses.end(), [&](const auto& loss) { return loss->id == id; });
   };
-  Words lines;
+  Words notes;
   for (const HeadForms& head : heads) {
+    Words lines;
     for (const HeadForms::Form& form : head.forms) {
       const std::string with = form.condition.empty() ? "" : absl::StrCat(" with ", form.condition);
       if (!loaded(form.default_loss)) {
@@ -125,8 +126,9 @@ std::string Note(const LossPointers& losses, std::string_view task, const std::v
       }
     }
     if (!head.losses->reason.empty()) AddOnce(lines, absl::StrCat("head ", head.label, ": ", head.losses->reason));
+    if (!lines.empty()) notes.push_back(absl::StrJoin(lines, "; "));
   }
-  return absl::StrJoin(lines, "; ");
+  return absl::StrJoin(notes, "\n");
 }
 
 }  // namespace
