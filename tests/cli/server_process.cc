@@ -60,6 +60,7 @@ void ServerProcess::Start(const std::string& listen) {
   }
   close(log[1]);
   std::FILE* lines = fdopen(log[0], "r");
+  if (lines == nullptr) std::abort();
   char line[4096];
   address_.clear();
   while (address_.empty() && std::fgets(line, sizeof(line), lines) != nullptr) {
