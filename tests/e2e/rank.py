@@ -19,7 +19,7 @@ def main(file: str) -> None:
     dist.init_process_group("gloo")
     rank = int(os.environ["RANK"])
     task = torch.load(file)
-    model = torch.nn.Linear(4, 3, dtype=torch.float64)
+    model = torch.nn.Linear(4, len(task["model"]["bias"]), dtype=torch.float64)
     model.load_state_dict(task["model"])
     parallel = DistributedDataParallel(model)
     optimiser = torch.optim.SGD(parallel.parameters(), lr=0.5)

@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 
 from gradeline import wire
-from server import Server
+from server import BIN, Server
 
 WEIGHTS = [0.5, 2.0, 1.25]
 
 
 def setUpModule() -> None:
     global server
-    server = Server()
+    server = Server(plugins_directories=f"[{BIN.parent / 'plugins' / 'example'}]")
 
 
 def tearDownModule() -> None:
@@ -29,7 +29,8 @@ def tearDownModule() -> None:
 class RanksTest(unittest.TestCase):
     def setUp(self) -> None:
         torch.manual_seed(7)
-        self.model = torch.nn.Linear(4, 3, dtype=torch.float64)
+        self.outputs = 3
+        self.model = torch.nn.Linear(4, self.outputs, dtype=torch.float64)
         # Shares of different sizes, one of them with nothing valid, one batch with nothing valid at all.
         sizes = [(5, 3), (2, 6), (4, 4), (3, 3)]
         self.batches = [
@@ -41,10 +42,9 @@ class RanksTest(unittest.TestCase):
         for rank in range(2):
             self.batches[rank][3][1][:] = -100
 
-    def train(self, rank_mean: str) -> list:
-        name, token = server.experiment(
-            params={"class_weights": WEIGHTS}, world_size=2, rank_mean=wire.RANK_MEANS[rank_mean]
-        )
+    def train(self, rank_mean: str, **options) -> list:
+        options = options or {"params": {"class_weights": WEIGHTS}}
+        name, token = server.experiment(world_size=2, rank_mean=wire.RANK_MEANS[rank_mean], **options)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
@@ -76,7 +76,7 @@ class RanksTest(unittest.TestCase):
             return [torch.load(f"{file}.{rank}") for rank in range(2)]
 
     def expected(self, loss_of) -> tuple:
-        model = torch.nn.Linear(4, 3, dtype=torch.float64)
+        model = torch.nn.Linear(4, self.outputs, dtype=torch.float64)
         model.load_state_dict(self.model.state_dict())
         optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
         losses = []
@@ -112,6 +112,23 @@ class RanksTest(unittest.TestCase):
         sealed = sum(total for total, _ in sums) / sum(denominator for _, denominator in sums)
         for result in results:
             self.assertAlmostEqual(result["sealed"], sealed, delta=1e-12)
+
+    def test_a_loss_of_a_plugin_that_the_package_does_not_know(self) -> None:
+        self.outputs = 1
+        self.model = torch.nn.Linear(4, 1, dtype=torch.float64)
+        self.batches = [
+            [(inputs, torch.randn(len(inputs), 1, dtype=torch.float64)) for inputs, _ in share] for share in self.batches
+        ]
+
+        def whole(model, shares):
+            inputs, target = (torch.cat(parts) for parts in zip(*shares))
+            return (model(inputs) - target).cosh().log().mean()
+
+        expected = self.expected(whole)
+        for reduction in ("MEAN", "MEAN_ALL"):
+            with self.subTest(reduction=reduction):
+                options = {"task": "regression", "architecture": "mlp", "head": "value", "loss": "log_cosh"}
+                self.check(self.train("GLOBAL", reduction=reduction, **options), *expected)
 
     def test_per_rank_is_the_mean_of_the_ranks_means(self) -> None:
         weight = torch.tensor(WEIGHTS, dtype=torch.float64)

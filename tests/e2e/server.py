@@ -17,7 +17,9 @@ BIN = pathlib.Path(os.environ["GRADELINE_BIN"])
 
 
 class Server:
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        """settings: further ones of gradelined, with "_" for the dots."""
+        self._settings = {key.replace("_", "."): value for key, value in settings.items()}
         self._folder = tempfile.TemporaryDirectory()
         self._numbers = itertools.count(1)
         self._process: Optional[subprocess.Popen] = None
@@ -29,7 +31,7 @@ class Server:
         folder = pathlib.Path(self._folder.name)
         settings = {"grpc.listen": listen, "http.listen": "127.0.0.1:0", "store.path": str(folder / "gradeline.db")}
         command = [str(BIN / "gradelined")]
-        for setting in settings.items():
+        for setting in {**settings, **self._settings}.items():
             command += ["--set", "=".join(setting)]
         log = folder / "log"
         with open(log, "w") as out:
@@ -79,6 +81,8 @@ class Server:
         architecture: str = "small-cnn",
         head: str = "classification",
         params: Optional[Mapping[str, Any]] = None,
+        loss: str = "",
+        reduction: str = "UNSPECIFIED",
         metrics: Sequence[str] = (),
         **training: Any,
     ) -> Tuple[str, str]:
@@ -92,11 +96,12 @@ class Server:
             "CreateSplit",
             split={"name": split, "dataset": f"datasets/{dataset}", "task": task, "strategy": strategy, **percent},
         )
+        named = {"head": head, "loss": loss, "params": struct(params or {}), "reduction": wire.REDUCTIONS[reduction]}
         experiment = {
             "name": f"experiments/experiment-{number}",
             "split": split,
             "architecture": architecture,
-            "losses": [{"head": head, "params": struct(params)}] if params else [],
+            "losses": [named] if loss or params else [],
             "metrics": metrics,
             "training": {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "world_size": 1, **training},
         }

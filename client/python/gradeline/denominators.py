@@ -1,30 +1,45 @@
 """What a rank's batch divides by, so that ranks can add it up before the batch is sent.
 
-Follows the losses' own rules (numerator and denominator are in every reply, which the tests compare).
+For the losses named here by their own rules (numerator and denominator are in every reply, which the tests compare), so
+that nothing is sent twice; for any other loss the server is asked.
 """
 
+import math
 from typing import Any, Dict, List
 
 import numpy as np
 
 from gradeline import wire
+from gradeline.client import Client
 from gradeline.errors import GradelineError
-from gradeline.tensors import Array, BFloat16
+from gradeline.tensors import Array, BFloat16, to_wire
 
 
-def denominators(head: Any, arrays: Dict[str, Array]) -> List[float]:
+def denominators(head: Any, arrays: Dict[str, Array], client: Client) -> List[float]:
     """One number per component of a ResolvedHead's loss, for a batch without a normaliser of its own."""
-    if len(head.components) != 1 or head.loss not in _ITEMS:
-        raise GradelineError(
-            "UNIMPLEMENTED",
-            f'loss "{head.loss}": its denominator is not known here; pass normaliser=, or use rank_mean PER_RANK',
-        )
+    if head.loss not in _ITEMS:
+        return _asked(head, arrays, client)
     items = _ITEMS[head.loss](dict(head.params), arrays)
     if head.reduction == wire.REDUCTIONS["MEAN_ALL"]:
         return [float(items.size)]
     if "weight" in arrays:
         items = items * _real(arrays["weight"])
     return [float(items.sum(dtype=np.float64))]
+
+
+def _asked(head: Any, arrays: Dict[str, Array], client: Client) -> List[float]:
+    by_items = head.reduction == wire.REDUCTIONS["MEAN_ALL"]
+    inputs = [to_wire(name, array) for name, array in arrays.items()]
+    try:
+        answer = client.call("EvaluateLoss", loss=head.loss, params=head.params, inputs=inputs, item_losses=by_items)
+    except GradelineError as error:
+        if error.code != "INVALID_ARGUMENT":
+            raise
+        # A bad batch adds nothing. The other ranks wait for this one's numbers; it is refused when it is sent.
+        return [0.0] * len(head.components)
+    if by_items:
+        return [float(math.prod(answer.item_losses.shape))] * len(head.components)
+    return [answer.value.components[component].denominator for component in head.components]
 
 
 def _cross_entropy(params: Dict[str, Any], arrays: Dict[str, Array]) -> np.ndarray:

@@ -60,6 +60,11 @@ class Link:
         atexit.register(self._at_exit)
 
     @property
+    def address(self) -> str:
+        """The server's."""
+        return self._address
+
+    @property
     def rank(self) -> int:
         return self._hello.hello.rank
 

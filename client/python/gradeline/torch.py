@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from gradeline import wire
+from gradeline.client import Client
 from gradeline.denominators import denominators
 from gradeline.errors import GradelineError
 from gradeline.results import Result
@@ -52,6 +53,7 @@ class Loss(torch.nn.Module):
         self.head = head
         self.last_result: Optional[Result] = None
         self._worker, self._group = worker, process_group
+        self._client = Client(worker.address)
         self._resolved = heads[head].head
         self._global = worker.experiment.training.rank_mean != wire.RANK_MEANS["PER_RANK"]
 
@@ -107,7 +109,7 @@ class Loss(torch.nn.Module):
         """The denominators of all ranks together; None where there is nothing to divide by."""
         if self._resolved.reduction not in _MEANS:
             return normaliser
-        own = list(normaliser) if normaliser is not None else denominators(self._resolved, arrays)
+        own = list(normaliser) if normaliser is not None else denominators(self._resolved, arrays, self._client)
         total = torch.tensor(own, dtype=torch.float64)
         dist.all_reduce(total, group=self._group)
         return total.tolist() if bool((total > 0).all()) else None

@@ -1,5 +1,6 @@
 """Tensors, errors, backoff, denominators and import: what needs no server."""
 
+import socket
 import subprocess
 import sys
 import unittest
@@ -11,6 +12,14 @@ from gradeline import errors, results, tensors, wire
 from gradeline.backoff import Backoff
 from gradeline.client import struct
 from gradeline.denominators import denominators
+
+
+def nobody_listens(case: unittest.TestCase) -> str:
+    """An address of this host that refuses connections, and is nobody else's, until the test ends."""
+    bound = socket.socket()
+    case.addCleanup(bound.close)
+    bound.bind(("127.0.0.1", 0))
+    return f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 class TensorTest(unittest.TestCase):
@@ -61,8 +70,9 @@ class ErrorTest(unittest.TestCase):
         self.assertEqual(str(error), "RESOURCE_EXHAUSTED: busy\n  a.b: is 3; allowed: 1, 2")
 
     def test_an_unreachable_server_is_named(self) -> None:
-        with self.assertRaisesRegex(gradeline.GradelineError, "UNAVAILABLE: cannot reach .* at 127.0.0.1:1:"):
-            gradeline.connect("127.0.0.1:1").experiment("a")
+        address = nobody_listens(self)
+        with self.assertRaisesRegex(gradeline.GradelineError, f"UNAVAILABLE: cannot reach .* at {address}:"):
+            gradeline.connect(address).experiment("a")
 
     def test_what_join_lacks_is_named(self) -> None:
         with self.assertRaisesRegex(gradeline.GradelineError, "GRADELINE_EXPERIMENT"):
@@ -93,6 +103,9 @@ class EpochTest(unittest.TestCase):
 
 
 class DenominatorTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.client = gradeline.Client(nobody_listens(self), timeout=0.5)
+
     def head(self, loss: str, reduction: str = "MEAN", **params):
         return wire.message("gradeline.v1.ResolvedHead")(
             loss=loss, components=[loss], params=struct(params), reduction=wire.REDUCTIONS[reduction]
@@ -100,30 +113,30 @@ class DenominatorTest(unittest.TestCase):
 
     def test_cross_entropy_counts_class_weights_of_valid_labels(self) -> None:
         arrays = {"prediction": np.zeros((4, 2, 1)), "target": np.array([[0], [1], [-100], [1]])}
-        self.assertEqual(denominators(self.head("cross_entropy"), arrays), [3])
+        self.assertEqual(denominators(self.head("cross_entropy"), arrays, self.client), [3])
         weighted = self.head("cross_entropy", class_weights=[0.5, 2])
-        self.assertEqual(denominators(weighted, arrays), [4.5])
-        self.assertEqual(denominators(self.head("cross_entropy", ignore_index=1), arrays), [2])
-        self.assertEqual(denominators(self.head("cross_entropy", "MEAN_ALL"), arrays), [4])
+        self.assertEqual(denominators(weighted, arrays, self.client), [4.5])
+        self.assertEqual(denominators(self.head("cross_entropy", ignore_index=1), arrays, self.client), [2])
+        self.assertEqual(denominators(self.head("cross_entropy", "MEAN_ALL"), arrays, self.client), [4])
         arrays["weight"] = np.array([[2.0], [1], [1], [0.5]], np.float32)
-        self.assertEqual(denominators(weighted, arrays), [0.5 * 2 + 2 * 1 + 2 * 0.5])
+        self.assertEqual(denominators(weighted, arrays, self.client), [0.5 * 2 + 2 * 1 + 2 * 0.5])
 
     def test_soft_targets_count_items(self) -> None:
         arrays = {"prediction": np.zeros((4, 2, 5)), "target": np.zeros((4, 2, 5), np.float32)}
-        self.assertEqual(denominators(self.head("cross_entropy", class_weights=[3, 3]), arrays), [20])
+        self.assertEqual(denominators(self.head("cross_entropy", class_weights=[3, 3]), arrays, self.client), [20])
 
     def test_elements(self) -> None:
         labels = {"prediction": np.zeros((2, 3)), "target": np.array([[0, 1, -100], [1, 1, 0]])}
-        self.assertEqual(denominators(self.head("binary_cross_entropy"), labels), [5])
+        self.assertEqual(denominators(self.head("binary_cross_entropy"), labels, self.client), [5])
         soft = {"prediction": np.zeros((2, 3)), "target": np.zeros((2, 3))}
-        self.assertEqual(denominators(self.head("binary_cross_entropy"), soft), [6])
-        self.assertEqual(denominators(self.head("mse"), soft), [6])
+        self.assertEqual(denominators(self.head("binary_cross_entropy"), soft, self.client), [6])
+        self.assertEqual(denominators(self.head("mse"), soft, self.client), [6])
         weight = tensors.BFloat16(np.full((2, 3), 0x4000, np.int16))  # 2.0
-        self.assertEqual(denominators(self.head("mse"), {**soft, "weight": weight}), [12])
+        self.assertEqual(denominators(self.head("mse"), {**soft, "weight": weight}, self.client), [12])
 
-    def test_an_unknown_loss_says_what_to_do(self) -> None:
-        with self.assertRaisesRegex(gradeline.GradelineError, "dice.*normaliser="):
-            denominators(self.head("dice"), {})
+    def test_the_server_is_asked_about_any_other_loss(self) -> None:
+        with self.assertRaisesRegex(gradeline.GradelineError, f"cannot reach .* {self.client.address}"):
+            denominators(self.head("dice"), {}, self.client)
 
 
 class ImportTest(unittest.TestCase):
