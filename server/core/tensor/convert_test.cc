@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <Eigen/Core>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -27,10 +28,15 @@ struct Format {
   float (*widen)(uint16_t);
   uint16_t (*narrow_float)(float);
   uint16_t (*narrow_double)(double);
+  uint16_t (*reference)(float);
   uint16_t infinity;
 };
-const Format kF16{10, WidenF16, NarrowToF16, NarrowToF16, 0x7c00};
-const Format kBF16{7, WidenBF16, NarrowToBF16, NarrowToBF16, 0x7f80};
+template <typename T>
+uint16_t OfEigen(float value) {
+  return Eigen::numext::bit_cast<uint16_t>(static_cast<T>(value));
+}
+const Format kF16{10, WidenF16, NarrowToF16, NarrowToF16, OfEigen<Eigen::half>, 0x7c00};
+const Format kBF16{7, WidenBF16, NarrowToBF16, NarrowToBF16, OfEigen<Eigen::bfloat16>, 0x7f80};
 
 class ConvertTest : public ::testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Formats, ConvertTest, ::testing::Values(kF16, kBF16));
@@ -108,11 +114,15 @@ TEST(ConvertDoubleTest, DoesNotRoundTwice) {
   EXPECT_EQ(WidenF16(NarrowToF16(static_cast<float>(above))), 1.0F);
 }
 
-TEST_P(ConvertTest, FloatsAgreeWithDoubles) {
+TEST_P(ConvertTest, FloatsAgreeWithDoublesAndWithEigen) {
   std::mt19937 random(1);
   for (int i = 0; i < 2'000'000; ++i) {
     const auto value = std::bit_cast<float>(static_cast<uint32_t>(random()));
-    ASSERT_EQ(GetParam().narrow_float(value), GetParam().narrow_double(value)) << std::bit_cast<uint32_t>(value);
+    const uint16_t narrow = GetParam().narrow_float(value);
+    ASSERT_EQ(narrow, GetParam().narrow_double(value)) << std::bit_cast<uint32_t>(value);
+    if (!std::isnan(value)) {
+      ASSERT_EQ(narrow, GetParam().reference(value)) << std::bit_cast<uint32_t>(value);
+    }
   }
 }
 
