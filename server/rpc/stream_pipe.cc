@@ -103,7 +103,7 @@ void StreamPipe::End(absl::Status status) {
   WriteMore();
 }
 
-void StreamPipe::Close(absl::Status status) {
+void StreamPipe::Close(absl::Status status, grpc::ByteBuffer last) {
   Locked locked(this);
   if (cut_) return;
   ending_ = true;
@@ -112,6 +112,7 @@ void StreamPipe::Close(absl::Status status) {
     if (!reply->ready) locked.Drop(std::move(reply->slot));
   }
   std::erase_if(replies_, [](const ReplyRef& reply) { return !reply->ready; });
+  last_.Swap(&last);
   CutNow();
   WriteMore();
 }
@@ -196,6 +197,8 @@ void StreamPipe::WriteMore() {
     replies_.pop_front();
     writing_ = std::move(reply->slot);
     Write(std::move(reply->bytes));
+  } else if (last_.Length() > 0) {
+    Write(std::exchange(last_, {}));
   } else if (ending_ && replies_.empty() && (cut_ || used_ == 0)) {
     finished_ = true;
     CutNow();
@@ -211,6 +214,7 @@ void StreamPipe::OnWritten(bool ok) {
   if (!ok) {
     for (const ReplyRef& reply : replies_) locked.Drop(std::move(reply->slot));
     replies_.clear();
+    last_.Clear();
     if (!std::exchange(ending_, true)) final_ = absl::CancelledError("the client is gone");
     CutNow();
   }
@@ -221,6 +225,7 @@ void StreamPipe::OnCancelled() {
   Locked locked(this);
   for (const ReplyRef& reply : replies_) locked.Drop(std::move(reply->slot));
   replies_.clear();
+  last_.Clear();
   committed_ = committed_sent_;
   committed_wanted_ = false;
   if (!std::exchange(ending_, true)) final_ = absl::CancelledError("the client is gone");

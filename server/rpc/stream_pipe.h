@@ -75,8 +75,9 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
 
   /// Ends the stream when everything that was read has been answered; reads no more.
   void End(absl::Status status);
-  /// Ends the stream now: writes the answers that are ready, drops the others.
-  void Close(absl::Status status);
+  /// Ends the stream now: writes the answers that are ready, what is committed, and `last` unless it is empty; drops
+  /// the other answers.
+  void Close(absl::Status status, grpc::ByteBuffer last = {});
 
  private:
   class Reactor;
@@ -103,7 +104,7 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
 
   std::mutex mutex_;
   Reactor* reactor_ = nullptr;  // null once gRPC is done
-  grpc::ByteBuffer incoming_, outgoing_;
+  grpc::ByteBuffer incoming_, outgoing_, last_;
   SlotRef writing_;
   std::deque<ReplyRef> replies_;
   int credits_ = 1, used_ = 0;

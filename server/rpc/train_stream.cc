@@ -181,6 +181,8 @@ bool TrainStream::Settled(int64_t seq, RecordFate fate, const absl::Status& stat
       pipe_->Fulfil(reply, RawBytes(response));
       return false;
     }
+    case RecordFate::kClosed:
+      return false;  // OnStop ends the stream
     case RecordFate::kFenced:
       pipe_->Close(WithReason(absl::AbortedError(status.message()), "FENCED"));
       return false;
@@ -219,10 +221,7 @@ void TrainStream::OnStop(ExperimentState state, const std::string& reason) {
   v1::TrainResponse response;
   response.mutable_stop()->set_state(static_cast<v1::ExperimentState>(state));
   response.mutable_stop()->set_reason(reason);
-  AfterWelcome([this, response] {
-    pipe_->Send(RawBytes(response));
-    pipe_->End(absl::OkStatus());
-  });
+  AfterWelcome([this, response] { pipe_->Close(absl::OkStatus(), RawBytes(response)); });
 }
 
 void TrainStream::OnSuperseded() {

@@ -280,6 +280,6 @@ class Link:
 
 def _may_retry(error: GradelineError) -> bool:
     if error.from_server:
-        # FENCED: the attempt closed or the rank was given away; joining again tells which.
+        # FENCED: the rank was given away; joining again tells to whom.
         return error.code == "UNAVAILABLE" or error.retry_after is not None or error.reason == "FENCED"
     return error.code in _TRANSPORT

@@ -56,7 +56,8 @@ enum class RecordFate {
   kCommitted,  ///< stored
   kDuplicate,  ///< the same key and digest was there: counts once
   kConflict,   ///< the same key with another digest was there: nothing changes; an incident is kept
-  kFenced,     ///< this session is no longer the rank's, or the attempt is closed
+  kClosed,     ///< the attempt is closed, nothing changes; the listener has been, or is about to be, told by OnStop
+  kFenced,     ///< this session is no longer the rank's
   kFailed,  ///< the store failed (status says why, e.g. RESOURCE_EXHAUSTED on a full disk); the stream must close, the
             ///< worker replays
 };

@@ -23,7 +23,7 @@ Verdict Admit(Group& group, const Holder& holder, int64_t seq, RankRow** row) {
   const absl::StatusOr<RankRow*> rank = group.Rank(holder.live->key(), holder.rank);
   if (!rank.ok()) return Failed(rank.status());
   if (!(*attempt)->open) {
-    return {RecordFate::kFenced, absl::FailedPreconditionError(absl::StrCat("attempt ", holder.live->key().second,
+    return {RecordFate::kClosed, absl::FailedPreconditionError(absl::StrCat("attempt ", holder.live->key().second,
                                                                             " is over: ", (*attempt)->reason))};
   }
   if ((*rank)->fence != holder.fence) {

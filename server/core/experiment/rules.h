@@ -32,9 +32,9 @@ struct Holder {
   int64_t fence = 0;
 };
 
-/// Counts a record once. Fence not equal or attempt closed: kFenced. seq not the next: kFailed (ABORTED), unless it is
-/// committed: kDuplicate. Key taken with the same digest: kDuplicate; with another, or in a phase that the rank has
-/// ended: kConflict with an incident. A duplicate and a conflict take their seq but count nowhere.
+/// Counts a record once. Attempt closed: kClosed. Fence not equal: kFenced. seq not the next: kFailed (ABORTED), unless
+/// it is committed: kDuplicate. Key taken with the same digest: kDuplicate; with another, or in a phase that the rank
+/// has ended: kConflict with an incident. A duplicate and a conflict take their seq but count nowhere.
 Verdict CommitRecord(Group& group, const Holder& holder, const Record& record);
 
 /// Keeps the end of a rank's phase; the last expected one seals it in the same transaction. If a rank's records are not

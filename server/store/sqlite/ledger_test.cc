@@ -331,7 +331,7 @@ TEST_F(LedgerTest, AByeWithAReasonFailsTheExperiment) {
   first_listener->AwaitStop();
   EXPECT_EQ(first_listener->stopped, ExperimentState::kFailed);
   EXPECT_EQ(first_listener->reason, "rank 1: out of memory");
-  EXPECT_EQ(ReportNow(*first, TestRecord(2, {kTrain, 0, 1, 0, 0}, 1)).first, RecordFate::kFenced);
+  EXPECT_EQ(ReportNow(*first, TestRecord(2, {kTrain, 0, 1, 0, 0}, 1)).first, RecordFate::kClosed);
   ASSERT_EQ(world_.Seals().size(), 1u);
   EXPECT_THAT(world_.Seals()[0].missing_ranks, ElementsAre(0, 1));
 }
@@ -354,7 +354,7 @@ TEST_F(LedgerTest, CancelSealsPartiallyAndFencesAtOnce) {
   EXPECT_FALSE(seals[0].complete);
   EXPECT_THAT(seals[0].missing_ranks, ElementsAre(1));
   EXPECT_EQ(seals[0].components[0].value, 2);
-  EXPECT_EQ(ReportNow(*second, TestRecord(2, {kTrain, 0, 1, 0, 0}, 1)).first, RecordFate::kFenced);
+  EXPECT_EQ(ReportNow(*second, TestRecord(2, {kTrain, 0, 1, 0, 0}, 1)).first, RecordFate::kClosed);
   EXPECT_EQ(world_.Seals()[0].batches, 3);
   EXPECT_EQ(world_.experiments->Cancel("e", "", "").status().code(), absl::StatusCode::kFailedPrecondition);
   const auto late = world_.Join(0, std::make_shared<TestListener>());
