@@ -3,6 +3,7 @@
 #ifndef GRADELINE_TESTS_PROPERTY_LEDGER_MODEL_H_
 #define GRADELINE_TESTS_PROPERTY_LEDGER_MODEL_H_
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -29,7 +30,17 @@ struct PhaseModel {
   double numerator = 0, denominator = 0;
   int64_t batches = 0, items = 0;
   std::map<int32_t, int64_t> refused;
-  std::set<int32_t> ended;
+  std::map<int32_t, int64_t> records;  ///< by rank
+  std::map<int32_t, int64_t> ended;    ///< by rank: how many records it declared
+
+  /// Everybody ended; and everybody declared what is there, or the attempt ends here.
+  bool Ended(size_t ranks) const { return ended.size() == ranks; }
+  bool Right() const {
+    return std::all_of(ended.begin(), ended.end(), [this](const auto& end) {
+      const auto found = records.find(end.first);
+      return end.second == (found == records.end() ? 0 : found->second);
+    });
+  }
 };
 
 class LedgerModel {
@@ -44,9 +55,10 @@ class LedgerModel {
     for (size_t rank = 0; rank < plans_.size(); ++rank) {
       for (int64_t i = 0; i < committed[rank]; ++i) {
         const Message& message = plans_[rank][static_cast<size_t>(i)];
-        if (message.kind == Message::kEnd) phases[message.phase].ended.insert(static_cast<int32_t>(rank));
+        if (message.kind == Message::kEnd) phases[message.phase].ended[static_cast<int32_t>(rank)] = message.count;
         if (message.kind != Message::kRecord) continue;
         PhaseModel& phase = phases[message.phase];
+        ++phase.records[static_cast<int32_t>(rank)];
         if (message.record.code != 0) {
           ++phase.refused[message.record.code];
           continue;
@@ -60,11 +72,18 @@ class LedgerModel {
     return phases;
   }
 
+  /// Whether the attempt must be over because a rank declared a number of records that is not there.
+  bool Lost(const std::vector<int64_t>& committed) const {
+    const auto phases = Phases(committed);
+    return std::any_of(phases.begin(), phases.end(),
+                       [this](const auto& entry) { return entry.second.Ended(ranks()) && !entry.second.Right(); });
+  }
+
   /// Each seal in words: "1/0 complete ...". `closed`: the attempt is over, so that what is open is sealed too.
   std::set<std::string> Seals(const std::vector<int64_t>& committed, bool closed) const {
     std::set<std::string> seals;
     for (const auto& [key, phase] : Phases(committed)) {
-      const bool complete = phase.ended.size() == plans_.size();
+      const bool complete = phase.Ended(ranks()) && phase.Right();
       if (!complete && !closed) continue;
       std::vector<int32_t> missing;
       for (int32_t rank = 0; rank < static_cast<int32_t>(plans_.size()); ++rank) {
@@ -92,7 +111,8 @@ class LedgerModel {
   std::vector<Plan> plans_;
 };
 
-/// A worker's life: train and validation of each epoch, some batches refused, some messages that must not count.
+/// A worker's life: train and validation of each epoch, some batches refused, some messages that must not count, and
+/// now and then an end that declares a record too many.
 inline Plan RandomPlan(std::mt19937_64& random, int64_t epochs) {
   Plan plan;
   const auto add = [&plan](Message message) {
@@ -125,6 +145,7 @@ inline Plan RandomPlan(std::mt19937_64& random, int64_t epochs) {
           add(again);
         }
       }
+      if (random() % 40 == 0) ++end.count;
       add(end);
       if (end.count > 0 && random() % 6 == 0) {
         last.kind = Message::kLate;

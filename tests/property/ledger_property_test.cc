@@ -1,6 +1,7 @@
 // Random histories of the real ledger over a real database: one to three ranks, lost and doubled streams, zombies,
-// restarts, crashes between any two commits, replays, cancels. Whatever happens, what is sealed is what the model says,
-// and nobody was told of anything that is not there.
+// restarts, crashes between any two commits and in the moment before one, replays, cancels, wrong counts. Whatever
+// happens, what is sealed is what the model says, and nobody was told of anything that is not there.
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -8,11 +9,31 @@
 #include <iostream>
 
 #include "gmock/gmock.h"
+#include "server/core/experiment/names.h"
 #include "server/store/sqlite/test_world.h"
 #include "tests/property/ledger_model.h"
 
 namespace gradeline {
 namespace {
+
+/// Runs once in the moment before the next commit of any database of this process, on the thread that commits.
+std::function<void()> before_commit;
+absl::Mutex before_commit_mutex;
+
+int OnCommit(void*) {
+  std::function<void()> run;
+  {
+    absl::MutexLock lock(&before_commit_mutex);
+    run = std::exchange(before_commit, nullptr);
+  }
+  if (run) run();
+  return 0;
+}
+
+int HookConnection(sqlite3* connection, const char**, const void*) {
+  sqlite3_commit_hook(connection, OnCommit, nullptr);
+  return SQLITE_OK;
+}
 
 /// Hears of commits and seals, and is kept by the test longer than any stream.
 class Ear : public RankListener {
@@ -83,10 +104,9 @@ class History {
       const auto cancelled = world_->experiments->Cancel("e", "", "");
       const ExperimentState state = world_->Get().state;
       EXPECT_EQ(cancelled.ok(), state == ExperimentState::kCancelled) << cancelled.status();
-      ended_ = true;
     }
     Finish();
-    if (random_() % 2 == 0) Restart(false);
+    if (random_() % 2 == 0) Restart(kStop);
     Check();
   }
 
@@ -116,9 +136,11 @@ class History {
     } else if (what < 11) {
       Haunt(rank);
     } else if (what < 13) {
-      Restart(false);
-    } else if (what < 16) {
-      Restart(true);
+      Restart(kStop);
+    } else if (what < 15) {
+      Restart(kCrash);
+    } else if (what < 17) {
+      Restart(kCrashBeforeCommit);
     } else if (what < 20) {
       worker.session->Flush();
     } else if (what < 25) {
@@ -127,6 +149,8 @@ class History {
       for (uint64_t messages = 1 + random_() % 6; messages > 0; --messages) SendNext(rank);
     }
   }
+
+  bool Over() { return IsTerminal(world_->Get().state); }
 
   std::vector<int64_t> Committed() {
     std::vector<int64_t> committed;
@@ -148,7 +172,7 @@ class History {
     if (!joined.ok()) {
       // Done, or all is over: the Bye is committed.
       EXPECT_EQ(joined.status().code(), absl::StatusCode::kFailedPrecondition) << joined.status();
-      EXPECT_TRUE(ended_ || Committed()[rank] == static_cast<int64_t>(model_.plan(rank).size())) << joined.status();
+      EXPECT_TRUE(Over() || Committed()[rank] == static_cast<int64_t>(model_.plan(rank).size())) << joined.status();
       worker.session = nullptr;
       worker.next = static_cast<int64_t>(model_.plan(rank).size()) + 1;
       return;
@@ -167,6 +191,12 @@ class History {
     if (worker.ear == nullptr) return 0;
     absl::MutexLock lock(&worker.ear->mutex);
     return worker.ear->acknowledged;
+  }
+
+  std::vector<int64_t> AllAcknowledged() {
+    std::vector<int64_t> acknowledged;
+    for (size_t rank = 0; rank < workers_.size(); ++rank) acknowledged.push_back(Acknowledged(rank));
+    return acknowledged;
   }
 
   // False if the worker has to wait, or is through.
@@ -231,25 +261,48 @@ class History {
     });
   }
 
-  // `crash`: the new process finds what the disk held at some moment, while the old one still wrote.
-  void Restart(bool crash) {
+  enum Restarting {
+    kStop,
+    kCrash,              ///< the new process finds what the disk held at some moment, while the old one still wrote
+    kCrashBeforeCommit,  ///< the same in the moment before a commit: whoever was told of it already was told too early
+  };
+
+  // What each rank was told, then what the disk holds, in this order.
+  std::vector<int64_t> Crash(TestWorld& next) {
+    std::vector<int64_t> acknowledged = AllAcknowledged();
+    for (const char* suffix : {"", "-wal"}) {
+      std::ifstream from(world_->path() + suffix, std::ios::binary);
+      std::ofstream(next.path() + suffix, std::ios::binary) << from.rdbuf();
+    }
+    return acknowledged;
+  }
+
+  std::vector<int64_t> CrashBeforeCommit(TestWorld& next) {
     std::vector<int64_t> acknowledged;
-    for (size_t rank = 0; rank < workers_.size(); ++rank) acknowledged.push_back(Acknowledged(rank));
-    auto next = crash ? std::make_unique<TestWorld>() : nullptr;
-    if (crash) {
+    {
+      absl::MutexLock lock(&before_commit_mutex);
+      before_commit = [&] { acknowledged = Crash(next); };
+    }
+    for (size_t rank = 0; rank < workers_.size(); ++rank) SendNext(rank);
+    Settle();
+    return acknowledged;
+  }
+
+  void Restart(Restarting how) {
+    auto next = how == kStop ? nullptr : std::make_unique<TestWorld>();
+    if (next != nullptr) {
       next->experiments.reset();
       next->store.reset();
-      for (const char* suffix : {"", "-wal"}) {
-        std::ifstream from(world_->path() + suffix, std::ios::binary);
-        std::ofstream(next->path() + suffix, std::ios::binary) << from.rdbuf();
-      }
     }
+    const std::vector<int64_t> acknowledged = how == kStop    ? AllAcknowledged()
+                                              : how == kCrash ? Crash(*next)
+                                                              : CrashBeforeCommit(*next);
     watching_.End();
     for (Worker& worker : workers_) {
       worker.session.reset();
       worker.zombies.clear();
     }
-    if (crash) world_ = std::move(next);
+    if (next != nullptr) world_ = std::move(next);
     world_->Restart();
     watching_.Rewind(world_->Get().revision);
     watching_.Begin(*world_->experiments);
@@ -268,7 +321,7 @@ class History {
     for (int idle = 0; idle < 20'000 && !testing::Test::HasFailure();) {
       bool all = true, moved = false;
       for (size_t rank = 0; rank < workers_.size(); ++rank) {
-        if (ended_ || workers_[rank].next > static_cast<int64_t>(model_.plan(rank).size())) continue;
+        if (Over() || workers_[rank].next > static_cast<int64_t>(model_.plan(rank).size())) continue;
         all = false;
         if (workers_[rank].session == nullptr) Join(rank);
         while (SendNext(rank)) moved = true;
@@ -281,7 +334,7 @@ class History {
         Settle();
       }
     }
-    if (!ended_) {
+    if (!Over()) {
       // A last message of a stream that was lost is sent again.
       for (size_t rank = 0; rank < workers_.size(); ++rank) {
         Join(rank);
@@ -295,17 +348,17 @@ class History {
   void Settle() { world_->experiments->DeleteDataset("nothing").IgnoreError(); }
 
   void CheckSeals() {
-    const Experiment experiment = world_->Get();
-    const bool closed = experiment.state != ExperimentState::kRunning && experiment.state != ExperimentState::kQueued;
     std::set<std::string> stored;
     for (const Seal& seal : world_->Seals()) EXPECT_TRUE(stored.insert(LedgerModel::Words(seal)).second);
-    EXPECT_EQ(stored, model_.Seals(Committed(), closed));
+    EXPECT_EQ(stored, model_.Seals(Committed(), Over()));
   }
 
   void Check() {
     CheckSeals();
-    if (!ended_) {
-      EXPECT_EQ(world_->Get().state, ExperimentState::kSucceeded);
+    const ExperimentState state = world_->Get().state;
+    EXPECT_TRUE(IsTerminal(state)) << static_cast<int>(state);
+    EXPECT_EQ(state == ExperimentState::kLost, model_.Lost(Committed()));
+    if (state == ExperimentState::kSucceeded) {
       for (const Seal& seal : world_->Seals()) EXPECT_TRUE(seal.complete);
     }
     std::set<std::string> stored;
@@ -327,7 +380,6 @@ class History {
   Watching watching_;
   std::vector<Worker> workers_;
   std::map<size_t, int64_t> sent_;
-  bool ended_ = false;
 };
 
 int64_t Number(const char* name, int64_t fallback) {
@@ -338,6 +390,7 @@ int64_t Number(const char* name, int64_t fallback) {
 TEST(LedgerProperty, EveryHistoryEndsWhereTheModelSays) {
   // Commits on a disk in memory are as atomic and need no spindle; killing processes on the real one is another test.
   if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+  sqlite3_auto_extension(reinterpret_cast<void (*)()>(HookConnection));
   const int64_t first = Number("GRADELINE_SEED", 1), runs = Number("GRADELINE_RUNS", 600);
   std::cout << "seeds " << first << " to " << first + runs - 1 << std::endl;
   for (int64_t seed = first; seed < first + runs; ++seed) {
