@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -29,16 +28,11 @@ using google::protobuf::Reflection;
 
 constexpr size_t kLargestFileBytes = size_t{1} << 20;
 
-std::string Shown(const std::string& text) {
-  constexpr size_t kMost = 80;
-  return absl::StrCat("\"", absl::CHexEscape(text.substr(0, kMost)), text.size() > kMost ? "..." : "", "\"");
-}
-
 std::string KindOf(const YAML::Node& node) {
   if (node.IsMap()) return "a mapping";
   if (node.IsSequence()) return "a list";
   if (node.IsNull() || !node.IsDefined()) return "nothing";
-  return Shown(node.Scalar());
+  return Quoted(node.Scalar());
 }
 
 /// "choice" for PARAMETER_KIND_CHOICE of ParameterKind.
@@ -207,7 +201,7 @@ class Reader {
     if (!node.IsScalar()) {
       Add(node, path, absl::StrCat("is ", KindOf(node), "; allowed is ", Allowed(field)));
     } else if (!StoreScalar(node.Scalar(), message, field, add)) {
-      Add(node, path, absl::StrCat("is ", Shown(node.Scalar()), "; allowed is ", Allowed(field)));
+      Add(node, path, absl::StrCat("is ", Quoted(node.Scalar()), "; allowed is ", Allowed(field)));
     }
   }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/core/base/utf8.h"
 
 namespace gradeline {
 namespace {
@@ -18,13 +19,6 @@ constexpr size_t kLongestId = 63;
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// A value from outside, fit for an error message: control characters escaped, cut when long.
-std::string Quoted(std::string_view value) {
-  constexpr size_t kShown = 80;
-  const bool cut = value.size() > kShown;
-  return absl::StrCat("\"", absl::CHexEscape(std::string(value.substr(0, kShown))), cut ? "..." : "", "\"");
-}
 
 }  // namespace
 
@@ -46,6 +40,11 @@ absl::StatusOr<std::string> IdOfName(std::string_view collection, std::string_vi
       absl::StrCat(Quoted(name), " is no resource name of the form \"", std::string(collection), "/{id}\"");
   if (!has_prefix) return absl::InvalidArgumentError(form);
   return absl::InvalidArgumentError(absl::StrCat(form, ": ", CheckId(id).message()));
+}
+
+bool IsLossId(std::string_view id) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789_./-";
+  return !id.empty() && id.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
 std::string RandomHex(int bytes) {

@@ -17,6 +17,9 @@ absl::Status CheckId(std::string_view id);
 /// the expected form.
 absl::StatusOr<std::string> IdOfName(std::string_view collection, std::string_view name);
 
+/// Whether `id` may be that of a loss: a-z, 0-9 and _ . / -, at least one.
+bool IsLossId(std::string_view id);
+
 /// `bytes` bytes from the system's random source, hexadecimal.
 std::string RandomHex(int bytes);
 

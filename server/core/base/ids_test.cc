@@ -45,5 +45,10 @@ TEST(RandomHexTest, LengthAlphabetAndNoRepeats) {
   EXPECT_EQ(RandomHex(0), "");
 }
 
+TEST(Ids, OfLosses) {
+  for (const char* good : {"mse", "cross_entropy", "acme/focal-2.1"}) EXPECT_TRUE(IsLossId(good)) << good;
+  for (const char* bad : {"", "MSE", "a b", "a\n", "ä"}) EXPECT_FALSE(IsLossId(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace gradeline

@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
 namespace gradeline {
 namespace {
 
@@ -32,6 +35,12 @@ bool IsUtf8(std::string_view text) {
     i += length;
   }
   return true;
+}
+
+std::string Quoted(std::string_view value) {
+  constexpr size_t kShown = 80;
+  const bool cut = value.size() > kShown;
+  return absl::StrCat("\"", absl::CHexEscape(std::string(value.substr(0, kShown))), cut ? "..." : "", "\"");
 }
 
 }  // namespace gradeline

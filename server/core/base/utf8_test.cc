@@ -33,5 +33,10 @@ TEST(IsUtf8Test, BrokenSequences) {
   }
 }
 
+TEST(Utf8, QuotedIsPrintableAndShort) {
+  EXPECT_EQ(Quoted("a\n\xff"), "\"a\\n\\xff\"");
+  EXPECT_EQ(Quoted(std::string(100, 'x')), "\"" + std::string(80, 'x') + "...\"");
+}
+
 }  // namespace
 }  // namespace gradeline

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/core/base/ids.h"
 #include "server/core/loss/dims.h"
 #include "server/core/loss/signal.h"
 
@@ -19,7 +20,6 @@ bool AllOf(const std::string& word, std::string_view allowed) {
 }
 
 constexpr std::string_view kNameLetters = "abcdefghijklmnopqrstuvwxyz0123456789_";
-constexpr std::string_view kIdLetters = "abcdefghijklmnopqrstuvwxyz0123456789_./-";
 
 /// Checks one loss; keeps where it is and what its tensors and parameters are called.
 class LossLint {
@@ -28,7 +28,7 @@ class LossLint {
       : loss_(loss), path_(std::move(path)), violations_(violations) {}
 
   void Run() {
-    Check(AllOf(loss_.id, kIdLetters), "id", absl::StrCat("is \"", loss_.id, "\"; allowed are a-z 0-9 _ . / -"));
+    Check(IsLossId(loss_.id), "id", absl::StrCat("is \"", loss_.id, "\"; allowed are a-z 0-9 _ . / -"));
     Check(!loss_.doc.empty(), "doc", "is empty; a person choosing a loss reads it");
     Check(loss_.version >= 1, "version", "is 0; versions begin at 1");
     Check((loss_.flags & ~(GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE)) == 0, "flags", Unknown(loss_.flags));

@@ -6,12 +6,12 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "server/core/base/status.h"
+#include "server/core/base/utf8.h"
 
 namespace gradeline {
 namespace {
@@ -28,12 +28,6 @@ std::string NumberText(double value) {
     if (std::strtod(text, nullptr) == value) return text;
   }
   return absl::StrCat(value);
-}
-
-std::string Shown(std::string_view text) {
-  constexpr size_t kMost = 80;
-  return absl::StrCat("\"", absl::CHexEscape(std::string(text.substr(0, kMost))), text.size() > kMost ? "..." : "",
-                      "\"");
 }
 
 std::string RangeText(const ParamSpec& spec) {
@@ -117,7 +111,7 @@ std::string Refusal(const ParamSpec& spec, const ParamValue& value) {
     }
   }
   const auto* word = std::get_if<std::string>(&value);
-  return absl::StrCat("is ", word != nullptr ? Shown(*word) : ParamText(value), "; allowed: ", AllowedText(spec));
+  return absl::StrCat("is ", word != nullptr ? Quoted(*word) : ParamText(value), "; allowed: ", AllowedText(spec));
 }
 
 std::optional<ParamValue> Fallback(const ParamSpec& spec) {
