@@ -186,11 +186,9 @@ bool TrainStream::Settled(int64_t seq, RecordFate fate, const absl::Status& stat
     case RecordFate::kFenced:
       pipe_->Close(WithReason(absl::AbortedError(status.message()), "FENCED"));
       return false;
-    case RecordFate::kFailed: {
-      const bool full = absl::IsResourceExhausted(status) && ReasonOf(status).metadata.empty();
-      pipe_->Close(full ? WithReason(status, "DISK_FULL") : status);
+    case RecordFate::kFailed:
+      pipe_->Close(status);
       return false;
-    }
   }
   return false;
 }

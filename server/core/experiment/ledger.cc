@@ -28,11 +28,10 @@ std::vector<Command> Ledger::Take(bool* idle) {
   std::vector<Command> taken;
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
-  if (wants_tick_) {
-    mutex_.AwaitWithTimeout(absl::Condition(&ready), absl::Milliseconds(50));
-  } else {
-    mutex_.Await(absl::Condition(&ready));
-  }
+  absl::Duration longest = absl::InfiniteDuration();
+  if (wants_care_) longest = absl::Milliseconds(200);
+  if (wants_tick_) longest = absl::Milliseconds(50);
+  mutex_.AwaitWithTimeout(absl::Condition(&ready), longest);
   while (!queue_.empty() && taken.size() < kGroupCommands) {
     const bool alone = queue_.front().kind == Command::kAlone;
     if (alone && !taken.empty()) break;
@@ -53,9 +52,10 @@ void Ledger::Loop() {
       if (stopping_ && queue_.empty()) return;
     } else {
       RunGroup(std::move(commands));
-      // A checkpoint that fails costs disk space, nothing else; what is broken for good shows in the next group.
-      store_->Maintain(idle).IgnoreError();
+      wants_care_ = true;
     }
+    // A checkpoint that fails costs disk space, nothing else; what is broken for good shows in the next group.
+    if (wants_care_) wants_care_ = !store_->Maintain(idle).ok();
     wants_tick_ = hooks_.tick();
   }
 }

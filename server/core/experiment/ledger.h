@@ -53,6 +53,7 @@ class Ledger {
 
  private:
   void Loop();
+  /// What is to be done next; empty when it is time for a tick or for care, or to stop.
   std::vector<Command> Take(bool* idle);
   void RunGroup(std::vector<Command> commands);
   absl::Status Attempt(std::vector<Command>& commands, std::vector<absl::Status>& statuses,
@@ -65,6 +66,7 @@ class Ledger {
   std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_tick_ = false;
+  bool wants_care_ = false;  // the store is to be maintained again soon
   std::thread thread_;
 };
 

@@ -210,8 +210,8 @@ Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfE
                                                           ended->second.records, " records, not ", records)));
   }
   const PhaseEndRow end{phase.phase, phase.epoch, holder.rank, seq, records};
-  const absl::StatusOr<InsertOutcome> outcome = group.store().InsertPhaseEnd(key.first, key.second, end);
-  if (!outcome.ok()) return Failed(outcome.status());
+  const absl::Status stored = group.store().InsertPhaseEnd(key.first, key.second, end);
+  if (!stored.ok()) return Failed(stored);
   (*state)->ends[holder.rank] = end;
   Advance(group, holder, *row);
   if ((*state)->ends.size() == ExpectedRanks(holder.live->experiment().training, phase.phase).size()) {

@@ -106,8 +106,7 @@ class Transaction {
   /// kSame: the key is there with this digest; kDifferent: with another. Nothing is written then.
   virtual absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank,
                                                      const Record& record) = 0;
-  /// kSame and kDifferent go by the number of records.
-  virtual absl::StatusOr<InsertOutcome> InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) = 0;
+  virtual absl::Status InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) = 0;  ///< ALREADY_EXISTS
   virtual absl::StatusOr<std::vector<PhaseEndRow>> ListPhaseEnds(int64_t no, int32_t attempt, PhaseOfEpoch phase) = 0;
   /// In key order: step, rank, head, part.
   virtual absl::Status ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
@@ -135,10 +134,12 @@ class Store {
  public:
   virtual ~Store() = default;
   virtual absl::StatusOr<std::unique_ptr<Transaction>> Begin() = 0;
-  /// Called by the ledger thread between groups: checkpoints when that is worth while. `idle`: nothing waits.
+  /// Called by the ledger thread between groups: checkpoints when that is worth while. `idle`: nothing waits. After a
+  /// group whose write failed it tries whether writes work again; not OK until they do, and then it is to be called
+  /// again soon.
   virtual absl::Status Maintain(bool idle) = 0;
-  /// OK while reads and writes work (readiness). DATA_LOSS after an I/O error: the process must end at once and start
-  /// anew from the log.
+  /// OK while reads and writes work (readiness); otherwise the failure of the last write. DATA_LOSS after an I/O error:
+  /// the process must end at once and start anew from the log.
   virtual absl::Status Check() = 0;
 
   virtual absl::StatusOr<Dataset> GetDataset(const std::string& id) = 0;

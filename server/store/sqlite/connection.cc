@@ -11,6 +11,8 @@ namespace {
 constexpr int kBusyTimeoutMs = 5000;
 
 absl::StatusCode CodeOf(int code) {
+  // The log's index could not grow: nothing was lost, the disk is full.
+  if (code == SQLITE_IOERR_SHMSIZE) return absl::StatusCode::kResourceExhausted;
   switch (code & 0xff) {
     case SQLITE_FULL:
       return absl::StatusCode::kResourceExhausted;
@@ -117,6 +119,7 @@ void Connection::Rollback() {
 absl::Status Connection::ToStatus(int code) {
   const char* said = handle_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle_);
   absl::Status status(CodeOf(code), absl::StrCat(path_, ": ", said, " (SQLite ", code, ")"));
+  if (absl::IsResourceExhausted(status)) status = WithReason(std::move(status), "DISK_FULL");
   if (!absl::IsAlreadyExists(status) && failure_.ok()) failure_ = status;
   return status;
 }

@@ -96,8 +96,8 @@ class Connection {
   /// Ends a transaction if there is one.
   void Rollback();
 
-  /// What a result code of this connection means, with SQLite's words. Codes of the store's own failures (full, I/O,
-  /// locked, corrupt) stay in failure().
+  /// What a result code of this connection means, with SQLite's words; reason DISK_FULL where there is no room. Codes
+  /// of the store's own failures (full, I/O, locked, corrupt) stay in failure().
   absl::Status ToStatus(int code);
   const absl::Status& failure() const { return failure_; }
   void ForgetFailure() { failure_ = absl::OkStatus(); }

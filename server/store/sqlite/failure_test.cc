@@ -7,8 +7,11 @@
 
 #include <random>
 
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "server/core/base/status.h"
 #include "server/core/experiment/fold.h"
+#include "server/store/sqlite/test_full_disk.h"
 #include "server/store/sqlite/test_world.h"
 
 namespace gradeline {
@@ -18,7 +21,7 @@ constexpr Phase kTrain = Phase::kTrain;
 
 Record RecordOf(int64_t seq) { return TestRecord(seq, {kTrain, 0, seq, 0, 0}, 0.1 * static_cast<double>(seq)); }
 
-TEST(FullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
+TEST(AFullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
   TestWorld world;
   world.sqlite.max_pages = 64;
   world.Restart();
@@ -40,13 +43,14 @@ TEST(FullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
   }
   EXPECT_EQ(failed.first, RecordFate::kFailed);
   EXPECT_EQ(failed.second.code(), absl::StatusCode::kResourceExhausted) << failed.second;
+  EXPECT_EQ(ReasonOf(failed.second).reason, "DISK_FULL");
   EXPECT_EQ(session->Begin(sent + 1).status().code(), absl::StatusCode::kResourceExhausted);
   const int64_t committed = listener->committed;
   EXPECT_GT(committed, 0);
   EXPECT_LT(committed, sent);
-  // Reads go on, and so does what needs no room.
+  // Reads go on, but no write: the server is not ready.
   EXPECT_EQ(world.Get().state, ExperimentState::kRunning);
-  EXPECT_TRUE(world.store->Check().ok());
+  EXPECT_EQ(world.store->Check().code(), absl::StatusCode::kResourceExhausted);
   session.reset();
   world.sqlite.max_pages = 0;
   world.Restart();
@@ -60,7 +64,7 @@ TEST(FullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
   EXPECT_EQ(listener->seals[0].batches, sent);
 }
 
-TEST(FullDisk, ALargeImportTakesNobodyAlong) {
+TEST(AFullDisk, ALargeImportTakesNobodyAlong) {
   TestWorld world;
   world.sqlite.max_pages = 80;
   world.Restart();
@@ -75,6 +79,56 @@ TEST(FullDisk, ALargeImportTakesNobodyAlong) {
   EXPECT_EQ(world.experiments->ImportDataset(dataset, items, "").status().code(), absl::StatusCode::kResourceExhausted);
   for (int64_t seq = 21; seq <= 40; ++seq) Send(*session, RecordOf(seq));
   listener->AwaitCommitted(40);
+}
+
+/// Waits until `condition` holds; false after ten seconds.
+template <typename F>
+bool Eventually(F condition) {
+  for (const absl::Time end = absl::Now() + absl::Seconds(10); absl::Now() < end;) {
+    if (condition()) return true;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  return false;
+}
+
+TEST(AFullDisk, IsNotReadyUntilThereIsRoomAgain) {
+  FullDisk disk;
+  TestWorld world;
+  world.MakeSplit();
+  EXPECT_TRUE(world.store->Check().ok());
+  disk.full = true;
+  const absl::Status failed = world.experiments->CreateExperiment(TestExperiment(1, 1), "", false).status();
+  EXPECT_EQ(failed.code(), absl::StatusCode::kResourceExhausted) << failed;
+  EXPECT_EQ(ReasonOf(failed).reason, "DISK_FULL");
+  // The answer comes before the ledger is done with the group.
+  EXPECT_TRUE(Eventually([&] { return absl::IsResourceExhausted(world.store->Check()); }));
+  EXPECT_EQ(world.experiments->DeleteDataset("none").code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(world.store->Check().code(), absl::StatusCode::kResourceExhausted) << "nothing was written in between";
+  disk.full = false;
+  EXPECT_TRUE(Eventually([&] { return world.store->Check().ok(); })) << "nobody writes, and yet it must be found out";
+  EXPECT_TRUE(world.experiments->CreateExperiment(TestExperiment(1, 1), "", false).ok());
+}
+
+TEST(AFullDisk, OfTheLogsIndexIsNoLostDisk) {
+  FullDisk disk;
+  std::atomic<int> fatal{0};
+  Experiments::Options options;
+  options.on_fatal = [&fatal](const absl::Status&) { ++fatal; };
+  TestWorld world(options);
+  world.MakeSplit();
+  world.experiments.reset();
+  world.store.reset();
+  const auto store = OpenSqliteStore(world.sqlite);
+  ASSERT_TRUE(store.ok()) << store.status();
+  disk.index_full = true;
+  // A reader of its own maps the index anew.
+  const absl::Status failed = (*store)->GetDataset("d").status();
+  EXPECT_EQ(failed.code(), absl::StatusCode::kResourceExhausted) << failed;
+  EXPECT_EQ(ReasonOf(failed).reason, "DISK_FULL");
+  disk.index_full = false;
+  EXPECT_TRUE((*store)->GetDataset("d").ok());
+  EXPECT_TRUE((*store)->Check().ok());
+  EXPECT_EQ(fatal, 0);
 }
 
 TEST(BrokenDisk, IsFatalOnceAndNothingIsWrittenAfterIt) {

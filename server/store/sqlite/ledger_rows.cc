@@ -31,19 +31,13 @@ absl::StatusOr<InsertOutcome> SqliteTransaction::InsertRecord(int64_t no, int32_
   return found && find.View(0) == digest ? InsertOutcome::kSame : InsertOutcome::kDifferent;
 }
 
-absl::StatusOr<InsertOutcome> SqliteTransaction::InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) {
-  GRADELINE_RETURN_IF_ERROR(
-      connection_
-          ->Prepare("INSERT INTO phase_ends(experiment, attempt, phase, epoch, rank, seq, records) VALUES(?1, ?2, ?3, "
-                    "?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")
-          .Bind(no, attempt, end.phase, end.epoch, end.rank, end.seq, end.records)
-          .Run());
-  if (sqlite3_changes(connection_->handle()) == 1) return InsertOutcome::kInserted;
-  GRADELINE_ASSIGN_OR_RETURN(const auto ends, ListPhaseEnds(no, attempt, {end.phase, end.epoch}));
-  for (const PhaseEndRow& stored : ends) {
-    if (stored.rank == end.rank && stored.records == end.records) return InsertOutcome::kSame;
-  }
-  return InsertOutcome::kDifferent;
+absl::Status SqliteTransaction::InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) {
+  return connection_
+      ->Prepare(
+          "INSERT INTO phase_ends(experiment, attempt, phase, epoch, rank, seq, records) VALUES(?1, ?2, ?3, ?4, "
+          "?5, ?6, ?7)")
+      .Bind(no, attempt, end.phase, end.epoch, end.rank, end.seq, end.records)
+      .Run();
 }
 
 absl::StatusOr<std::vector<PhaseEndRow>> SqliteTransaction::ListPhaseEnds(int64_t no, int32_t attempt,

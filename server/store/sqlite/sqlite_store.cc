@@ -59,14 +59,28 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<Incident>> ListIncidents(int64_t no) override;
 
  private:
+  // A commit that wrote something.
   static int OnWal(void* self, sqlite3*, const char*, int pages) {
-    static_cast<SqliteStore*>(self)->wal_pages_ = pages;
+    auto* store = static_cast<SqliteStore*>(self);
+    store->wal_pages_ = pages;
+    absl::MutexLock lock(&store->mutex_);
+    store->unwritable_ = absl::OkStatus();
     return SQLITE_OK;
   }
   // Runs `read` on a connection that no other thread uses.
   template <typename F>
   auto Read(F read) -> decltype(read(std::declval<Connection&>()));
   void KeepFailure(const absl::Status& status);
+  absl::Status broken() {
+    absl::MutexLock lock(&mutex_);
+    return broken_;
+  }
+  absl::Status unwritable() {
+    absl::MutexLock lock(&mutex_);
+    return unwritable_;
+  }
+  // Writes what leaves nothing behind.
+  absl::Status TryWrite();
 
   const std::string path_;
   const std::unique_ptr<LockFile> lock_;
@@ -74,7 +88,8 @@ class SqliteStore : public Store {
   int wal_pages_ = 0;  // ledger thread
   absl::Mutex mutex_;
   std::vector<std::unique_ptr<Connection>> readers_ ABSL_GUARDED_BY(mutex_);
-  absl::Status broken_ ABSL_GUARDED_BY(mutex_);
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);      // for good
+  absl::Status unwritable_ ABSL_GUARDED_BY(mutex_);  // since the last write failed, until one succeeds
 };
 
 template <typename F>
@@ -98,18 +113,16 @@ auto SqliteStore::Read(F read) -> decltype(read(std::declval<Connection&>())) {
 }
 
 void SqliteStore::KeepFailure(const absl::Status& status) {
-  if (!absl::IsDataLoss(status)) return;
+  if (status.ok()) return;
   absl::MutexLock lock(&mutex_);
-  if (broken_.ok()) broken_ = status;
+  absl::Status& kept = absl::IsDataLoss(status) ? broken_ : unwritable_;
+  if (kept.ok()) kept = status;
 }
 
 absl::StatusOr<std::unique_ptr<Transaction>> SqliteStore::Begin() {
   // After an I/O error nobody knows what the disk holds: nothing more is written, not even a retry.
   KeepFailure(writer_->failure());
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!broken_.ok()) return broken_;
-  }
+  GRADELINE_RETURN_IF_ERROR(broken());
   auto transaction = SqliteTransaction::Begin(writer_.get());
   KeepFailure(transaction.status());
   if (!transaction.ok()) return transaction.status();
@@ -117,14 +130,10 @@ absl::StatusOr<std::unique_ptr<Transaction>> SqliteStore::Begin() {
 }
 
 absl::Status SqliteStore::Maintain(bool idle) {
-  if (wal_pages_ < (idle ? kIdleCheckpointPages : kDueCheckpointPages) && writer_->failure().ok()) {
-    return absl::OkStatus();
-  }
   KeepFailure(writer_->failure());
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!broken_.ok()) return broken_;
-  }
+  GRADELINE_RETURN_IF_ERROR(broken());
+  const bool failing = !unwritable().ok();
+  if (!failing && wal_pages_ < (idle ? kIdleCheckpointPages : kDueCheckpointPages)) return absl::OkStatus();
   // After a full disk this is what makes room in the log.
   int pages = 0, moved = 0;
   const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
@@ -132,18 +141,26 @@ absl::Status SqliteStore::Maintain(bool idle) {
     writer_->ForgetFailure();
     // The next write begins the log anew, unless a reader still looks at it.
     if (pages == moved) wal_pages_ = 0;
-    return absl::OkStatus();
+    return failing ? TryWrite() : absl::OkStatus();
   }
   const absl::Status status = writer_->ToStatus(code);
   KeepFailure(status);
   return status;
 }
 
+absl::Status SqliteStore::TryWrite() {
+  // Takes as much room as a group of records, and gives it back.
+  const absl::Status written = writer_->Execute(
+      "BEGIN IMMEDIATE; INSERT INTO requests(caller, request_id, digest, response, at_ms) "
+      "VALUES('store', 'try', x'', zeroblob(65536), 0); DELETE FROM requests WHERE caller = 'store'; COMMIT");
+  writer_->Rollback();
+  KeepFailure(written);
+  return written.ok() ? unwritable() : written;
+}
+
 absl::Status SqliteStore::Check() {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!broken_.ok()) return broken_;
-  }
+  GRADELINE_RETURN_IF_ERROR(broken());
+  GRADELINE_RETURN_IF_ERROR(unwritable());
   return Read([](Connection& connection) -> absl::Status { return connection.QueryNumber("SELECT 1").status(); });
 }
 

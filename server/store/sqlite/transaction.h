@@ -44,7 +44,7 @@ class SqliteTransaction : public Transaction {
   absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) override;
   absl::Status PutRank(int64_t no, int32_t attempt, const RankRow& rank) override;
   absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank, const Record& record) override;
-  absl::StatusOr<InsertOutcome> InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) override;
+  absl::Status InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) override;
   absl::StatusOr<std::vector<PhaseEndRow>> ListPhaseEnds(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
   absl::Status ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
                            const std::function<void(const RecordRow&)>& row) override;
