@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
+#include "server/core/experiment/fold.h"
 #include "server/rpc/loss_outcome.h"
 #include "server/rpc/raw_bytes.h"
 #include "server/rpc/train_stream.h"
@@ -82,13 +83,16 @@ absl::StatusOr<std::vector<double>> MetricDeltas(const SessionHead& head,
   return deltas;
 }
 
-// Values that overflowed cannot be added to an epoch.
+// Values that overflowed, or would when they are added up, cannot be added to an epoch.
 absl::Status CheckFinite(const LossResult& result, const LossInfo& loss) {
   for (size_t i = 0; i < result.components.size(); ++i) {
-    if (std::isfinite(result.components[i].numerator) && std::isfinite(result.components[i].denominator)) continue;
-    return WithReason(absl::OutOfRangeError(absl::StrCat("component ", loss.components[i].name,
-                                                         " is not finite: ", result.components[i].numerator, " / ",
-                                                         result.components[i].denominator)),
+    const ComponentResult& component = result.components[i];
+    if (std::abs(component.numerator) <= kLargestInRecord && std::abs(component.denominator) <= kLargestInRecord) {
+      continue;
+    }
+    return WithReason(absl::OutOfRangeError(absl::StrCat("component ", loss.components[i].name, " is ",
+                                                         component.numerator, " / ", component.denominator,
+                                                         "; allowed: -", kLargestInRecord, " to ", kLargestInRecord)),
                       "NOT_FINITE", {{"component", loss.components[i].name}});
   }
   return absl::OkStatus();

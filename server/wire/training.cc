@@ -17,7 +17,6 @@ namespace gradeline {
 namespace {
 
 constexpr size_t kDigestBytes = 16;
-constexpr size_t kMostMetricBytes = 1024;
 
 std::string HeadNames(const std::vector<SessionHead>& heads) {
   return absl::StrJoin(heads, ", ", [](std::string* out, const SessionHead& head) { out->append(head.resolved.head); });
@@ -28,7 +27,7 @@ void CheckNotNegative(const char* field, int64_t value, Violations* violations) 
 }
 
 void ReadMetrics(const std::string& bytes, Record* record, Violations* violations) {
-  if (bytes.size() > kMostMetricBytes || bytes.size() % sizeof(double) != 0) {
+  if (bytes.size() % sizeof(double) != 0) {
     violations->Add("metrics", absl::StrCat("has ", bytes.size(), " bytes; allowed: what the Result or Refused had"));
     return;
   }

@@ -1,5 +1,6 @@
 // What ends a training stream: every field of its messages with wrong values, and messages out of order.
 #include <functional>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "tests/integration/server_fixture.h"
@@ -133,8 +134,30 @@ TEST_F(TrainFields, Replay) {
   record.mutable_key()->set_head("classification");
   record.mutable_key()->set_phase(v1::PHASE_TRAIN);
   EXPECT_EQ(After(RankStream::Replay(record)),
-            Invalid({"replay.record.code: 77 is not a status code, 0 to 16", "replay.record.items: -1 is below 0",
+            Invalid({"replay.record.code: 77 is not a status code, 0 to 16",
+                     "replay.record.items: -1; allowed: 0 to 2147483647",
                      "replay.record.values: has 1 entries, a refused record has 0"}));
+  record.set_code(0);
+  record.set_items(int64_t{1} << 31);
+  record.mutable_values(0)->set_numerator(std::numeric_limits<double>::quiet_NaN());
+  record.mutable_values(0)->set_denominator(-1);
+  record.set_metrics(std::string(24, '\0'));
+  EXPECT_EQ(After(RankStream::Replay(record)),
+            Invalid({"replay.record.items: 2147483648; allowed: 0 to 2147483647",
+                     "replay.record.values[0].numerator: nan; allowed: -1e+298 to 1e+298",
+                     "replay.record.values[0].denominator: -1; allowed: 0 to 1e+298",
+                     "replay.record.metrics: has 24 bytes; allowed: 16"}));
+  record.set_seq(2);
+  record.set_items(1);
+  record.mutable_values(0)->set_numerator(1);
+  record.mutable_values(0)->set_denominator(1);
+  record.set_metrics(std::string(8, '\0') + std::string(7, '\0') + '\x7f');  // 0 of a very large number
+  EXPECT_EQ(
+      After(RankStream::Replay(record)),
+      Invalid({"replay.record.metrics: is no delta of accuracy; allowed: counts of a batch, what the Result had"}));
+  record.set_metrics(std::string(16, '\0'));
+  EXPECT_EQ(After(RankStream::Replay(record)),
+            Precondition("seq 2 is out of order: 1 is next, everything up to 0 is committed"));
 }
 
 TEST_F(TrainFields, BatchKeysAreCheckedAgainstTheAttempt) {

@@ -1,26 +1,12 @@
 #include "server/core/experiment/fold.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
 #include "absl/types/span.h"
 
 namespace gradeline {
-namespace {
-
-// How many numbers a metric's delta has: an empty batch has as many as any other.
-size_t DeltaSize(const Metric& metric) {
-  static constexpr std::array<int64_t, 2> kPrediction = {0, 2};
-  static constexpr std::array<int64_t, 1> kTarget = {0};
-  const auto delta =
-      metric.Update({.prediction = {DType::kF32, kPrediction, nullptr}, .target = {DType::kI64, kTarget, nullptr}});
-  return delta.ok() ? delta->size() : 0;
-}
-
-}  // namespace
-
 void CompensatedSum::Add(double x) {
   const double sum = sum_ + x;
   lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
@@ -94,13 +80,11 @@ void Fold::Fill(Seal& seal) const {
     for (const CompensatedSum& s : sums_[h].metrics) sum.push_back(s.value());
     absl::Span<const double> rest = sum;
     const auto& metrics = (*heads_)[h].metrics;
-    for (size_t m = 0; m < metrics.size(); ++m) {
-      // The last one's delta is what is left.
-      const size_t size = m + 1 == metrics.size() ? rest.size() : std::min(rest.size(), DeltaSize(*metrics[m]));
-      if (rest.empty()) break;
-      const Metric::Value value = metrics[m]->Compute(rest.first(size));
-      rest.remove_prefix(size);
-      seal.metrics.push_back({static_cast<int32_t>(h), metrics[m]->info().id, value.value, value.count});
+    for (const Metric* metric : metrics) {
+      if (rest.size() < metric->delta_size()) break;
+      const Metric::Value value = metric->Compute(rest.first(metric->delta_size()));
+      rest.remove_prefix(metric->delta_size());
+      seal.metrics.push_back({static_cast<int32_t>(h), metric->info().id, value.value, value.count});
     }
   }
 }

@@ -3,6 +3,7 @@
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_FOLD_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_FOLD_H_
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,11 +14,15 @@
 
 namespace gradeline {
 
+/// The largest magnitude of a record's numerator and denominator: 2^31 records of it add up without an overflow.
+inline constexpr double kLargestInRecord = 1e298;
+
 /// A sum that carries the rounding error of every addition along (Neumaier 1974).
 class CompensatedSum {
  public:
   void Add(double x);
-  double value() const { return sum_ + lost_; }
+  /// Infinite once the sum has overflowed.
+  double value() const { return std::isfinite(sum_) ? sum_ + lost_ : sum_; }
 
  private:
   double sum_ = 0, lost_ = 0;

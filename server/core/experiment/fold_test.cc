@@ -1,6 +1,7 @@
 #include "server/core/experiment/fold.h"
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include "gmock/gmock.h"
@@ -15,6 +16,8 @@ class SumMetric : public Metric {
   SumMetric(std::string id, size_t size) : size_(size) { info_.id = std::move(id); }
   const MetricInfo& info() const override { return info_; }
   absl::StatusOr<std::vector<double>> Update(const MetricBatch&) const override { return std::vector<double>(size_); }
+  size_t delta_size() const override { return size_; }
+  bool Fits(absl::Span<const double>) const override { return true; }
   Value Compute(absl::Span<const double> sum) const override { return {sum[0], static_cast<int64_t>(sum.size())}; }
 
  private:
@@ -51,6 +54,13 @@ TEST(CompensatedSum, KeepsWhatPlainAdditionLoses) {
   CompensatedSum tenths;
   for (int i = 0; i < 10'000'000; ++i) tenths.Add(0.1);
   EXPECT_EQ(tenths.value(), 1e6);
+}
+
+TEST(CompensatedSum, AnOverflowStaysInfinite) {
+  CompensatedSum sum;
+  for (int i = 0; i < 3; ++i) sum.Add(1e308);
+  sum.Add(1);
+  EXPECT_EQ(sum.value(), std::numeric_limits<double>::infinity());
 }
 
 TEST(Fold, RatiosAreSumsOfNumeratorsOverDenominators) {

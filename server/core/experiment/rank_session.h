@@ -86,8 +86,9 @@ class RankSession {
   /// FAILED_PRECONDITION for a sealed phase.
   virtual absl::Status CheckKey(const RecordKey& key) = 0;
 
-  /// CheckKey, and for a replayed record its content: code, items, values (one per component, finite; none if refused),
-  /// metrics (at most 1 KiB, finite). All violations.
+  /// CheckKey, and for a replayed record its content: code, items below 2^31, values (one per component, none if
+  /// refused; denominators of at least 0, nothing larger than kLargestInRecord), metrics (deltas of the head's metrics,
+  /// none if refused). All violations.
   virtual absl::Status CheckRecord(const Record& record) = 0;
 
   /// Queues a record (computed, refused or replayed) for the commit. `done` runs on the ledger thread after it. Records

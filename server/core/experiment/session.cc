@@ -5,10 +5,72 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "server/core/base/status.h"
+#include "server/core/experiment/fold.h"
 #include "server/core/experiment/names.h"
 
 namespace gradeline {
+namespace {
+
+constexpr int64_t kMostItems = (int64_t{1} << 31) - 1;  // as in a batch
+constexpr int32_t kLastCode = 16;                       // UNAUTHENTICATED
+
+void CheckValues(const std::vector<Ratio>& values, Violations& violations) {
+  for (size_t k = 0; k < values.size(); ++k) {
+    const std::string field = absl::StrCat("values[", k, "].");
+    if (!(std::abs(values[k].numerator) <= kLargestInRecord)) {
+      violations.Add(field + "numerator",
+                     absl::StrCat(values[k].numerator, "; allowed: ", -kLargestInRecord, " to ", kLargestInRecord));
+    }
+    if (!(values[k].denominator >= 0 && values[k].denominator <= kLargestInRecord)) {
+      violations.Add(field + "denominator", absl::StrCat(values[k].denominator, "; allowed: 0 to ", kLargestInRecord));
+    }
+  }
+}
+
+// As the batch's metrics gave them, one after another.
+void CheckMetrics(const Record& record, const SessionHead& head, Violations& violations) {
+  size_t size = 0;
+  for (const Metric* metric : head.metrics) size += metric->delta_size();
+  if (record.code != 0) size = 0;
+  if (record.metrics.size() != size) {
+    violations.Add("metrics", absl::StrCat("has ", record.metrics.size() * sizeof(double),
+                                           " bytes; allowed: ", size * sizeof(double)));
+    return;
+  }
+  absl::Span<const double> rest = record.metrics;
+  if (rest.empty()) return;
+  for (const Metric* metric : head.metrics) {
+    if (!metric->Fits(rest.first(metric->delta_size()))) {
+      violations.Add("metrics", absl::StrCat("is no delta of ", metric->info().id,
+                                             "; allowed: counts of a batch, what the Result had"));
+    }
+    rest.remove_prefix(metric->delta_size());
+  }
+}
+
+// What a replayed record says, once its key is good.
+absl::Status CheckContent(const Record& record, const SessionHead& head) {
+  Violations violations;
+  if (record.code < 0 || record.code > kLastCode) {
+    violations.Add("code", absl::StrCat(record.code, " is not a status code, 0 to ", kLastCode));
+  }
+  if (record.items < 0 || record.items > kMostItems) {
+    violations.Add("items", absl::StrCat(record.items, "; allowed: 0 to ", kMostItems));
+  }
+  const size_t components = record.code == 0 ? head.resolved.components.size() : 0;
+  if (record.values.size() != components) {
+    violations.Add("values",
+                   absl::StrCat("has ", record.values.size(), " entries, ",
+                                record.code == 0 ? head.resolved.loss : "a refused record", " has ", components));
+  }
+  CheckValues(record.values, violations);
+  CheckMetrics(record, head, violations);
+  return violations.ToStatus();
+}
+
+}  // namespace
 
 Session::Session(Ledger* ledger, Holder holder, WelcomeInfo welcome, const std::vector<PhaseOfEpoch>& ended,
                  std::shared_ptr<RankListener> listener)
@@ -105,30 +167,7 @@ absl::Status Session::CheckKey(const RecordKey& key) {
 
 absl::Status Session::CheckRecord(const Record& record) {
   GRADELINE_RETURN_IF_ERROR(CheckKey(record.key));
-  Violations violations;
-  const SessionHead& head = heads()[record.key.head];
-  if (record.code < 0 || record.code > 16) {
-    violations.Add("code", absl::StrCat(record.code, " is not a status code, 0 to 16"));
-  }
-  if (record.items < 0) violations.Add("items", absl::StrCat(record.items, " is below 0"));
-  const size_t components = record.code == 0 ? head.resolved.components.size() : 0;
-  if (record.values.size() != components) {
-    violations.Add("values",
-                   absl::StrCat("has ", record.values.size(), " entries, ",
-                                record.code == 0 ? head.resolved.loss : "a refused record", " has ", components));
-  }
-  for (size_t k = 0; k < record.values.size(); ++k) {
-    if (!std::isfinite(record.values[k].numerator) || !std::isfinite(record.values[k].denominator)) {
-      violations.Add(absl::StrCat("values[", k, "]"), "is not finite");
-    }
-  }
-  if (record.metrics.size() > 128) {
-    violations.Add("metrics", absl::StrCat("has ", record.metrics.size() * 8, " bytes, at most 1024 are allowed"));
-  }
-  if (!std::all_of(record.metrics.begin(), record.metrics.end(), [](double x) { return std::isfinite(x); })) {
-    violations.Add("metrics", "is not finite");
-  }
-  return violations.ToStatus();
+  return CheckContent(record, heads()[record.key.head]);
 }
 
 void Session::Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done) {

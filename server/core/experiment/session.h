@@ -35,7 +35,6 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
   void Bye(int64_t seq, std::string reason, RecordDone done) override;
 
   // Ledger thread only.
-  const Holder& holder() const { return holder_; }
   RankListener& listener() { return *listener_; }
   void Committed(int64_t seq);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -133,6 +134,13 @@ absl::StatusOr<std::vector<double>> Accuracy::Update(const MetricBatch& batch) c
     }
   }
   return std::vector<double>{static_cast<double>(right), static_cast<double>(counted)};
+}
+
+bool Accuracy::Fits(absl::Span<const double> delta) const {
+  constexpr double kCountsBelow = 2147483648.0;
+  const double right = delta[0], counted = delta[1];
+  return right >= 0 && right <= counted && counted < kCountsBelow && std::floor(right) == right &&
+         std::floor(counted) == counted;
 }
 
 Metric::Value Accuracy::Compute(absl::Span<const double> sum) const {

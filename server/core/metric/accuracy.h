@@ -13,6 +13,8 @@ class Accuracy : public Metric {
  public:
   const MetricInfo& info() const override;
   absl::StatusOr<std::vector<double>> Update(const MetricBatch& batch) const override;
+  size_t delta_size() const override { return 2; }
+  bool Fits(absl::Span<const double> delta) const override;
   Value Compute(absl::Span<const double> sum) const override;
 };
 

@@ -34,6 +34,11 @@ class Metric {
   /// The delta of a batch: fixed-length numbers that add up element by element (exactly: counts below 2^53, or sums
   /// whose order the caller keeps). The batch has passed the loss's checks.
   virtual absl::StatusOr<std::vector<double>> Update(const MetricBatch& batch) const = 0;
+  /// How many numbers a delta has.
+  virtual size_t delta_size() const = 0;
+  /// Whether `delta`, of delta_size() numbers that came from outside, may be one: what it counts is whole, at least 0
+  /// and below 2^31.
+  virtual bool Fits(absl::Span<const double> delta) const = 0;
   /// Value and count of added-up deltas. Value 0 and count 0 when nothing counted.
   struct Value {
     double value = 0;

@@ -3,7 +3,9 @@
 #ifndef GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
 #define GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <future>
 #include <memory>
 #include <optional>
@@ -175,7 +177,8 @@ inline Record TestRecord(int64_t seq, RecordKey key, double value, int64_t items
   record.items = items;
   record.digest.fill(static_cast<uint8_t>(seq));
   record.values.resize(key.head == 0 ? 2 : 1, {value * static_cast<double>(items), static_cast<double>(items)});
-  if (key.head == 0) record.metrics = {value, static_cast<double>(items)};
+  const auto counted = static_cast<double>(items);
+  if (key.head == 0) record.metrics = {std::clamp(std::floor(value), 0.0, counted), counted};
   return record;
 }
 
