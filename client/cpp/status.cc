@@ -1,7 +1,9 @@
 // See status.h.
 #include "client/cpp/status.h"
 
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
@@ -50,11 +52,17 @@ google::rpc::Status StatusToProto(const absl::Status& status) {
   google::rpc::Status out;
   out.set_code(static_cast<int>(status.code()));
   out.set_message(std::string(status.message()));
-  status.ForEachPayload([&out](absl::string_view type_url, const absl::Cord& payload) {
-    google::protobuf::Any* detail = out.add_details();
-    detail->set_type_url(std::string(type_url));
-    detail->set_value(std::string(payload));
+  // Payloads come in any order; details go out in one: by type, the reason (ErrorInfo) first.
+  std::map<std::pair<bool, std::string>, std::string> details;
+  status.ForEachPayload([&details](absl::string_view type_url, const absl::Cord& payload) {
+    const bool is_reason = type_url == TypeUrl<google::rpc::ErrorInfo>();
+    details[{!is_reason, std::string(type_url)}] = std::string(payload);
   });
+  for (auto& [order, value] : details) {
+    google::protobuf::Any* detail = out.add_details();
+    detail->set_type_url(order.second);
+    detail->set_value(std::move(value));
+  }
   return out;
 }
 
@@ -86,12 +94,6 @@ absl::Status InvalidFields(const std::vector<FieldViolation>& violations) {
 std::string ReasonOf(const absl::Status& status) {
   const auto info = DetailOf<google::rpc::ErrorInfo>(status);
   return info && !info->reason().empty() ? info->reason() : absl::StatusCodeToString(status.code());
-}
-
-std::map<std::string, std::string> ReasonMetadataOf(const absl::Status& status) {
-  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
-  return info ? std::map<std::string, std::string>(info->metadata().begin(), info->metadata().end())
-              : std::map<std::string, std::string>();
 }
 
 }  // namespace gradeline::client

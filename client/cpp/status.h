@@ -5,7 +5,6 @@
 
 #include <grpcpp/support/status.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -25,7 +24,7 @@ struct FieldViolation {
 absl::Status StatusFromProto(const google::rpc::Status& status);
 /// As StatusFromProto, of the details that came with a call; a call without readable details keeps code and message.
 absl::Status StatusFromGrpc(const grpc::Status& status);
-/// The same, back: code, message and attached details. For printing.
+/// The same, back: code, message and attached details, in a fixed order. For printing.
 google::rpc::Status StatusToProto(const absl::Status& status);
 
 /// The field violations that `status` carries, in the server's order.
@@ -34,8 +33,6 @@ std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status);
 absl::Status InvalidFields(const std::vector<FieldViolation>& violations);
 /// The server's reason ("LOSS_NOT_VALID"), or the code's name where it sent none.
 std::string ReasonOf(const absl::Status& status);
-/// The variables of the server's reason by name; empty where it sent none.
-std::map<std::string, std::string> ReasonMetadataOf(const absl::Status& status);
 
 }  // namespace gradeline::client
 

@@ -33,7 +33,6 @@ TEST(Status, KeepsEveryDetailOfACall) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(), "two fields are wrong");
   EXPECT_EQ(ReasonOf(status), "BAD_FIELDS");
-  EXPECT_EQ(ReasonMetadataOf(status), (std::map<std::string, std::string>{{"count", "2"}}));
   EXPECT_EQ(FieldViolationsOf(status),
             (std::vector<FieldViolation>{{"training.epochs", "is 0, must be 1 or more"},
                                          {"losses[0].params.gamma", "is 0, must be 1 or more"}}));
@@ -42,6 +41,8 @@ TEST(Status, KeepsEveryDetailOfACall) {
 TEST(Status, ComesBackAsItWas) {
   const google::rpc::Status back = StatusToProto(StatusFromProto(Rich()));
   ASSERT_EQ(back.details_size(), 2);
+  EXPECT_TRUE(back.details(0).Is<google::rpc::ErrorInfo>());
+  EXPECT_TRUE(back.details(1).Is<google::rpc::BadRequest>());
   EXPECT_EQ(FieldViolationsOf(StatusFromProto(back)).size(), 2u);
   EXPECT_EQ(ReasonOf(StatusFromProto(back)), "BAD_FIELDS");
 }
