@@ -98,19 +98,6 @@ absl::Status StatusFromProto(const google::rpc::Status& proto) {
   return WithReason(std::move(status), info.reason(), {info.metadata().begin(), info.metadata().end()});
 }
 
-absl::Status BelowField(std::string_view prefix, const absl::Status& status) {
-  if (FieldViolationsOf(status).empty()) return status;
-  Violations violations;
-  violations.Merge(prefix, status);
-  const absl::Status moved = violations.ToStatus();
-  absl::Status result(status.code(), moved.message());
-  moved.ForEachPayload(
-      [&result](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
-  ErrorReason reason = ReasonOf(status);
-  if (reason.reason == absl::StatusCodeToString(status.code())) return result;
-  return WithReason(std::move(result), std::move(reason.reason), std::move(reason.metadata));
-}
-
 absl::Status MessageTooLarge(std::string_view what, int64_t bytes, int64_t limit) {
   return WithReason(
       absl::ResourceExhaustedError(absl::StrCat(std::string(what), " has ", bytes, " bytes; the server's limit is ",

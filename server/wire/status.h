@@ -21,9 +21,6 @@ google::rpc::Status StatusToProto(const absl::Status& status);
 /// The inverse: code, message, reason with metadata, violations. An unknown code becomes UNKNOWN.
 absl::Status StatusFromProto(const google::rpc::Status& status);
 
-/// `status` with the fields of its violations below `prefix`; a status without violations stays as it is.
-absl::Status BelowField(std::string_view prefix, const absl::Status& status);
-
 /// RESOURCE_EXHAUSTED for a message above the limit of the server: names size, limit and the key that raises it.
 absl::Status MessageTooLarge(std::string_view what, int64_t bytes, int64_t limit);
 

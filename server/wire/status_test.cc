@@ -74,16 +74,6 @@ TEST(Status, FitsIntoATrailerHoweverManyViolations) {
   EXPECT_GE(FieldViolationsOf(StatusFromProto(proto)).size(), 5u);
 }
 
-TEST(Status, BelowFieldMovesViolationsAndKeepsTheReason) {
-  Violations violations;
-  violations.Add("gamma", "too large");
-  const absl::Status moved = BelowField("experiment", WithReason(violations.ToStatus(), "BAD_PARAMS", {{"k", "v"}}));
-  ASSERT_EQ(FieldViolationsOf(moved).size(), 1u);
-  EXPECT_EQ(FieldViolationsOf(moved)[0].field, "experiment.gamma");
-  EXPECT_EQ(ReasonOf(moved).reason, "BAD_PARAMS");
-  EXPECT_EQ(BelowField("x", absl::NotFoundError("gone")), absl::NotFoundError("gone"));
-}
-
 TEST(Status, TooLargeNamesSizeLimitAndKey) {
   const absl::Status status = MessageTooLarge("the message", 300, 256);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);

@@ -68,10 +68,17 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+// Whether a status is about what the caller sent, and not about the state of things.
+bool IsOfRequest(const absl::Status& status) {
+  return !FieldViolationsOf(status).empty() || absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
 }  // namespace
 
 void Violations::Add(std::string field, std::string description) {
   list_.push_back({std::move(field), std::move(description)});
+  alone_ = absl::OkStatus();
 }
 
 void Violations::Merge(std::string_view prefix, const absl::Status& status) {
@@ -84,7 +91,24 @@ void Violations::Merge(std::string_view prefix, const absl::Status& status) {
   }
 }
 
+void Violations::MergeRest(std::string_view prefix, const absl::Status& status) {
+  if (status.ok()) return;
+  const bool first = empty();
+  if (IsOfRequest(status)) {
+    Violations rest;
+    rest.Merge(prefix, status);
+    const std::vector<FieldViolation> before = list_;
+    for (const FieldViolation& violation : rest.list_) {
+      const bool named = std::any_of(before.begin(), before.end(),
+                                     [&](const FieldViolation& other) { return other.field == violation.field; });
+      if (!named) Add(violation.field, violation.description);
+    }
+  }
+  if (first) alone_ = BelowField(prefix, status);
+}
+
 absl::Status Violations::ToStatus() const {
+  if (!alone_.ok()) return alone_;
   if (list_.empty()) return absl::OkStatus();
   std::vector<std::string> packed, lines;
   for (const FieldViolation& violation : list_) {
@@ -121,6 +145,19 @@ ErrorReason ReasonOf(const absl::Status& status) {
   ErrorReason reason{strings[0], {}};
   for (size_t i = 1; i + 1 < strings.size(); i += 2) reason.metadata[strings[i]] = strings[i + 1];
   return reason;
+}
+
+absl::Status BelowField(std::string_view prefix, const absl::Status& status) {
+  if (FieldViolationsOf(status).empty()) return status;
+  Violations violations;
+  violations.Merge(prefix, status);
+  const absl::Status moved = violations.ToStatus();
+  absl::Status result(status.code(), moved.message());
+  moved.ForEachPayload(
+      [&result](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
+  ErrorReason reason = ReasonOf(status);
+  if (reason.reason == absl::StatusCodeToString(status.code())) return result;
+  return WithReason(std::move(result), std::move(reason.reason), std::move(reason.metadata));
 }
 
 std::vector<std::string> NearNames(std::string_view word, const std::vector<std::string>& known) {

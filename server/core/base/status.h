@@ -28,13 +28,18 @@ class Violations {
   /// Takes over the violations of `status`, each field prefixed by `prefix` and a dot (no dot where either is empty); a
   /// status without any counts as one violation of `prefix` with its message. OK adds nothing.
   void Merge(std::string_view prefix, const absl::Status& status);
-  bool empty() const { return list_.empty(); }
+  /// Takes over how a later check ended, one that went on with what could be read of the request: as Merge, but a field
+  /// that is named already is not named again, and an end that is about no field (the store is locked) adds nothing to
+  /// what is there. If it is all there is, ToStatus gives it as it came, with its code and reason, below `prefix`.
+  void MergeRest(std::string_view prefix, const absl::Status& status);
+  bool empty() const { return list_.empty() && alone_.ok(); }
   const std::vector<FieldViolation>& list() const { return list_; }
   /// OK when empty; otherwise INVALID_ARGUMENT whose message joins all violations.
   absl::Status ToStatus() const;
 
  private:
   std::vector<FieldViolation> list_;
+  absl::Status alone_;  // what MergeRest brought first, as long as nothing else is there
 };
 
 /// The violations a status carries; empty when it carries none.
@@ -49,6 +54,9 @@ struct ErrorReason {
 absl::Status WithReason(absl::Status status, std::string reason, std::map<std::string, std::string> metadata = {});
 /// The attached reason, or the status code's name ("INVALID_ARGUMENT").
 ErrorReason ReasonOf(const absl::Status& status);
+
+/// `status` with the fields of its violations below `prefix`; a status without violations stays as it is.
+absl::Status BelowField(std::string_view prefix, const absl::Status& status);
 
 /// Up to three of `known` that a person may have meant by `word`, best first; empty when none is near.
 std::vector<std::string> NearNames(std::string_view word, const std::vector<std::string>& known);

@@ -57,6 +57,41 @@ TEST(StatusTest, ReasonTravelsBesideViolations) {
   EXPECT_EQ(FieldViolationsOf(status).size(), 1u);
 }
 
+TEST(StatusTest, BelowFieldMovesViolationsAndKeepsTheReason) {
+  Violations violations;
+  violations.Add("gamma", "too large");
+  const absl::Status moved = BelowField("experiment", WithReason(violations.ToStatus(), "BAD_PARAMS", {{"k", "v"}}));
+  ASSERT_EQ(FieldViolationsOf(moved).size(), 1u);
+  EXPECT_EQ(FieldViolationsOf(moved)[0].field, "experiment.gamma");
+  EXPECT_EQ(ReasonOf(moved).reason, "BAD_PARAMS");
+  EXPECT_EQ(BelowField("x", absl::NotFoundError("gone")), absl::NotFoundError("gone"));
+}
+
+TEST(ViolationsTest, MergeRestNamesNoFieldTwice) {
+  Violations violations;
+  violations.Add("name", "is no name");
+  Violations rest;
+  rest.Add("name", "is empty");
+  rest.Add("epochs", "is -1");
+  violations.MergeRest("", rest.ToStatus());
+  violations.MergeRest("task", absl::NotFoundError("gone"));
+  violations.MergeRest("", absl::UnavailableError("the store is locked"));
+  EXPECT_THAT(violations.list(), ElementsAre(FieldViolation{"name", "is no name"}, FieldViolation{"epochs", "is -1"},
+                                             FieldViolation{"task", "gone"}));
+  EXPECT_EQ(violations.ToStatus().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ViolationsTest, MergeRestKeepsWhatComesAlone) {
+  const absl::Status gone = WithReason(absl::NotFoundError("gone"), "UNKNOWN_NAME", {{"kind", "task"}});
+  Violations violations;
+  violations.MergeRest("task", gone);
+  EXPECT_FALSE(violations.empty());
+  EXPECT_EQ(violations.ToStatus(), gone);
+  violations.MergeRest("architecture", absl::NotFoundError("gone too"));
+  EXPECT_EQ(violations.ToStatus().message(), "task: gone; architecture: gone too");
+  EXPECT_EQ(violations.ToStatus().code(), absl::StatusCode::kInvalidArgument);
+}
+
 absl::StatusOr<int> Half(int x) {
   if (x % 2 != 0) return absl::InvalidArgumentError("odd");
   return x / 2;

@@ -42,8 +42,12 @@ BatchRun::BatchRun(EngineParts& parts, LossCall call, bool alone, Done done)
     : parts_(parts), call_(std::move(call)), done_(std::move(done)), alone_(alone) {}
 
 absl::Status BatchRun::Prepare() {
-  GRADELINE_RETURN_IF_ERROR(CheckReduction(call_));
-  GRADELINE_ASSIGN_OR_RETURN(plan_, parts_.plans.Find(call_.loss, call_.inputs));
+  Violations violations;
+  violations.MergeRest("", CheckReduction(call_, &call_.loss.info()));
+  auto plan = parts_.plans.Find(call_.loss, call_.inputs);
+  violations.MergeRest("", plan.status());
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  plan_ = *std::move(plan);
   const size_t tensors = plan_->tensors.size();
   in_place_.assign(tensors, false);
   for (size_t t = 0; t < tensors; ++t) {

@@ -8,36 +8,27 @@
 
 namespace gradeline {
 
-absl::Status CheckReduction(const LossCall& call) {
-  const LossInfo& info = call.loss.info();
-  const size_t components = info.components.size();
+absl::Status CheckReduction(const LossCall& call, const LossInfo* loss) {
   Violations violations;
-  if (call.reduction < Reduction::kMean || call.reduction > Reduction::kNone) {
-    violations.Add("reduction", absl::StrCat("is ", static_cast<int>(call.reduction), "; allowed are 1 to 5"));
+  const size_t given = call.normalisers.size();
+  if (call.reduction != Reduction::kGiven && given > 0) {
+    violations.Add("normalisers", absl::StrCat("has ", given, " entries; allowed: none but with reduction given"));
+  } else if (call.reduction == Reduction::kGiven && loss != nullptr && given != loss->components.size()) {
+    violations.Add("normalisers", absl::StrCat("has ", given, " entries; allowed: one per component of the loss, ",
+                                               loss->components.size()));
   }
-  if (call.reduction == Reduction::kGiven && call.normalisers.size() != components) {
-    violations.Add("normalisers", absl::StrCat("has ", call.normalisers.size(), " values; reduction given needs ",
-                                               components, ", one per component of ", info.id));
-  }
-  if (call.reduction != Reduction::kGiven && !call.normalisers.empty()) {
-    violations.Add("normalisers", "may come with reduction given only");
-  }
-  for (size_t k = 0; k < call.normalisers.size(); ++k) {
+  for (size_t k = 0; k < given; ++k) {
     if (std::isfinite(call.normalisers[k]) && call.normalisers[k] > 0) continue;
     violations.Add(absl::StrCat("normalisers[", k, "]"),
-                   absl::StrCat("is ", call.normalisers[k], "; allowed are finite numbers above 0"));
+                   absl::StrCat(call.normalisers[k], "; allowed: finite and above 0"));
   }
   if (!std::isfinite(call.gradient_scale)) {
-    violations.Add("gradient_scale", absl::StrCat("is ", call.gradient_scale, "; allowed are finite numbers"));
+    violations.Add("gradientScale", absl::StrCat(call.gradient_scale, "; allowed: finite numbers"));
   }
-  if ((info.flags & GDL_ITEMS_INDEPENDENT) == 0) {
-    if (call.item_losses)
-      violations.Add("item_losses", absl::StrCat("are not offered by ", info.id, ", whose items depend on each other"));
-    if (call.reduction == Reduction::kNone) {
-      violations.Add("reduction",
-                     absl::StrCat("none is not offered by ", info.id, ", whose items depend on each other"));
-    }
-  }
+  if (loss == nullptr || (loss->flags & GDL_ITEMS_INDEPENDENT) != 0) return violations.ToStatus();
+  const std::string why = absl::StrCat(" by ", loss->id, ", whose items depend on each other");
+  if (call.item_losses) violations.Add("itemLosses", absl::StrCat("are not offered", why));
+  if (call.reduction == Reduction::kNone) violations.Add("reduction", absl::StrCat("none is not offered", why));
   return violations.ToStatus();
 }
 

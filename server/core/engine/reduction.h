@@ -12,8 +12,9 @@
 
 namespace gradeline {
 
-/// INVALID_ARGUMENT with all violations of "reduction", "normalisers", "gradient_scale" and "item_losses".
-absl::Status CheckReduction(const LossCall& call);
+/// INVALID_ARGUMENT with all violations of "reduction", "normalisers", "gradientScale" and "itemLosses". `loss`: that
+/// of the call; nullptr where it is not known, and then what depends on it is not looked at.
+absl::Status CheckReduction(const LossCall& call, const LossInfo* loss);
 
 /// One divisor per component: 1 for aggregates.
 std::vector<double> Divisors(const LossCall& call, const CallPlan& plan, const std::vector<double>& denominators);
