@@ -13,6 +13,7 @@
 #include "server/core/base/status.h"
 #include "server/core/engine/engine.h"
 #include "server/core/experiment/experiments.h"
+#include "server/core/experiment/names.h"
 #include "server/core/loss/registry.h"
 #include "server/gateway/http_server.h"
 #include "server/observe/log.h"
@@ -60,19 +61,13 @@ absl::StatusOr<std::shared_ptr<Store>> OpenStore(const std::string& path) {
   return OpenSqliteStore({path});
 }
 
-const char* StateName(ExperimentState state) {
-  constexpr const char* kNames[] = {"UNSPECIFIED",   "DRAFT",     "QUEUED", "RUNNING", "SUCCEEDED",
-                                    "EARLY_STOPPED", "CANCELLED", "FAILED", "LOST"};
-  return kNames[static_cast<size_t>(state)];
-}
-
 std::map<std::string, int64_t> CountByState(const Experiments& experiments) {
   std::map<std::string, int64_t> counts;
   std::string after;
   do {
     const auto page = experiments.ListExperiments(kExperimentsPerPage, after);
     if (!page.ok()) break;
-    for (const Experiment& experiment : page->items) ++counts[StateName(experiment.state)];
+    for (const Experiment& experiment : page->items) ++counts[NameOf(experiment.state)];
     after = page->next;
   } while (!after.empty());
   return counts;

@@ -21,7 +21,7 @@ void KeepFreedMemory() {
 }
 
 LogLevel LevelOf(const std::string& level) {
-  if (level == "trace" || level == "debug") return LogLevel::kDebug;
+  if (level == "debug") return LogLevel::kDebug;
   if (level == "warn") return LogLevel::kWarning;
   return level == "error" ? LogLevel::kError : LogLevel::kInfo;
 }

@@ -32,7 +32,7 @@ ServerConfig ToStruct(const pb::ServerFile& file) {
   if (file.plugins().has_probe_deadline_ms()) config.plugins.probe_deadline_ms = file.plugins().probe_deadline_ms();
   if (file.plugins().has_strict()) config.plugins.strict = file.plugins().strict();
   if (file.catalog().has_path()) config.catalog.path = file.catalog().path();
-  constexpr const char* kLevels[] = {"info", "trace", "debug", "info", "warn", "error"};
+  constexpr const char* kLevels[] = {"info", "debug", "info", "warn", "error"};
   if (file.log().has_level()) config.log.level = kLevels[file.log().level()];
   if (file.log().has_format()) config.log.format = file.log().format() == pb::LOG_FORMAT_JSON ? "json" : "text";
   return config;
@@ -144,10 +144,10 @@ absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& file, const std
     violations.Merge("", ReadYaml(text, file, message, &lines));
   }
   for (const std::string& setting : settings) violations.Merge("", ApplySetting(setting, message));
-  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  ServerConfig config = ToStruct(message);
+  ServerConfig config = ToStruct(message);  // what could not be read has its default
   if (config.catalog.path.empty()) config.catalog.path = DefaultCatalogPath();
-  GRADELINE_RETURN_IF_ERROR(ValueCheck(file, lines, settings).Run(config));
+  violations.Merge("", ValueCheck(file, lines, settings).Run(config));
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
   return config;
 }
 

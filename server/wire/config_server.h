@@ -35,7 +35,7 @@ struct ServerConfig {
     std::string path;  ///< never empty after LoadServerConfig
   } catalog;
   struct Log {
-    std::string level = "info";   ///< trace, debug, info, warn, error
+    std::string level = "info";   ///< debug, info, warn, error
     std::string format = "text";  ///< text, json
   } log;
 };
@@ -47,7 +47,7 @@ struct ListenAddress {
 };
 
 /// Reads `file` (empty: none) and lays `settings` ("grpc.listen=...") over it. INVALID_ARGUMENT with every problem of
-/// the file (with lines) or, once the form is right, of the values.
+/// the form (with lines) and of the values that could be read.
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::string& file, const std::vector<std::string>& settings);
 
 /// INVALID_ARGUMENT unless `listen` is a loopback address with a port.

@@ -66,7 +66,7 @@ TEST(LoadServerConfigTest, SettingsGoOverTheFile) {
 }
 
 TEST(LoadServerConfigTest, EveryLogLevel) {
-  for (const char* level : {"trace", "debug", "info", "warn", "error"}) {
+  for (const char* level : {"debug", "info", "warn", "error"}) {
     EXPECT_EQ(WithText("", {std::string("log.level=") + level})->log.level, level);
   }
 }
@@ -79,8 +79,18 @@ TEST(LoadServerConfigTest, ProblemsOfFormComeAllAtOnce) {
   EXPECT_THAT(
       Problems("grpc:\n  port: 1\nlog: {level: loud}\n", {"nothing=1"}),
       ElementsAre(FieldViolation{"server.yaml:2: grpc.port", "is no key; known: listen, max_message_bytes"},
-                  FieldViolation{"server.yaml:3: log.level", "is \"loud\"; allowed is trace, debug, info, warn, error"},
+                  FieldViolation{"server.yaml:3: log.level", "is \"loud\"; allowed is debug, info, warn, error"},
                   ::testing::Field(&FieldViolation::field, "--set nothing=1: nothing")));
+}
+
+TEST(LoadServerConfigTest, ProblemsOfFormDoNotHideThoseOfValues) {
+  EXPECT_THAT(
+      Problems("grpc:\n  max_message_bytes: 1\n  port: 1\n", {"engine.threads=x", "engine.memory_budget_bytes=0"}),
+      ElementsAre(
+          ::testing::Field(&FieldViolation::field, "server.yaml:3: grpc.port"),
+          ::testing::Field(&FieldViolation::field, "--set engine.threads=x: engine.threads"),
+          ::testing::Field(&FieldViolation::field, "server.yaml:2: grpc.max_message_bytes"),
+          ::testing::Field(&FieldViolation::field, "--set engine.memory_budget_bytes=0: engine.memory_budget_bytes")));
 }
 
 TEST(LoadServerConfigTest, ProblemsOfValuesSayWhereTheyCameFrom) {
