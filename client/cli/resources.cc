@@ -106,9 +106,9 @@ MessageOr GetSplit(Context& context, const Selection& selection) {
 
 MessageOr ListItems(Context& context, const Selection& selection) {
   v1::ListItemsRequest request;
-  request.set_split(ResourceName("splits", selection.split.empty() ? selection.name : selection.split));
+  request.set_parent(ResourceName("splits", selection.split.empty() ? selection.name : selection.split));
   v1::Part part = v1::PART_UNSPECIFIED;
-  if (request.split().empty() || !v1::Part_Parse("PART_" + absl::AsciiStrToUpper(selection.part), &part) ||
+  if (request.parent().empty() || !v1::Part_Parse("PART_" + absl::AsciiStrToUpper(selection.part), &part) ||
       part == v1::PART_UNSPECIFIED) {
     return UsageError("get items needs --split NAME and --part train|validation|test");
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/base/ids.h"
 #include "server/core/base/status.h"
 #include "server/wire/catalog.h"
 #include "server/wire/page.h"
@@ -29,6 +30,17 @@ std::string AddPage(const PageRequest& page, std::vector<T> entries, IdOf id_of,
   return "";
 }
 
+// PageOf a list that may be of one task: an unknown task is named next to what is wrong with the page.
+template <typename Request>
+absl::StatusOr<PageRequest> PageOfTask(const Catalog& catalog, const Request& request) {
+  Violations violations;
+  absl::StatusOr<PageRequest> page = PageOf(request);
+  if (!request.task().empty()) violations.MergeRest("task", catalog.FindTask(request.task()).status());
+  violations.MergeRest("", page.status());
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  return page;
+}
+
 absl::StatusOr<v1::ListTasksResponse> ListTasksPage(const Catalog& catalog, const v1::ListTasksRequest& request) {
   GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
   v1::ListTasksResponse response;
@@ -40,8 +52,7 @@ absl::StatusOr<v1::ListTasksResponse> ListTasksPage(const Catalog& catalog, cons
 
 absl::StatusOr<v1::ListArchitecturesResponse> ListArchitecturesPage(const Catalog& catalog,
                                                                     const v1::ListArchitecturesRequest& request) {
-  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
-  if (!request.task().empty()) GRADELINE_RETURN_IF_ERROR(catalog.FindTask(request.task()).status());
+  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOfTask(catalog, request));
   std::vector<const ArchitectureInfo*> fitting;
   for (const ArchitectureInfo& architecture : catalog.architectures()) {
     const auto& tasks = architecture.tasks;
@@ -64,30 +75,46 @@ absl::StatusOr<v1::ListArchitecturesResponse> ListArchitecturesPage(const Catalo
 
 absl::StatusOr<v1::ListLossesResponse> ListLossesPage(const LossRegistry& registry,
                                                       const v1::ListLossesRequest& request) {
-  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
   Violations violations;
-  if (request.task().empty()) violations.Add("task", "is missing; allowed: the id of a task");
-  if (request.architecture().empty() && !request.head().empty()) {
+  const bool with_task = !request.task().empty(), with_architecture = !request.architecture().empty();
+  absl::Status task, architecture;
+  if (with_task) {
+    task = registry.catalog().FindTask(request.task()).status();
+    violations.MergeRest("task", task);
+  } else {
+    violations.Add("task", "is missing; allowed: the id of a task");
+  }
+  if (with_architecture) {
+    const std::string& known_task = task.ok() ? request.task() : "";
+    architecture = registry.catalog().FindArchitecture(known_task, request.architecture()).status();
+    violations.MergeRest("architecture", architecture);
+  } else if (!request.head().empty()) {
     violations.Add("architecture", absl::StrCat("is missing; head \"", request.head(), "\" needs one"));
   }
+  const absl::StatusOr<PageRequest> page = PageOf(request);
+  absl::StatusOr<LossList> list = LossList();
+  if (violations.empty()) list = registry.ListFor(request.task(), request.architecture(), request.head());
+  violations.MergeRest("head", list.status());
+  violations.MergeRest("", page.status());
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  GRADELINE_ASSIGN_OR_RETURN(LossList list, registry.ListFor(request.task(), request.architecture(), request.head()));
   if (!request.show_refused()) {
-    std::erase_if(list.offers, [](const LossOffer& offer) { return offer.verdict == LossVerdict::kRefused; });
+    std::erase_if(list->offers, [](const LossOffer& offer) { return offer.verdict == LossVerdict::kRefused; });
   }
   v1::ListLossesResponse response;
-  response.set_note(list.note);
+  response.set_note(list->note);
   response.set_next_page_token(AddPage(
-      page, std::move(list.offers), [](const LossOffer& offer) { return offer.loss->id; },
+      *page, std::move(list->offers), [](const LossOffer& offer) { return offer.loss->id; },
       [&](const LossOffer& offer) { *response.add_losses() = ToProto(offer); }));
   return response;
 }
 
 absl::StatusOr<v1::Loss> FindLoss(const LossRegistry& registry, const std::string& name) {
   constexpr std::string_view kPrefix = "losses/";
-  if (name.compare(0, kPrefix.size(), kPrefix) != 0 || name.size() == kPrefix.size()) {
+  if (name.compare(0, kPrefix.size(), kPrefix) != 0 || !IsLossId(std::string_view(name).substr(kPrefix.size()))) {
     Violations violations;
-    violations.Add("name", absl::StrCat("\"", name, "\" is no resource name of the form \"losses/{id}\""));
+    violations.Add("name", absl::StrCat("\"", name,
+                                        "\" is no resource name of the form \"losses/{id}\", an id is of "
+                                        "a-z 0-9 _ . / -"));
     return violations.ToStatus();
   }
   GRADELINE_ASSIGN_OR_RETURN(const auto loss, registry.Find(name.substr(kPrefix.size())));
@@ -95,8 +122,7 @@ absl::StatusOr<v1::Loss> FindLoss(const LossRegistry& registry, const std::strin
 }
 
 absl::StatusOr<v1::ListMetricsResponse> ListMetricsPage(const Catalog& catalog, const v1::ListMetricsRequest& request) {
-  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
-  if (!request.task().empty()) GRADELINE_RETURN_IF_ERROR(catalog.FindTask(request.task()).status());
+  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOfTask(catalog, request));
   v1::ListMetricsResponse response;
   std::vector<v1::Metric> fitting;
   for (const Metric* metric : Metrics()) {

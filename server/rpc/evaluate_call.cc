@@ -4,13 +4,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "gradeline/v1/training.pb.h"
 #include "server/core/base/status.h"
+#include "server/core/engine/reduction.h"
+#include "server/core/loss/binding.h"
 #include "server/rpc/loss_outcome.h"
 #include "server/rpc/raw_bytes.h"
 #include "server/wire/params.h"
@@ -22,39 +23,46 @@
 namespace gradeline {
 namespace {
 
-void SetReduction(const v1::EvaluateLossRequest& request, size_t components, LossCall* call, Violations* violations) {
-  if (!v1::Reduction_IsValid(request.reduction())) {
-    violations->Add("reduction", absl::StrCat(static_cast<int>(request.reduction()), " is unknown; allowed: ",
-                                              "REDUCTION_MEAN, MEAN_ALL, SUM, GIVEN, NONE (1 to 5)"));
-    return;
+// What the tensors' shapes are to each other.
+absl::Status CheckShapes(const LossCall& call) {
+  std::vector<std::optional<InputShape>> shapes;
+  for (const std::optional<TensorView>& view : call.inputs) {
+    auto& shape = shapes.emplace_back();
+    if (view) shape = InputShape{view->dtype, {view->shape.begin(), view->shape.end()}};
   }
-  if (request.reduction() != v1::REDUCTION_UNSPECIFIED) call->reduction = static_cast<Reduction>(request.reduction());
-  if (call->reduction == Reduction::kGiven) {
-    auto normalisers = NormalisersFromProto(request.normalisers(), components);
-    violations->Merge("", normalisers.status());
-    if (normalisers.ok()) call->normalisers = *std::move(normalisers);
-  } else if (!request.normalisers().empty()) {
-    violations->Add("normalisers", "is only taken with reduction REDUCTION_GIVEN");
-  }
+  return BindShapes(call.loss, shapes).status();
 }
 
 absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
-  GRADELINE_ASSIGN_OR_RETURN(const ParamMap params, ParamsFromProto("params", request.params()));
-  LossCall call;
-  GRADELINE_ASSIGN_OR_RETURN(call.loss, registry.ResolveAlone(request.loss(), params));
   Violations violations;
-  auto inputs = InputsFromProto(request.inputs(), call.loss.info());
-  violations.Merge("", inputs.status());
-  SetReduction(request, call.loss.info().components.size(), &call, &violations);
-  if (request.has_gradient_scale() && !std::isfinite(request.gradient_scale())) {
-    violations.Add("gradientScale", "is not finite");
+  LossCall call;
+  const ParamMap params = ParamsFromProto("params", request.params(), &violations);
+  absl::StatusOr<LossHandle> loss = registry.ResolveAlone(request.loss(), params);
+  violations.MergeRest(absl::IsNotFound(loss.status()) ? "loss" : "", loss.status());
+  if (loss.ok()) call.loss = *std::move(loss);
+  const auto info = registry.Find(request.loss());
+  bool inputs_read = false;
+  if (info.ok()) {
+    auto inputs = InputsFromProto(request.inputs(), **info);
+    violations.Merge("", inputs.status());
+    inputs_read = inputs.ok();
+    if (inputs_read) call.inputs = *std::move(inputs);
   }
-  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  call.inputs = *std::move(inputs);
+  if (!v1::Reduction_IsValid(request.reduction())) {
+    violations.Add("reduction", absl::StrCat(static_cast<int>(request.reduction()), " is unknown; allowed: ",
+                                             "REDUCTION_MEAN, MEAN_ALL, SUM, GIVEN, NONE (1 to 5)"));
+  } else if (request.reduction() != v1::REDUCTION_UNSPECIFIED) {
+    call.reduction = static_cast<Reduction>(request.reduction());
+  }
+  call.normalisers.assign(request.normalisers().begin(), request.normalisers().end());
   call.gradient = request.gradient();
-  call.gradient_scale = request.has_gradient_scale() ? request.gradient_scale() : 1;
+  if (request.has_gradient_scale()) call.gradient_scale = request.gradient_scale();
   call.item_losses = request.item_losses();
-  return call;
+  if (violations.empty()) return call;
+  // Computing would check the rest.
+  violations.MergeRest("", CheckReduction(call, info.ok() ? info->get() : nullptr));
+  if (loss.ok() && inputs_read) violations.MergeRest("", CheckShapes(call));
+  return violations.ToStatus();
 }
 
 std::vector<ReplyPiece> ReplyOf(LossResult result, const LossInfo& loss, bool item_losses) {

@@ -14,13 +14,15 @@ namespace gradeline {
 namespace {
 
 absl::StatusOr<v1::Experiment> Create(Experiments* experiments, const v1::CreateExperimentRequest& request) {
-  absl::StatusOr<Experiment> experiment = ExperimentFromProto(request.experiment());
-  Violations violations;
-  violations.Merge("experiment", experiment.status());
+  Violations form, violations;
+  Experiment experiment = ExperimentFromProto(request.experiment(), &form);
+  violations.Merge("experiment", form.ToStatus());
   violations.Merge("", CheckRequestId("requestId", request.request_id()));
+  // A wrong form stores nothing, but what could be read is checked too: one answer names everything.
+  const bool validate_only = request.validate_only() || !violations.empty();
+  const auto created = experiments->CreateExperiment(std::move(experiment), request.request_id(), validate_only);
+  violations.MergeRest("experiment", created.status());
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  auto created = experiments->CreateExperiment(*std::move(experiment), request.request_id(), request.validate_only());
-  if (!created.ok()) return BelowField("experiment", created.status());
   return ToProto(*created);
 }
 

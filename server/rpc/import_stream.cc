@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/experiment/dataset.h"
 #include "server/wire/dataset.h"
 #include "server/wire/status.h"
 
@@ -70,16 +71,12 @@ absl::Status ImportStream::Take(const v1::ImportDatasetRequest& message) {
 }
 
 void ImportStream::TakeHeader(const v1::ImportDatasetRequest::Header& header) {
-  absl::StatusOr<Dataset> dataset = DatasetFromProto(header.dataset());
-  violations_.Merge("header.dataset", dataset.status());
-  if (header.dataset().classes().empty()) {
-    violations_.Add("header.dataset.classes", "is empty; allowed: at least one class");
-  }
+  Violations form;
+  dataset_ = DatasetFromProto(header.dataset(), &form);
+  form.MergeRest("", CheckDataset(*dataset_));
+  violations_.Merge("header.dataset", form.ToStatus());
   violations_.Merge("", CheckRequestId("header.requestId", header.request_id()));
   request_id_ = header.request_id();
-  dataset_.emplace();
-  if (dataset.ok()) dataset_ = *std::move(dataset);
-  dataset_->classes.assign(header.dataset().classes().begin(), header.dataset().classes().end());
 }
 
 absl::Status ImportStream::TakeItems(const v1::ImportDatasetRequest::Items& items) {

@@ -13,13 +13,15 @@ namespace gradeline {
 namespace {
 
 absl::StatusOr<v1::Split> Create(Experiments* experiments, const v1::CreateSplitRequest& request) {
-  absl::StatusOr<Split> split = SplitFromProto(request.split());
-  Violations violations;
-  violations.Merge("split", split.status());
+  Violations form, violations;
+  Split split = SplitFromProto(request.split(), &form);
+  violations.Merge("split", form.ToStatus());
   violations.Merge("", CheckRequestId("requestId", request.request_id()));
+  // A wrong form stores nothing, but what could be read is checked too: one answer names everything.
+  const bool validate_only = request.validate_only() || !violations.empty();
+  const auto created = experiments->CreateSplit(std::move(split), request.request_id(), validate_only);
+  violations.MergeRest("split", created.status());
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  auto created = experiments->CreateSplit(*std::move(split), request.request_id(), request.validate_only());
-  if (!created.ok()) return BelowField("split", created.status());
   return ToProto(*created);
 }
 
@@ -34,24 +36,18 @@ absl::StatusOr<v1::ListSplitsResponse> List(Experiments* experiments, const v1::
 
 absl::StatusOr<v1::ListItemsResponse> Items(Experiments* experiments, const v1::ListItemsRequest& request) {
   Violations violations;
-  const absl::StatusOr<PageRequest> page = PageOf(request, {1000, 100'000});
-  const absl::StatusOr<std::string> id = IdFromName("split", "splits", request.split());
+  const std::string id = IdFromName("parent", "splits", request.parent(), &violations);
   const absl::StatusOr<Phase> part = PartFromProto(request.part());
-  violations.Merge("", id.status());
   violations.Merge("", part.status());
-  if (request.world_size() < 0) {
-    violations.Add("worldSize", absl::StrCat(request.world_size(), " is negative; allowed: 0 (all items) and above"));
-  } else if (request.rank() < 0 || request.rank() >= std::max(request.world_size(), 1)) {
-    violations.Add("rank", absl::StrCat(request.rank(), "; allowed: 0 to ", std::max(request.world_size(), 1) - 1));
-  }
+  const absl::StatusOr<PageRequest> page = PageOf(request, {1000, 100'000});
   violations.Merge("", page.status());
+  const auto items = experiments->ListItems(id, part.value_or(Phase::kTrain), request.rank(), request.world_size(),
+                                            page.ok() ? page->size : 1, page.ok() ? page->after : "");
+  violations.MergeRest(absl::IsNotFound(items.status()) ? "parent" : "", items.status());
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  GRADELINE_ASSIGN_OR_RETURN(
-      const Page<Item> items,
-      experiments->ListItems(*id, *part, request.rank(), request.world_size(), page->size, page->after));
   v1::ListItemsResponse response;
-  for (const Item& item : items.items) *response.add_items() = ToProto(item);
-  response.set_next_page_token(NextPageToken(*page, items.next));
+  for (const Item& item : items->items) *response.add_items() = ToProto(item);
+  response.set_next_page_token(NextPageToken(*page, items->next));
   return response;
 }
 

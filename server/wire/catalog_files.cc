@@ -216,10 +216,10 @@ class Composer {
                     const google::protobuf::Map<std::string, google::protobuf::Value>& from) {
     google::protobuf::Struct all;
     for (const auto& [name, value] : from) (*all.mutable_fields())[name] = value;
-    auto params = ParamsFromProto("", all);
-    if (params.ok()) return *std::move(params);
-    violations_.Add(source.At(path), std::string(params.status().message()));
-    return {};
+    Violations violations;
+    ParamMap params = ParamsFromProto("", all, &violations);
+    if (!violations.empty()) violations_.Add(source.At(path), std::string(violations.ToStatus().message()));
+    return params;
   }
 
   void SetHead(const ArchitectureSource& source, int index) {

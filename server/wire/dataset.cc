@@ -3,7 +3,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/core/base/ids.h"
-#include "server/core/base/status.h"
 
 namespace gradeline {
 
@@ -23,6 +22,13 @@ absl::StatusOr<std::string> IdFromName(std::string_view field, std::string_view 
   return violations.ToStatus();
 }
 
+std::string IdFromName(std::string_view field, std::string_view collection, std::string_view name,
+                       Violations* violations) {
+  absl::StatusOr<std::string> id = IdFromName(field, collection, name);
+  violations->Merge("", id.status());
+  return id.ok() ? *std::move(id) : std::string();
+}
+
 absl::Status CheckRequestId(std::string_view field, std::string_view id) {
   if (id.empty()) return absl::OkStatus();
   bool good = id.size() == 36;
@@ -37,10 +43,9 @@ absl::Status CheckRequestId(std::string_view field, std::string_view id) {
   return violations.ToStatus();
 }
 
-absl::StatusOr<Dataset> DatasetFromProto(const v1::Dataset& proto) {
-  GRADELINE_ASSIGN_OR_RETURN(std::string id, IdFromName("name", "datasets", proto.name()));
+Dataset DatasetFromProto(const v1::Dataset& proto, Violations* violations) {
   Dataset dataset;
-  dataset.id = std::move(id);
+  dataset.id = IdFromName("name", "datasets", proto.name(), violations);
   dataset.source = proto.source();
   dataset.classes.assign(proto.classes().begin(), proto.classes().end());
   return dataset;

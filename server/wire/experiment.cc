@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/core/base/status.h"
 #include "server/wire/dataset.h"
 #include "server/wire/params.h"
 
@@ -20,38 +19,40 @@ std::string EnumNames(const google::protobuf::EnumDescriptor* descriptor) {
   return names;
 }
 
-void CheckEnum(std::string field, int number, const google::protobuf::EnumDescriptor* descriptor,
-               Violations* violations) {
-  if (descriptor->FindValueByNumber(number) != nullptr) return;
-  violations->Add(std::move(field), absl::StrCat(number, " is unknown; allowed: ", EnumNames(descriptor)));
+// Reads an enum's number into `out`; the unspecified one and one that is none leave it as it is.
+template <typename T>
+void ReadEnum(std::string field, int number, const google::protobuf::EnumDescriptor* descriptor, T* out,
+              Violations* violations) {
+  if (descriptor->FindValueByNumber(number) == nullptr) {
+    violations->Add(std::move(field), absl::StrCat(number, " is unknown; allowed: ", EnumNames(descriptor)));
+  } else if (number != 0) {
+    *out = static_cast<T>(number);
+  }
 }
 
 HeadLoss HeadLossFromProto(const std::string& field, const v1::HeadLoss& proto, Violations* violations) {
   HeadLoss loss;
   loss.head = proto.head();
   loss.loss = proto.loss();
-  auto params = ParamsFromProto(absl::StrCat(field, ".params"), proto.params());
-  violations->Merge("", params.status());
-  if (params.ok()) loss.params = *std::move(params);
+  loss.params = ParamsFromProto(absl::StrCat(field, ".params"), proto.params(), violations);
   if (proto.has_weight()) loss.weight = proto.weight();
-  CheckEnum(absl::StrCat(field, ".reduction"), proto.reduction(), v1::Reduction_descriptor(), violations);
-  if (proto.reduction() != v1::REDUCTION_UNSPECIFIED) loss.reduction = static_cast<Reduction>(proto.reduction());
+  Reduction reduction{};
+  ReadEnum(absl::StrCat(field, ".reduction"), proto.reduction(), v1::Reduction_descriptor(), &reduction, violations);
+  if (reduction != Reduction{}) loss.reduction = reduction;
   return loss;
 }
 
 Training TrainingFromProto(const v1::Training& proto, Violations* violations) {
   Training training;
-  training.epochs = proto.epochs();
-  training.batch_size = proto.batch_size();
-  training.learning_rate = proto.learning_rate();
+  if (proto.epochs() != 0) training.epochs = proto.epochs();
+  if (proto.batch_size() != 0) training.batch_size = proto.batch_size();
+  if (proto.learning_rate() != 0) training.learning_rate = proto.learning_rate();
   training.seed = proto.seed();
-  training.world_size = proto.world_size();
-  CheckEnum("training.rankMean", proto.rank_mean(), v1::RankMean_descriptor(), violations);
-  CheckEnum("training.validationRanks", proto.validation_ranks(), v1::PhaseRanks_descriptor(), violations);
-  CheckEnum("training.testRanks", proto.test_ranks(), v1::PhaseRanks_descriptor(), violations);
-  if (proto.rank_mean() != 0) training.rank_mean = static_cast<RankMean>(proto.rank_mean());
-  if (proto.validation_ranks() != 0) training.validation_ranks = static_cast<PhaseRanks>(proto.validation_ranks());
-  if (proto.test_ranks() != 0) training.test_ranks = static_cast<PhaseRanks>(proto.test_ranks());
+  if (proto.world_size() != 0) training.world_size = proto.world_size();
+  ReadEnum("training.rankMean", proto.rank_mean(), v1::RankMean_descriptor(), &training.rank_mean, violations);
+  ReadEnum("training.validationRanks", proto.validation_ranks(), v1::PhaseRanks_descriptor(),
+           &training.validation_ranks, violations);
+  ReadEnum("training.testRanks", proto.test_ranks(), v1::PhaseRanks_descriptor(), &training.test_ranks, violations);
   return training;
 }
 
@@ -70,25 +71,18 @@ v1::Training ToProto(const Training& training) {
 
 }  // namespace
 
-absl::StatusOr<Experiment> ExperimentFromProto(const v1::Experiment& proto) {
-  Violations violations;
+Experiment ExperimentFromProto(const v1::Experiment& proto, Violations* violations) {
   Experiment experiment;
-  const auto id = IdFromName("name", "experiments", proto.name());
-  violations.Merge("", id.status());
-  const auto split = IdFromName("split", "splits", proto.split());
-  violations.Merge("", split.status());
-  auto params = ParamsFromProto("architectureParameters", proto.architecture_parameters());
-  violations.Merge("", params.status());
-  for (int i = 0; i < proto.losses_size(); ++i) {
-    experiment.losses.push_back(HeadLossFromProto(absl::StrCat("losses[", i, "]"), proto.losses(i), &violations));
-  }
-  experiment.training = TrainingFromProto(proto.training(), &violations);
-  if (!violations.empty()) return violations.ToStatus();
-  experiment.id = *id;
-  experiment.split = *split;
+  experiment.id = IdFromName("name", "experiments", proto.name(), violations);
+  experiment.split = IdFromName("split", "splits", proto.split(), violations);
   experiment.architecture = proto.architecture();
-  experiment.architecture_params = *std::move(params);
+  experiment.architecture_params =
+      ParamsFromProto("architectureParameters", proto.architecture_parameters(), violations);
+  for (int i = 0; i < proto.losses_size(); ++i) {
+    experiment.losses.push_back(HeadLossFromProto(absl::StrCat("losses[", i, "]"), proto.losses(i), violations));
+  }
   experiment.metrics.assign(proto.metrics().begin(), proto.metrics().end());
+  experiment.training = TrainingFromProto(proto.training(), violations);
   return experiment;
 }
 

@@ -4,15 +4,15 @@
 
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "gradeline/v1/experiment.pb.h"
+#include "server/core/base/status.h"
 #include "server/core/experiment/types.h"
 
 namespace gradeline {
 
-/// Output-only fields are ignored. INVALID_ARGUMENT with all violations that the wire alone can show: names that are
-/// none, unknown enum numbers, parameters of no known kind. Rules are the core's.
-absl::StatusOr<Experiment> ExperimentFromProto(const v1::Experiment& proto);
+/// The experiment as far as it can be read, output-only fields left aside. Adds the violations that the wire alone can
+/// show: names that are none, unknown enum numbers, parameters of no known kind. Rules are the core's.
+Experiment ExperimentFromProto(const v1::Experiment& proto, Violations* violations);
 v1::Experiment ToProto(const Experiment& experiment);
 v1::ResolvedHead ToProto(const ResolvedHead& head);
 /// `heads`: those of the experiment, which seals name by number.

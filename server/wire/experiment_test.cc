@@ -43,27 +43,36 @@ v1::Experiment Good() {
 }
 
 TEST(Experiment, InputThereAndBack) {
-  const auto experiment = ExperimentFromProto(Good());
-  ASSERT_TRUE(experiment.ok()) << experiment.status();
-  v1::Experiment back = ToProto(*experiment);
+  Violations violations;
+  v1::Experiment back = ToProto(ExperimentFromProto(Good(), &violations));
+  EXPECT_TRUE(violations.empty()) << violations.ToStatus();
   for (const char* output : {"state", "etag", "revision"}) {
     back.GetReflection()->ClearField(&back, back.GetDescriptor()->FindFieldByName(output));
   }
   EXPECT_EQ(back.SerializeAsString(), Good().SerializeAsString()) << back.DebugString();
 }
 
-TEST(Experiment, AbsentEnumsTakeTheirDefaults) {
+TEST(Experiment, AbsentValuesTakeTheirDefaults) {
   v1::Experiment proto = Good();
   proto.mutable_training()->clear_rank_mean();
   proto.mutable_training()->clear_validation_ranks();
+  proto.mutable_training()->clear_epochs();
+  proto.mutable_training()->clear_batch_size();
+  proto.mutable_training()->clear_learning_rate();
+  proto.mutable_training()->clear_world_size();
   proto.mutable_losses(0)->clear_reduction();
   proto.mutable_losses(0)->clear_weight();
-  const auto experiment = ExperimentFromProto(proto);
-  ASSERT_TRUE(experiment.ok());
-  EXPECT_EQ(experiment->training.rank_mean, RankMean::kGlobal);
-  EXPECT_EQ(experiment->training.validation_ranks, PhaseRanks::kAll);
-  EXPECT_EQ(experiment->losses[0].reduction, std::nullopt);
-  EXPECT_EQ(experiment->losses[0].weight, std::nullopt);
+  Violations violations;
+  const Experiment experiment = ExperimentFromProto(proto, &violations);
+  ASSERT_TRUE(violations.empty());
+  EXPECT_EQ(experiment.training.epochs, 10);
+  EXPECT_EQ(experiment.training.batch_size, 32);
+  EXPECT_EQ(experiment.training.learning_rate, 0.01);
+  EXPECT_EQ(experiment.training.world_size, 1);
+  EXPECT_EQ(experiment.training.rank_mean, RankMean::kGlobal);
+  EXPECT_EQ(experiment.training.validation_ranks, PhaseRanks::kAll);
+  EXPECT_EQ(experiment.losses[0].reduction, std::nullopt);
+  EXPECT_EQ(experiment.losses[0].weight, std::nullopt);
 }
 
 TEST(Experiment, AllViolationsAtOnce) {
@@ -75,9 +84,13 @@ TEST(Experiment, AllViolationsAtOnce) {
   proto.mutable_losses(0)->set_reduction(static_cast<v1::Reduction>(9));
   proto.mutable_training()->set_rank_mean(static_cast<v1::RankMean>(9));
   proto.mutable_training()->set_test_ranks(static_cast<v1::PhaseRanks>(9));
-  EXPECT_THAT(Fields(ExperimentFromProto(proto).status()),
+  Violations violations;
+  const Experiment experiment = ExperimentFromProto(proto, &violations);
+  EXPECT_THAT(Fields(violations.ToStatus()),
               ElementsAre("name", "split", "architectureParameters.depth", "losses[0].params.x", "losses[0].reduction",
                           "training.rankMean", "training.testRanks"));
+  EXPECT_EQ(experiment.architecture, "resnet") << "the rest is read, so that it can be checked too";
+  EXPECT_EQ(experiment.training.epochs, 3);
 }
 
 TEST(Experiment, SealsNameHeadsAndComponents) {
@@ -125,15 +138,16 @@ TEST(Split, ThereAndBackAndAllViolations) {
   proto.set_validation_percent(10);
   proto.set_test_percent(20);
   proto.set_seed(5);
-  const auto split = SplitFromProto(proto);
-  ASSERT_TRUE(split.ok()) << split.status();
-  v1::Split back = ToProto(*split);
+  Violations violations;
+  v1::Split back = ToProto(SplitFromProto(proto, &violations));
+  EXPECT_TRUE(violations.empty()) << violations.ToStatus();
   back.clear_create_time();
   EXPECT_EQ(back.SerializeAsString(), proto.SerializeAsString());
   proto.set_name("s");
   proto.set_dataset("d");
   proto.clear_strategy();
-  EXPECT_THAT(Fields(SplitFromProto(proto).status()), ElementsAre("name", "dataset", "strategy"));
+  EXPECT_EQ(SplitFromProto(proto, &violations).task, "classification");
+  EXPECT_THAT(Fields(violations.ToStatus()), ElementsAre("name", "dataset", "strategy"));
   EXPECT_THAT(Fields(PartFromProto(v1::PART_UNSPECIFIED).status()), ElementsAre("part"));
   EXPECT_EQ(PartFromProto(v1::PART_TEST).value(), Phase::kTest);
 }

@@ -28,7 +28,7 @@ TEST(Page, NegativeSizeIsRefused) {
 
 TEST(Page, TokenGoesOnWhereThePageEnded) {
   v1::ListItemsRequest request;
-  request.set_split("splits/a");
+  request.set_parent("splits/a");
   const auto first = PageOf(request);
   EXPECT_EQ(first->after, "");
   request.set_page_token(NextPageToken(*first, "99"));
@@ -41,9 +41,9 @@ TEST(Page, TokenGoesOnWhereThePageEnded) {
 
 TEST(Page, TokenOfOtherArgumentsIsRefused) {
   v1::ListItemsRequest request;
-  request.set_split("splits/a");
+  request.set_parent("splits/a");
   const std::string token = NextPageToken(*PageOf(request), "99");
-  request.set_split("splits/b");
+  request.set_parent("splits/b");
   request.set_page_token(token);
   EXPECT_EQ(FieldViolationsOf(PageOf(request).status())[0].field, "pageToken");
   v1::ListSplitsRequest other;

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/core/base/status.h"
 
 namespace gradeline {
 namespace {
@@ -37,9 +36,8 @@ void ReadList(const std::string& field, const google::protobuf::ListValue& list,
   std::vector<double> numbers;
   for (int i = 0; i < list.values_size(); ++i) {
     const Value& entry = list.values(i);
-    if (entry.kind_case() == Value::kNumberValue) {
-      numbers.push_back(entry.number_value());
-    } else {
+    numbers.push_back(entry.number_value());  // 0 if it is none
+    if (entry.kind_case() != Value::kNumberValue) {
       violations->Add(absl::StrCat(field, "[", i, "]"),
                       absl::StrCat("is ", std::string(KindName(entry)), "; allowed: a number"));
     }
@@ -49,8 +47,7 @@ void ReadList(const std::string& field, const google::protobuf::ListValue& list,
 
 }  // namespace
 
-absl::StatusOr<ParamMap> ParamsFromProto(std::string_view field, const google::protobuf::Struct& proto) {
-  Violations violations;
+ParamMap ParamsFromProto(std::string_view field, const google::protobuf::Struct& proto, Violations* violations) {
   ParamMap params;
   // In order of name, so that equal requests get equal answers.
   const std::map<std::string, Value> fields(proto.fields().begin(), proto.fields().end());
@@ -67,13 +64,12 @@ absl::StatusOr<ParamMap> ParamsFromProto(std::string_view field, const google::p
         params[name] = value.bool_value();
         break;
       case Value::kListValue:
-        ReadList(path, value.list_value(), &params[name], &violations);
+        ReadList(path, value.list_value(), &params[name], violations);
         break;
       default:
-        violations.Add(path, absl::StrCat("is ", std::string(KindName(value)), "; ", kAllowed));
+        violations->Add(path, absl::StrCat("is ", std::string(KindName(value)), "; ", kAllowed));
     }
   }
-  if (!violations.empty()) return violations.ToStatus();
   return params;
 }
 

@@ -5,14 +5,15 @@
 
 #include <string_view>
 
-#include "absl/status/statusor.h"
 #include "google/protobuf/struct.pb.h"
+#include "server/core/base/status.h"
 #include "server/core/loss/params.h"
 
 namespace gradeline {
 
-/// INVALID_ARGUMENT with all violations, fields "<field>.<name>": null, an object, a list with anything but numbers.
-absl::StatusOr<ParamMap> ParamsFromProto(std::string_view field, const google::protobuf::Struct& proto);
+/// The parameters as far as they can be read; adds the violations, fields "<field>.<name>": null, an object, a list
+/// with anything but numbers (its wrong entries are read as 0).
+ParamMap ParamsFromProto(std::string_view field, const google::protobuf::Struct& proto, Violations* violations);
 
 google::protobuf::Struct ParamsToProto(const ParamMap& params);
 

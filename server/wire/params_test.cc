@@ -13,9 +13,9 @@ TEST(Params, ThereAndBack) {
                            {"type", std::string("giou")},
                            {"class_weights", std::vector<double>{1, 0.5}},
                            {"none", std::vector<double>{}}};
-  const auto back = ParamsFromProto("params", ParamsToProto(params));
-  ASSERT_TRUE(back.ok()) << back.status();
-  EXPECT_EQ(*back, params);
+  Violations violations;
+  EXPECT_EQ(ParamsFromProto("params", ParamsToProto(params), &violations), params);
+  EXPECT_TRUE(violations.empty()) << violations.ToStatus();
 }
 
 TEST(Params, NamesEveryValueOfAKindNobodyTakes) {
@@ -24,9 +24,12 @@ TEST(Params, NamesEveryValueOfAKindNobodyTakes) {
   (*proto.mutable_fields())["b"].set_null_value(google::protobuf::NULL_VALUE);
   (*proto.mutable_fields())["c"].mutable_list_value()->add_values()->set_string_value("x");
   (*proto.mutable_fields())["d"];
-  const auto params = ParamsFromProto("experiment.losses[0].params", proto);
+  (*proto.mutable_fields())["e"].set_bool_value(true);
+  Violations violations;
+  EXPECT_EQ(ParamsFromProto("experiment.losses[0].params", proto, &violations),
+            (ParamMap{{"c", std::vector<double>{0}}, {"e", true}}));
   const std::string allowed = "; allowed: a number, true or false, a word, a list of numbers";
-  EXPECT_THAT(FieldViolationsOf(params.status()),
+  EXPECT_THAT(violations.list(),
               testing::ElementsAre(FieldViolation{"experiment.losses[0].params.a", "is an object" + allowed},
                                    FieldViolation{"experiment.losses[0].params.b", "is null" + allowed},
                                    FieldViolation{"experiment.losses[0].params.c[0]", "is a word; allowed: a number"},

@@ -1,28 +1,22 @@
 #include "server/wire/split.h"
 
 #include "absl/strings/str_cat.h"
-#include "server/core/base/status.h"
 #include "server/wire/dataset.h"
 
 namespace gradeline {
 
-absl::StatusOr<Split> SplitFromProto(const v1::Split& proto) {
-  Violations violations;
+Split SplitFromProto(const v1::Split& proto, Violations* violations) {
   Split split;
-  const auto id = IdFromName("name", "splits", proto.name());
-  violations.Merge("", id.status());
-  const auto dataset = IdFromName("dataset", "datasets", proto.dataset());
-  violations.Merge("", dataset.status());
-  if (proto.strategy() != v1::SPLIT_STRATEGY_RANDOM && proto.strategy() != v1::SPLIT_STRATEGY_STRATIFIED) {
-    violations.Add("strategy",
-                   absl::StrCat(static_cast<int>(proto.strategy()),
-                                " is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED"));
-  }
-  if (!violations.empty()) return violations.ToStatus();
-  split.id = *id;
-  split.dataset = *dataset;
+  split.id = IdFromName("name", "splits", proto.name(), violations);
+  split.dataset = IdFromName("dataset", "datasets", proto.dataset(), violations);
   split.task = proto.task();
-  split.strategy = static_cast<SplitStrategy>(proto.strategy());
+  if (proto.strategy() == v1::SPLIT_STRATEGY_RANDOM || proto.strategy() == v1::SPLIT_STRATEGY_STRATIFIED) {
+    split.strategy = static_cast<SplitStrategy>(proto.strategy());
+  } else {
+    violations->Add("strategy",
+                    absl::StrCat(static_cast<int>(proto.strategy()),
+                                 " is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED"));
+  }
   split.percent = {proto.train_percent(), proto.validation_percent(), proto.test_percent()};
   split.seed = proto.seed();
   return split;

@@ -4,12 +4,14 @@
 
 #include "absl/status/statusor.h"
 #include "gradeline/v1/split.pb.h"
+#include "server/core/base/status.h"
 #include "server/core/experiment/types.h"
 
 namespace gradeline {
 
-/// Output-only fields are ignored. INVALID_ARGUMENT with all violations: names that are none, an unknown strategy.
-absl::StatusOr<Split> SplitFromProto(const v1::Split& proto);
+/// The split as far as it can be read, output-only fields left aside. Adds the violations: names that are none, an
+/// unknown strategy.
+Split SplitFromProto(const v1::Split& proto, Violations* violations);
 v1::Split ToProto(const Split& split);
 
 /// INVALID_ARGUMENT, field "part", unless it is one of the three.

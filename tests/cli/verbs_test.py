@@ -308,7 +308,7 @@ class ExperimentTest(Case):
         self.assertRun(create_experiment("bad", "--set", "training.epochs"), code=2, err="PATH=VALUE")
 
     def test_all_problems_at_once(self):
-        run = self.assertRun(create_experiment("bad", "--loss", "classification=mse", "--set", "training.epochs=0", "--metric", "acuracy"),
+        run = self.assertRun(create_experiment("bad", "--loss", "classification=mse", "--set", "training.epochs=-1", "--metric", "acuracy"),
                              code=6, err=["mse", "cross_entropy", "training.epochs", "accuracy"])
         self.assertEqual(run.out, "")
         self.assertRun(create_experiment("bad", "--loss", "classification=mse"), code=5, err=["not valid", "cross_entropy"])
@@ -418,7 +418,7 @@ class ProgramTest(Case):
         self.assertRun(gradeline("get", "tasks", server="127.0.0.1:1"), code=7)
 
     def test_errors_in_json(self):
-        run = self.assertRun(create_experiment("bad", "--set", "training.epochs=0", "-o", "json"), code=6)
+        run = self.assertRun(create_experiment("bad", "--set", "training.epochs=-1", "-o", "json"), code=6)
         self.assertEqual(run.out, "")
         error = json.loads(run.err)["error"]
         self.assertEqual(error["code"], 3)

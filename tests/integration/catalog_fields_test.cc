@@ -34,12 +34,13 @@ TEST_F(CatalogFields, PagesOfEveryList) {
     request.set_page_token("!");
     EXPECT_EQ(refused(request), (Refusal{StatusCode::kInvalidArgument, {kNegative, kNoToken}}));
   };
+  v1::ListLossesRequest losses;
+  losses.set_task("classification");
   check([&](auto& r) { return Refused<v1::ListTasksResponse>(&Catalog::ListTasks, catalog_, r); },
         v1::ListTasksRequest());
   check([&](auto& r) { return Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, r); },
         v1::ListArchitecturesRequest());
-  check([&](auto& r) { return Refused<v1::ListLossesResponse>(&Catalog::ListLosses, catalog_, r); },
-        v1::ListLossesRequest());
+  check([&](auto& r) { return Refused<v1::ListLossesResponse>(&Catalog::ListLosses, catalog_, r); }, losses);
   check([&](auto& r) { return Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, r); },
         v1::ListMetricsRequest());
   check([&](auto& r) { return Refused<v1::ListPluginsResponse>(&v1::AdminService::Stub::ListPlugins, admin_, r); },
@@ -102,6 +103,7 @@ TEST_F(CatalogFields, TaskArchitectureAndHead) {
   EXPECT_EQ(Losses("object-detection", "faster-rcnn", "boxes"),
             unknown("there is no head \"boxes\" of faster-rcnn; known: objectness, proposal-box, classification, box"));
   EXPECT_EQ(Losses("classification", "faster-rcnn", "").code, StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Losses("x", "faster-rcn", "box").texts.size(), 2u) << "both unknown names are told";
   v1::ListArchitecturesRequest architectures;
   architectures.set_task("x");
   EXPECT_EQ(Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, architectures).code,
@@ -111,9 +113,29 @@ TEST_F(CatalogFields, TaskArchitectureAndHead) {
   EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics).code, StatusCode::kNotFound);
 }
 
+TEST_F(CatalogFields, AnUnknownTaskAndABadPageComeTogether) {
+  const auto check = [](const auto& refused, auto request) {
+    request.set_task("classifikation");
+    request.set_page_size(-1);
+    EXPECT_EQ(refused(request),
+              (Refusal{StatusCode::kInvalidArgument,
+                       {"task: there is no task \"classifikation\"; did you mean classification?", kNegative}}));
+  };
+  check([&](auto& r) { return Refused<v1::ListLossesResponse>(&Catalog::ListLosses, catalog_, r); },
+        v1::ListLossesRequest());
+  check([&](auto& r) { return Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, r); },
+        v1::ListArchitecturesRequest());
+  check([&](auto& r) { return Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, r); },
+        v1::ListMetricsRequest());
+}
+
 TEST_F(CatalogFields, LossNames) {
-  EXPECT_EQ(Loss("mse"),
-            (Refusal{StatusCode::kInvalidArgument, {"name: \"mse\" is no resource name of the form \"losses/{id}\""}}));
+  for (const std::string name : {"mse", "losses/", "losses/UPPER"}) {
+    EXPECT_EQ(Loss(name), (Refusal{StatusCode::kInvalidArgument,
+                                   {"name: \"" + name +
+                                    "\" is no resource name of the form \"losses/{id}\", an id is "
+                                    "of a-z 0-9 _ . / -"}}));
+  }
   EXPECT_EQ(Loss("losses/cross_entrpy"),
             (Refusal{StatusCode::kNotFound, {"there is no loss \"cross_entrpy\"; did you mean cross_entropy?"}}));
 }

@@ -59,7 +59,7 @@ class DataFields : public ServerTest {
   }
   Refusal Listed(const std::function<void(v1::ListItemsRequest&)>& change) {
     v1::ListItemsRequest request;
-    request.set_split("splits/s");
+    request.set_parent("splits/s");
     request.set_part(v1::PART_TRAIN);
     change(request);
     return Refused<v1::ListItemsResponse>(&SplitStub::ListItems, split_, request);
@@ -80,15 +80,20 @@ TEST_F(DataFields, ImportDataset) {
             Invalid({absl::StrCat("header.dataset.name: \"datasets/N\" is no resource name of the form "
                                   "\"datasets/{id}\": \"N\" is no id: ",
                                   kIdRule),
-                     "header.dataset.classes: is empty; allowed: at least one class",
+                     "header.dataset.classes: has 0 entries; allowed: 1 to 1000000",
                      "header.requestId: \"x\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000",
                      "items[0].uri: has 0 bytes; allowed: 1 to 4096"}));
   EXPECT_EQ(Imported({good, Items({{"u", 0}, {"u", -1}}), Items({{std::string(5000, 'u'), 2}})}),
             Invalid({"items[1].label: -1; allowed: 0 to 1, the dataset has 2 classes",
                      "items[2].uri: has 5000 bytes; allowed: 1 to 4096",
                      "items[2].label: 2; allowed: 0 to 1, the dataset has 2 classes"}));
-  EXPECT_EQ(Imported({Header("datasets/n", {"a", "a", ""}), Items({{"u", 0}})}),
-            Invalid({"header.dataset.classes[1]: \"a\" is given twice", "header.dataset.classes[2]: is empty"}));
+  ImportPart odd = Header("datasets/n", {"a", "a", "", std::string(257, 'c')});
+  odd.mutable_header()->mutable_dataset()->set_source(std::string(1025, 's'));
+  EXPECT_EQ(Imported({odd, Items({{"", 0}})}), Invalid({"header.dataset.source: has 1025 bytes; allowed: at most 1024",
+                                                        "header.dataset.classes[1]: \"a\" is given twice",
+                                                        "header.dataset.classes[2]: has 0 bytes; allowed: 1 to 256",
+                                                        "header.dataset.classes[3]: has 257 bytes; allowed: 1 to 256",
+                                                        "items[0].uri: has 0 bytes; allowed: 1 to 4096"}));
   EXPECT_EQ(Imported({good, Items({{"u", 0}})}), kOk);
   EXPECT_EQ(Imported({good, Items({{"u", 0}})}).code, StatusCode::kAlreadyExists);
 }
@@ -156,14 +161,26 @@ TEST_F(DataFields, CreateSplit) {
   const auto field = [&](const std::function<void(v1::Split&)>& change) {
     return Created([&](v1::CreateSplitRequest& request) { change(*request.mutable_split()); });
   };
-  EXPECT_EQ(Created([](v1::CreateSplitRequest& request) {
-              request.Clear();
-              request.set_request_id("1");
+  EXPECT_EQ(
+      Created([](v1::CreateSplitRequest& request) {
+        request.Clear();
+        request.set_request_id("1");
+      }),
+      Invalid({"split.name: \"\" is no resource name of the form \"splits/{id}\"",
+               "split.dataset: \"\" is no resource name of the form \"datasets/{id}\"",
+               "split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
+               "requestId: \"1\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000",
+               "split.task: there is no task \"\"; known: attribute-prediction, classification, instance-segmentation, "
+               "object-detection, panoptic-segmentation, regression, semantic-segmentation, tagging",
+               "split.trainPercent: trainPercent 0, validationPercent 0 and testPercent 0 add up to 0, not to 100"}));
+  EXPECT_EQ(field([](v1::Split& s) {
+              s.clear_strategy();
+              s.set_task("clasification");
+              s.set_validation_percent(500);
             }),
-            Invalid({"split.name: \"\" is no resource name of the form \"splits/{id}\"",
-                     "split.dataset: \"\" is no resource name of the form \"datasets/{id}\"",
-                     "split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
-                     "requestId: \"1\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000"}));
+            Invalid({"split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
+                     "split.task: there is no task \"clasification\"; did you mean classification?",
+                     "split.validationPercent: 500 is not between 0 and 100"}));
   EXPECT_EQ(field([](v1::Split& s) { s.set_dataset("datasets/none"); }),
             Invalid({"split.dataset: no dataset is called \"none\""}));
   EXPECT_EQ(field([](v1::Split& s) { s.set_task("clasification"); }),
@@ -190,19 +207,22 @@ TEST_F(DataFields, CreateSplit) {
 TEST_F(DataFields, ListItems) {
   MakeSplit();
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) {
-              r.set_split("s");
+              r.set_parent("s");
               r.clear_part();
               r.set_world_size(-1);
               r.set_page_size(-1);
             }),
-            Invalid({"split: \"s\" is no resource name of the form \"splits/{id}\"",
+            Invalid({"parent: \"s\" is no resource name of the form \"splits/{id}\"",
                      "part: 0 is no part; allowed: PART_TRAIN, PART_VALIDATION, PART_TEST",
-                     "worldSize: -1 is negative; allowed: 0 (all items) and above",
-                     "pageSize: -1 is negative; allowed: 0 (the default of 1000) to 100000"}));
+                     "pageSize: -1 is negative; allowed: 0 (the default of 1000) to 100000",
+                     "worldSize: -1 is negative; allowed: 0 (all items) and above"}));
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_parent("splits/none"), r.set_page_size(-1); }),
+            Invalid({"pageSize: -1 is negative; allowed: 0 (the default of 1000) to 100000",
+                     "parent: no split is called \"none\""}));
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_rank(1); }), Invalid({"rank: 1; allowed: 0 to 0"}));
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_world_size(2), r.set_rank(2); }),
             Invalid({"rank: 2; allowed: 0 to 1"}));
-  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_split("splits/none"); }).code, StatusCode::kNotFound);
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_parent("splits/none"); }).code, StatusCode::kNotFound);
 }
 
 TEST_F(DataFields, RanksShareAPartWithoutOverlap) {
@@ -211,7 +231,7 @@ TEST_F(DataFields, RanksShareAPartWithoutOverlap) {
   int count = 0;
   for (int rank = 0; rank < 3; ++rank) {
     v1::ListItemsRequest request;
-    request.set_split("splits/s");
+    request.set_parent("splits/s");
     request.set_part(v1::PART_TRAIN);
     request.set_rank(rank);
     request.set_world_size(3);

@@ -168,15 +168,48 @@ TEST_F(Evaluate, ReductionNormalisersAndScale) {
   EXPECT_EQ(Refused([](auto& r) { r.set_reduction(v1::REDUCTION_GIVEN), r.add_normalisers(0); }),
             Invalid({"normalisers[0]: 0; allowed: finite and above 0"}));
   EXPECT_EQ(Refused([](auto& r) { r.add_normalisers(1); }),
-            Invalid({"normalisers: is only taken with reduction REDUCTION_GIVEN"}));
+            Invalid({"normalisers: has 1 entries; allowed: none but with reduction given"}));
   EXPECT_EQ(Refused([](auto& r) { r.set_gradient_scale(std::numeric_limits<double>::infinity()); }),
-            Invalid({"gradientScale: is not finite"}));
-  EXPECT_EQ(Refused([](auto& r) {
-              r.mutable_inputs(0)->mutable_data()->pop_back();
-              r.add_normalisers(1);
-              r.set_gradient_scale(std::numeric_limits<double>::quiet_NaN());
-            }).texts.size(),
-            3u);
+            Invalid({"gradientScale: inf; allowed: finite numbers"}));
+}
+
+TEST_F(Evaluate, EverythingAtOnce) {
+  const auto spoil = [](auto& r) {
+    r.set_reduction(static_cast<v1::Reduction>(9));
+    r.add_normalisers(0);
+    r.set_gradient_scale(std::numeric_limits<double>::quiet_NaN());
+  };
+  const std::vector<std::string> wrong = {
+      "reduction: 9 is unknown; allowed: REDUCTION_MEAN, MEAN_ALL, SUM, GIVEN, NONE (1 to 5)",
+      "normalisers: has 1 entries; allowed: none but with reduction given",
+      "normalisers[0]: 0; allowed: finite and above 0", "gradientScale: nan; allowed: finite numbers"};
+  const auto after = [&](std::vector<std::string> first) {
+    first.insert(first.end(), wrong.begin(), wrong.end());
+    return Invalid(first);
+  };
+  EXPECT_EQ(Refused([&](auto& r) {
+              spoil(r);
+              (*r.mutable_params()->mutable_fields())["label_smoothing"].set_number_value(2);
+              (*r.mutable_params()->mutable_fields())["class_weights"].mutable_struct_value();
+              r.mutable_inputs(0)->set_name("predictions");
+              r.mutable_inputs(1)->mutable_data()->pop_back();
+            }),
+            after({"params.class_weights: is an object; allowed: a number, true or false, a word, a list of numbers",
+                   "params.label_smoothing: is 2; allowed: numbers in [0, 1]",
+                   "inputs[0].name: \"predictions\" is no input of cross_entropy; allowed: prediction, target, weight",
+                   "inputs.target.data: has 15 bytes; shape [2] of i64 needs 16"}));
+  EXPECT_EQ(Refused([&](auto& r) {
+              spoil(r);
+              r.set_loss("cross-entropi");
+            }),
+            after({"loss: there is no loss \"cross-entropi\"; did you mean cross_entropy?"}));
+  Refusal shapes = after({});
+  shapes.texts.emplace_back("inputs.target: has 3 for axis N of dims N *; inputs.prediction has 2");
+  EXPECT_EQ(Refused([&](auto& r) {
+              spoil(r);
+              *r.mutable_inputs(1) = I64("target", {3}, {0, 1, 2});
+            }),
+            shapes);
 }
 
 TEST_F(Evaluate, ManyAtATime) {

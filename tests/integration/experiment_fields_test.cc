@@ -50,6 +50,18 @@ TEST_F(ExperimentFields, Names) {
             Invalid({"experiment.name: \"new\" is no resource name of the form \"experiments/{id}\"",
                      "experiment.split: \"s\" is no resource name of the form \"splits/{id}\"",
                      absl::StrCat("requestId: \"x\" ", kUuid)}));
+  EXPECT_EQ(Created([](v1::Experiment& e) {
+              e.set_name("new");
+              e.set_architecture("resnt");
+              e.set_metrics(0, "acuracy");
+              e.mutable_training()->set_epochs(-1);
+              e.mutable_training()->set_rank_mean(static_cast<v1::RankMean>(3));
+            }),
+            Invalid({"experiment.name: \"new\" is no resource name of the form \"experiments/{id}\"",
+                     "experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
+                     "experiment.architecture: there is no architecture \"resnt\"; did you mean resnet?",
+                     "experiment.metrics[0]: no metric acuracy; did you mean accuracy?",
+                     "experiment.training.epochs: -1 is not between 1 and 100000"}));
   EXPECT_EQ(Created([](v1::Experiment& e) { e.set_split("splits/none"); }).texts,
             (std::vector<std::string>{"experiment.split: no split is called \"none\""}));
 }
@@ -106,11 +118,16 @@ TEST_F(ExperimentFields, MetricsAndTraining) {
   EXPECT_EQ(Created([](v1::Experiment& e) { e.set_metrics(0, "acuracy"), e.add_metrics("acuracy"); }),
             Invalid({"experiment.metrics[0]: no metric acuracy; did you mean accuracy?",
                      "experiment.metrics[1]: \"acuracy\" is given twice"}));
-  EXPECT_EQ(WithTraining([](v1::Training& t) { t.Clear(); }),
-            Invalid({"experiment.training.epochs: 0 is not between 1 and 100000",
-                     "experiment.training.batchSize: 0 is not between 1 and 1048576",
-                     "experiment.training.worldSize: 0 is not between 1 and 4096",
-                     "experiment.training.learningRate: 0 is not a finite number above 0"}));
+  EXPECT_EQ(WithTraining([](v1::Training& t) {
+              t.set_epochs(-1);
+              t.set_batch_size(-1);
+              t.set_learning_rate(-1);
+              t.set_world_size(-1);
+            }),
+            Invalid({"experiment.training.epochs: -1 is not between 1 and 100000",
+                     "experiment.training.batchSize: -1 is not between 1 and 1048576",
+                     "experiment.training.worldSize: -1 is not between 1 and 4096",
+                     "experiment.training.learningRate: -1 is not a finite number above 0"}));
   EXPECT_EQ(WithTraining([](v1::Training& t) {
               t.set_epochs(100'001);
               t.set_batch_size((1 << 20) + 1);
@@ -129,6 +146,21 @@ TEST_F(ExperimentFields, MetricsAndTraining) {
             Invalid({"experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
                      "experiment.training.validationRanks: 3 is unknown; allowed: PHASE_RANKS_ALL, PHASE_RANKS_FIRST",
                      "experiment.training.testRanks: -1 is unknown; allowed: PHASE_RANKS_ALL, PHASE_RANKS_FIRST"}));
+}
+
+TEST_F(ExperimentFields, TrainingThatIsNotSetTakesItsDefaults) {
+  MakeSplit();
+  v1::CreateExperimentRequest create;
+  create.mutable_experiment()->set_name("experiments/plain");
+  create.mutable_experiment()->set_split("splits/s");
+  create.mutable_experiment()->set_architecture("resnet");
+  v1::Experiment created;
+  ASSERT_TRUE(Call(&Service::CreateExperiment, experiment_, create, &created).ok());
+  const v1::Training training = Get("plain").training();
+  EXPECT_EQ(training.epochs(), 10);
+  EXPECT_EQ(training.batch_size(), 32);
+  EXPECT_EQ(training.learning_rate(), 0.01);
+  EXPECT_EQ(training.world_size(), 1);
 }
 
 TEST_F(ExperimentFields, StartAndCancel) {

@@ -114,7 +114,7 @@ class Client:
         return self.pages(
             "ListItems",
             "items",
-            split=_resource("splits", split),
+            parent=_resource("splits", split),
             part=wire.PARTS[part.upper()],
             rank=rank,
             world_size=world_size,

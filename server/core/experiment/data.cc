@@ -1,9 +1,9 @@
 // Experiments' verbs on datasets and splits.
 #include <algorithm>
-#include <set>
 
 #include "absl/strings/numbers.h"
 #include "server/core/base/ids.h"
+#include "server/core/experiment/dataset.h"
 #include "server/core/experiment/impl.h"
 #include "server/core/experiment/split.h"
 
@@ -12,18 +12,9 @@ namespace {
 
 constexpr int kMostItemViolations = 10;
 
-absl::Status CheckDataset(const Dataset& dataset, const std::vector<Item>& items) {
+absl::Status CheckImport(const Dataset& dataset, const std::vector<Item>& items) {
   Violations violations;
-  violations.Merge("name", CheckId(dataset.id));
-  if (dataset.classes.empty()) violations.Add("classes", "is empty, at least one class is needed");
-  std::set<std::string> seen;
-  for (size_t i = 0; i < dataset.classes.size(); ++i) {
-    const std::string field = absl::StrCat("classes[", i, "]");
-    if (dataset.classes[i].empty()) violations.Add(field, "is empty");
-    if (!dataset.classes[i].empty() && !seen.insert(dataset.classes[i]).second) {
-      violations.Add(field, absl::StrCat("\"", dataset.classes[i], "\" is given twice"));
-    }
-  }
+  violations.Merge("", CheckDataset(dataset));
   if (items.empty()) violations.Add("items", "is empty, at least one item is needed");
   int bad = 0;
   for (size_t i = 0; i < items.size() && bad < kMostItemViolations; ++i) {
@@ -57,9 +48,6 @@ absl::StatusOr<std::vector<uint8_t>> PartSplit(Store& store, const LossRegistry&
   Violations violations;
   violations.Merge("name", CheckId(split.id));
   violations.Merge("task", registry.catalog().FindTask(split.task).status());
-  if (split.strategy != SplitStrategy::kRandom && split.strategy != SplitStrategy::kStratified) {
-    violations.Add("strategy", absl::StrCat(static_cast<int>(split.strategy), " is not 1 (random) or 2 (stratified)"));
-  }
   absl::StatusOr<std::vector<int32_t>> labels = store.ListLabels(split.dataset);
   if (!labels.ok() && !absl::IsNotFound(labels.status())) return labels.status();
   std::vector<uint8_t> parts;
@@ -81,7 +69,7 @@ absl::StatusOr<std::vector<uint8_t>> PartSplit(Store& store, const LossRegistry&
 
 absl::StatusOr<Dataset> Experiments::ImportDataset(Dataset dataset, std::vector<Item> items,
                                                    const std::string& request_id) {
-  GRADELINE_RETURN_IF_ERROR(CheckDataset(dataset, items));
+  GRADELINE_RETURN_IF_ERROR(CheckImport(dataset, items));
   dataset.item_count = static_cast<int64_t>(items.size());
   dataset.create_ms = 0;
   const Digest digest = DigestOfImport(dataset, items);
@@ -97,7 +85,7 @@ absl::StatusOr<Dataset> Experiments::GetDataset(const std::string& id) const { r
 
 absl::StatusOr<Page<Dataset>> Experiments::ListDatasets(int page_size, const std::string& after) const {
   return MakePage<Dataset>(
-      page_size, 50, 1000, [&](int limit) { return impl_->store->ListDatasets(limit, after); },
+      page_size, [&](int limit) { return impl_->store->ListDatasets(limit, after); },
       [](const Dataset& dataset) { return dataset.id; });
 }
 
@@ -136,20 +124,18 @@ absl::StatusOr<Split> Experiments::GetSplit(const std::string& id) const { retur
 
 absl::StatusOr<Page<Split>> Experiments::ListSplits(int page_size, const std::string& after) const {
   return MakePage<Split>(
-      page_size, 50, 1000, [&](int limit) { return impl_->store->ListSplits(limit, after); },
+      page_size, [&](int limit) { return impl_->store->ListSplits(limit, after); },
       [](const Split& split) { return split.id; });
 }
 
 absl::StatusOr<Page<Item>> Experiments::ListItems(const std::string& split, Phase part, int32_t rank,
                                                   int32_t world_size, int page_size, const std::string& after) const {
   Violations violations;
-  if (part < Phase::kTrain || part > Phase::kTest) {
-    violations.Add("part", absl::StrCat(static_cast<int>(part), " is not 1 (train), 2 (validation) or 3 (test)"));
-  }
-  if (world_size < 0) violations.Add("worldSize", absl::StrCat(world_size, " is below 0"));
-  if (world_size == 0 && rank != 0) violations.Add("rank", absl::StrCat(rank, " needs a worldSize"));
-  if (world_size > 0 && (rank < 0 || rank >= world_size)) {
-    violations.Add("rank", absl::StrCat(rank, " is not between 0 and ", world_size - 1));
+  const int32_t ranks = std::max(world_size, 1);
+  if (world_size < 0) {
+    violations.Add("worldSize", absl::StrCat(world_size, " is negative; allowed: 0 (all items) and above"));
+  } else if (rank < 0 || rank >= ranks) {
+    violations.Add("rank", absl::StrCat(rank, "; allowed: 0 to ", ranks - 1));
   }
   int64_t last = -1;
   if (!after.empty() && !absl::SimpleAtoi(after, &last)) {
@@ -158,8 +144,7 @@ absl::StatusOr<Page<Item>> Experiments::ListItems(const std::string& split, Phas
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
   GRADELINE_RETURN_IF_ERROR(impl_->store->GetSplit(split).status());
   return MakePage<Item>(
-      page_size, 1000, 100'000,
-      [&](int limit) { return impl_->store->ListItems(split, part, rank, std::max(world_size, 1), limit, last); },
+      page_size, [&](int limit) { return impl_->store->ListItems(split, part, rank, ranks, limit, last); },
       [](const Item& item) { return absl::StrCat(item.index); });
 }
 

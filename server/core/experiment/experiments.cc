@@ -190,7 +190,7 @@ absl::StatusOr<Experiment> Experiments::GetExperiment(const std::string& id) con
 
 absl::StatusOr<Page<Experiment>> Experiments::ListExperiments(int page_size, const std::string& after) const {
   return MakePage<Experiment>(
-      page_size, 50, 1000, [&](int limit) { return impl_->store->ListExperiments(limit, after); },
+      page_size, [&](int limit) { return impl_->store->ListExperiments(limit, after); },
       [](const Experiment& experiment) { return experiment.id; });
 }
 
@@ -245,7 +245,7 @@ absl::StatusOr<Page<Seal>> Experiments::ListEpochs(const std::string& id, int pa
   }
   GRADELINE_ASSIGN_OR_RETURN(const auto found, impl_->store->GetExperiment(id));
   return MakePage<Seal>(
-      page_size, 50, 1000, [&](int limit) { return impl_->store->ListSeals(found.first, limit, last); },
+      page_size, [&](int limit) { return impl_->store->ListSeals(found.first, limit, last); },
       [](const Seal& seal) { return absl::StrCat(seal.revision); });
 }
 

@@ -87,11 +87,6 @@ absl::StatusOr<T> Experiments::Impl::Write(Command::Kind kind, std::function<abs
 template <typename T>
 absl::StatusOr<T> Experiments::Impl::WriteOnce(Command::Kind kind, const std::string& request_id, const Digest& digest,
                                                std::function<absl::StatusOr<T>(Group&)> work) {
-  if (request_id.size() > 128) {
-    Violations violations;
-    violations.Add("requestId", absl::StrCat("has ", request_id.size(), " characters, at most 128 are allowed"));
-    return violations.ToStatus();
-  }
   return Write<T>(kind, [&](Group& group) -> absl::StatusOr<T> {
     if (!request_id.empty()) {
       GRADELINE_ASSIGN_OR_RETURN(const auto known, group.store().FindRequest(request_id, digest));
@@ -105,14 +100,13 @@ absl::StatusOr<T> Experiments::Impl::WriteOnce(Command::Kind kind, const std::st
   });
 }
 
-/// A page of `fetch(limit, after)`'s answer; `key` names an element for `after`.
+/// A page of up to `page_size` (at least 1) of what `fetch(limit)` gives; `key` names an element for `after`.
 template <typename T, typename Fetch, typename Key>
-absl::StatusOr<Page<T>> MakePage(int page_size, int fallback, int most, Fetch fetch, Key key) {
-  const int size = page_size <= 0 ? fallback : std::min(page_size, most);
+absl::StatusOr<Page<T>> MakePage(int page_size, Fetch fetch, Key key) {
   Page<T> page;
-  GRADELINE_ASSIGN_OR_RETURN(page.items, fetch(size + 1));
-  if (static_cast<int>(page.items.size()) > size) {
-    page.items.resize(size);
+  GRADELINE_ASSIGN_OR_RETURN(page.items, fetch(page_size + 1));
+  if (static_cast<int>(page.items.size()) > page_size) {
+    page.items.resize(page_size);
     page.next = key(page.items.back());
   }
   return page;

@@ -59,10 +59,11 @@ struct HeadLoss {
   std::optional<Reduction> reduction;
 };
 
+/// Where a request says 0, what stands here is taken.
 struct Training {
-  int32_t epochs = 1;
+  int32_t epochs = 10;
   int32_t batch_size = 32;
-  double learning_rate = 0.1;
+  double learning_rate = 0.01;
   uint64_t seed = 0;
   int32_t world_size = 1;
   RankMean rank_mean = RankMean::kGlobal;
