@@ -153,7 +153,7 @@ void TrainStream::Compute(const std::shared_ptr<Computation>& work) {
   violations.Merge("", inputs.status());
   violations.Merge("", SetNormalisers(batch, head, &call));
   if (batch.has_gradient_scale() && !std::isfinite(batch.gradient_scale())) {
-    violations.Add("gradientScale", "is not finite");
+    violations.Add("gradientScale", absl::StrCat(batch.gradient_scale(), "; allowed: finite numbers"));
   }
   if (!violations.empty()) return Computed(work, violations.ToStatus());
   work->inputs = *std::move(inputs);

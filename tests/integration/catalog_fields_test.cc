@@ -102,15 +102,21 @@ TEST_F(CatalogFields, TaskArchitectureAndHead) {
             unknown("there is no architecture \"faster-rcn\"; did you mean faster-rcnn?"));
   EXPECT_EQ(Losses("object-detection", "faster-rcnn", "boxes"),
             unknown("there is no head \"boxes\" of faster-rcnn; known: objectness, proposal-box, classification, box"));
-  EXPECT_EQ(Losses("classification", "faster-rcnn", "").code, StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Losses("x", "faster-rcn", "box").texts.size(), 2u) << "both unknown names are told";
+  EXPECT_EQ(Losses("classification", "faster-rcnn", ""),
+            (Refusal{StatusCode::kFailedPrecondition,
+                     {"architecture faster-rcnn is for object-detection, not for task classification; for that there "
+                      "are: efficientnet, resnet, small-cnn"}}));
+  EXPECT_EQ(Losses("classifikation", "faster-rcn", "box"),
+            (Refusal{StatusCode::kInvalidArgument,
+                     {"task: there is no task \"classifikation\"; did you mean classification?",
+                      "architecture: there is no architecture \"faster-rcn\"; did you mean faster-rcnn?"}}));
   v1::ListArchitecturesRequest architectures;
-  architectures.set_task("x");
-  EXPECT_EQ(Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, architectures).code,
-            StatusCode::kNotFound);
+  architectures.set_task("taging");
+  const Refusal near = unknown("there is no task \"taging\"; did you mean tagging?");
+  EXPECT_EQ(Refused<v1::ListArchitecturesResponse>(&Catalog::ListArchitectures, catalog_, architectures), near);
   v1::ListMetricsRequest metrics;
-  metrics.set_task("x");
-  EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics).code, StatusCode::kNotFound);
+  metrics.set_task("taging");
+  EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics), near);
 }
 
 TEST_F(CatalogFields, AnUnknownTaskAndABadPageComeTogether) {

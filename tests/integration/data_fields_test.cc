@@ -95,7 +95,7 @@ TEST_F(DataFields, ImportDataset) {
                                                         "header.dataset.classes[3]: has 257 bytes; allowed: 1 to 256",
                                                         "items[0].uri: has 0 bytes; allowed: 1 to 4096"}));
   EXPECT_EQ(Imported({good, Items({{"u", 0}})}), kOk);
-  EXPECT_EQ(Imported({good, Items({{"u", 0}})}).code, StatusCode::kAlreadyExists);
+  EXPECT_EQ(Imported({good, Items({{"u", 0}})}), (Refusal{StatusCode::kAlreadyExists, {"dataset n exists"}}));
 }
 
 TEST_F(DataFields, NothingIsKeptOfAnImportThatEndsBadly) {
@@ -147,13 +147,15 @@ TEST_F(DataFields, DatasetNames) {
   v1::DeleteDatasetRequest remove;
   remove.set_name("d");
   EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), bad);
+  const Refusal none{StatusCode::kNotFound, {"no dataset is called \"none\""}};
+  get.set_name("datasets/none");
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, get), none);
   remove.set_name("datasets/none");
-  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove).code,
-            StatusCode::kNotFound);
+  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), none);
   MakeSplit();
   remove.set_name("datasets/d");
-  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove).code,
-            StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove),
+            (Refusal{StatusCode::kFailedPrecondition, {"dataset d is used by the splits s"}}));
 }
 
 TEST_F(DataFields, CreateSplit) {
@@ -187,6 +189,8 @@ TEST_F(DataFields, CreateSplit) {
             Invalid({"split.task: there is no task \"clasification\"; did you mean classification?"}));
   EXPECT_EQ(field([](v1::Split& s) { s.set_train_percent(-1); }),
             Invalid({"split.trainPercent: -1 is not between 0 and 100"}));
+  EXPECT_EQ(field([](v1::Split& s) { s.set_validation_percent(100.5); }),
+            Invalid({"split.validationPercent: 100.5 is not between 0 and 100"}));
   EXPECT_EQ(field([](v1::Split& s) { s.set_test_percent(std::numeric_limits<double>::quiet_NaN()); }),
             Invalid({"split.testPercent: nan is not between 0 and 100"}));
   EXPECT_EQ(
@@ -195,13 +199,14 @@ TEST_F(DataFields, CreateSplit) {
           {"split.trainPercent: trainPercent 70, validationPercent 10 and testPercent 30 add up to 110, not to 100"}));
   EXPECT_EQ(Created([](v1::CreateSplitRequest& request) { request.set_validate_only(true); }), kOk);
   EXPECT_EQ(Created([](v1::CreateSplitRequest&) {}), kOk) << "validate_only kept something";
-  EXPECT_EQ(Created([](v1::CreateSplitRequest&) {}).code, StatusCode::kAlreadyExists);
+  EXPECT_EQ(Created([](v1::CreateSplitRequest&) {}), (Refusal{StatusCode::kAlreadyExists, {"split new exists"}}));
   v1::GetSplitRequest get;
   get.set_name("s");
   EXPECT_EQ(Refused<v1::Split>(&SplitStub::GetSplit, split_, get),
             Invalid({"name: \"s\" is no resource name of the form \"splits/{id}\""}));
   get.set_name("splits/none");
-  EXPECT_EQ(Refused<v1::Split>(&SplitStub::GetSplit, split_, get).code, StatusCode::kNotFound);
+  const Refusal none{StatusCode::kNotFound, {"no split is called \"none\""}};
+  EXPECT_EQ(Refused<v1::Split>(&SplitStub::GetSplit, split_, get), none);
 }
 
 TEST_F(DataFields, ListItems) {
@@ -222,7 +227,10 @@ TEST_F(DataFields, ListItems) {
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_rank(1); }), Invalid({"rank: 1; allowed: 0 to 0"}));
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_world_size(2), r.set_rank(2); }),
             Invalid({"rank: 2; allowed: 0 to 1"}));
-  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_parent("splits/none"); }).code, StatusCode::kNotFound);
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_page_token("!"); }),
+            Invalid({"pageToken: is no token of this server; take next_page_token of the page before"}));
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_parent("splits/none"); }),
+            (Refusal{StatusCode::kNotFound, {"no split is called \"none\""}}));
 }
 
 TEST_F(DataFields, RanksShareAPartWithoutOverlap) {

@@ -169,7 +169,8 @@ TEST_F(ExperimentFields, StartAndCancel) {
   *create.mutable_experiment() = ExperimentNamed("e", 1, 1);
   v1::Experiment experiment;
   ASSERT_TRUE(Call(&Service::CreateExperiment, experiment_, create, &experiment).ok());
-  EXPECT_EQ(Refused<v1::Experiment>(&Service::CreateExperiment, experiment_, create).code, StatusCode::kAlreadyExists);
+  EXPECT_EQ(Refused<v1::Experiment>(&Service::CreateExperiment, experiment_, create),
+            (Refusal{StatusCode::kAlreadyExists, {"experiment e exists"}}));
   const auto start = [&](const std::string& name, const std::string& id, const std::string& etag) {
     v1::StartExperimentRequest request;
     request.set_name(name);
@@ -186,14 +187,20 @@ TEST_F(ExperimentFields, StartAndCancel) {
   };
   const Refusal both = Invalid(
       {"name: \"e\" is no resource name of the form \"experiments/{id}\"", absl::StrCat("requestId: \"7\" ", kUuid)});
+  const Refusal none{StatusCode::kNotFound, {"no experiment is called \"none\""}};
   EXPECT_EQ(start("e", "7", ""), both);
   EXPECT_EQ(cancel("e", "7", ""), both);
-  EXPECT_EQ(start("experiments/none", "", "").code, StatusCode::kNotFound);
-  EXPECT_EQ(cancel("experiments/e", "", "").code, StatusCode::kFailedPrecondition) << "a draft cannot be cancelled";
-  EXPECT_EQ(start("experiments/e", "", "wrong").code, StatusCode::kAborted);
+  EXPECT_EQ(start("experiments/none", "", ""), none);
+  EXPECT_EQ(cancel("experiments/none", "", ""), none);
+  EXPECT_EQ(cancel("experiments/e", "", ""),
+            (Refusal{StatusCode::kFailedPrecondition, {"experiment e is DRAFT; this needs QUEUED or RUNNING"}}));
+  EXPECT_EQ(start("experiments/e", "", "wrong"),
+            (Refusal{StatusCode::kAborted, {"experiment e has changed: its etag is 1, not wrong"}}));
   EXPECT_EQ(start("experiments/e", "", experiment.etag()), kOk);
-  EXPECT_EQ(start("experiments/e", "", "").code, StatusCode::kFailedPrecondition) << "started twice";
-  EXPECT_EQ(cancel("experiments/e", "", experiment.etag()).code, StatusCode::kAborted) << "an old etag";
+  EXPECT_EQ(start("experiments/e", "", ""),
+            (Refusal{StatusCode::kFailedPrecondition, {"experiment e is QUEUED; this needs DRAFT"}}));
+  EXPECT_EQ(cancel("experiments/e", "", experiment.etag()),
+            (Refusal{StatusCode::kAborted, {"experiment e has changed: its etag is 2, not 1"}}));
   EXPECT_EQ(cancel("experiments/e", "", ""), kOk);
   EXPECT_EQ(Get("e").state(), v1::EXPERIMENT_STATE_CANCELLED);
 }
@@ -204,13 +211,18 @@ TEST_F(ExperimentFields, GetListEpochsAndWatch) {
   get.set_name("e");
   EXPECT_EQ(Refused<v1::Experiment>(&Service::GetExperiment, experiment_, get), bad);
   get.set_name("experiments/none");
-  EXPECT_EQ(Refused<v1::Experiment>(&Service::GetExperiment, experiment_, get).code, StatusCode::kNotFound);
+  const Refusal none{StatusCode::kNotFound, {"no experiment is called \"none\""}};
+  EXPECT_EQ(Refused<v1::Experiment>(&Service::GetExperiment, experiment_, get), none);
   v1::ListEpochsRequest epochs;
+  epochs.set_parent("experiments/none");
+  EXPECT_EQ(Refused<v1::ListEpochsResponse>(&Service::ListEpochs, experiment_, epochs), none);
   epochs.set_parent("e");
   epochs.set_page_size(-2);
+  epochs.set_page_token("!");
   EXPECT_EQ(Refused<v1::ListEpochsResponse>(&Service::ListEpochs, experiment_, epochs),
             Invalid({"parent: \"e\" is no resource name of the form \"experiments/{id}\"",
-                     "pageSize: -2 is negative; allowed: 0 (the default of 100) to 1000"}));
+                     "pageSize: -2 is negative; allowed: 0 (the default of 100) to 1000",
+                     "pageToken: is no token of this server; take next_page_token of the page before"}));
   const auto watch = [&](const std::string& name, int64_t revision) {
     grpc::ClientContext context;
     context.set_deadline(SoonEnough());
@@ -224,9 +236,10 @@ TEST_F(ExperimentFields, GetListEpochsAndWatch) {
     return RefusalOf(StatusOf(reader->Finish()));
   };
   EXPECT_EQ(watch("e", -1), Invalid({bad.texts[0], "fromRevision: -1 is negative; allowed: 0 and above"}));
-  EXPECT_EQ(watch("experiments/none", 0).code, StatusCode::kNotFound);
+  EXPECT_EQ(watch("experiments/none", 0), none);
   Started("w");
-  EXPECT_EQ(watch("experiments/w", 1000).code, StatusCode::kOutOfRange);
+  EXPECT_EQ(watch("experiments/w", 1000),
+            (Refusal{StatusCode::kOutOfRange, {"revision 1000 is not reached: experiment w is at 2"}}));
 }
 
 }  // namespace

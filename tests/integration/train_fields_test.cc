@@ -58,24 +58,27 @@ TEST_F(TrainFields, Hello) {
             Invalid({"hello.experiment: \"hello\" is no resource name of the form \"experiments/{id}\"",
                      "hello.worldSize: 0; allowed: the experiment's world size",
                      "hello.rank: -1; allowed: 0 to world_size - 1", "hello.instance: has 5 bytes; allowed: 16"}));
-  EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_experiment("experiments/none"); }).code,
-            StatusCode::kNotFound);
-  EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_attempt_token("wrong"); }).code,
-            StatusCode::kPermissionDenied);
+  EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_experiment("experiments/none"); }),
+            (Refusal{StatusCode::kNotFound, {"no experiment is called \"none\""}}));
+  EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_attempt_token("wrong"); }),
+            (Refusal{StatusCode::kPermissionDenied, {"the attempt token is not that of attempt 1 of hello"}}));
+  EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_rank(1); }),
+            Invalid({"hello.rank: 1; allowed: 0 to world_size - 1"}));
   EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_world_size(2); }),
             Invalid({"hello.worldSize: 2 is not the experiment's 1"}));
   v1::CreateExperimentRequest create;
   *create.mutable_experiment() = ExperimentNamed("draft", 1, 1);
   v1::Experiment draft;
   ASSERT_TRUE(Call(&v1::ExperimentService::Stub::CreateExperiment, experiment_, create, &draft).ok());
-  EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_experiment("experiments/draft"); }).code,
-            StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Joined(started, [](v1::Hello& hello) { hello.set_experiment("experiments/draft"); }),
+            Precondition("experiment draft is DRAFT: it has not been started"));
 }
 
 TEST_F(TrainFields, ARankThatIsTaken) {
   const auto started = Started("taken");
   RankStream first(training_.get(), started, 0, 1, std::string(16, '1'));
-  EXPECT_EQ(Joined(started, [](v1::Hello&) {}).code, StatusCode::kAlreadyExists);
+  EXPECT_EQ(Joined(started, [](v1::Hello&) {}),
+            (Refusal{StatusCode::kAlreadyExists, {"rank 0 is held by another process"}}));
   ASSERT_TRUE(first.Send(RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0))) << "the holder is not disturbed";
   EXPECT_EQ(first.NextOf(TrainResponse::kResult).result().seq(), 1);
 }
@@ -89,7 +92,7 @@ TEST_F(TrainFields, AFinishedExperiment) {
     EXPECT_TRUE(stream.Finish().ok());
   }
   EXPECT_EQ(Get("over").state(), v1::EXPERIMENT_STATE_SUCCEEDED);
-  EXPECT_EQ(Joined(started, [](v1::Hello&) {}).code, StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Joined(started, [](v1::Hello&) {}), Precondition("experiment over is SUCCEEDED: all ranks finished"));
 }
 
 TEST_F(TrainFields, Order) {

@@ -116,12 +116,17 @@ TEST_F(Train, BadBatchesAreRecordedAndTheStreamLivesOn) {
               *b.mutable_inputs(0) = F32("prediction", {2, 3}, {1, 2, NAN, 1, 2, 3});
             }),
             "inputs.prediction[0, 2]: is NaN; allowed are finite numbers");
-  EXPECT_NE(refused([](auto& b) { b.mutable_inputs(0)->set_shape(0, 3); }), "");
-  EXPECT_NE(refused([](auto& b) { b.mutable_inputs(0)->set_data_type(v1::DATA_TYPE_I64); }), "");
-  EXPECT_NE(refused([](auto& b) { b.mutable_inputs(0)->set_name("logits"); }), "");
-  EXPECT_NE(refused([](auto& b) { b.clear_inputs(); }), "");
-  EXPECT_NE(refused([](auto& b) { b.add_normalisers(-1); }), "");
-  EXPECT_NE(refused([](auto& b) { b.set_gradient_scale(NAN); }), "");
+  EXPECT_EQ(refused([](auto& b) { b.mutable_inputs(0)->set_shape(0, 3); }),
+            "inputs.prediction.data: has 24 bytes; shape [3, 3] of f32 needs 36");
+  EXPECT_EQ(refused([](auto& b) { b.mutable_inputs(0)->set_data_type(v1::DATA_TYPE_I64); }),
+            "inputs.prediction.data: has 24 bytes; shape [2, 3] of i64 needs 48");
+  EXPECT_EQ(refused([](auto& b) { b.mutable_inputs(0)->set_name("logits"); }),
+            "inputs[0].name: \"logits\" is no input of cross_entropy; allowed: prediction, target, weight");
+  EXPECT_EQ(refused([](auto& b) { b.clear_inputs(); }),
+            "inputs.prediction: is missing; dims N c *; inputs.target: is missing; exactly one of target of labels, "
+            "target of reals must come");
+  EXPECT_EQ(refused([](auto& b) { b.add_normalisers(-1); }), "normalisers[0]: -1; allowed: finite and above 0");
+  EXPECT_EQ(refused([](auto& b) { b.set_gradient_scale(NAN); }), "gradientScale: nan; allowed: finite numbers");
   EXPECT_EQ(seq, 8);
   ++seq;
   ASSERT_TRUE(stream.Send(RankStream::Batch(seq, v1::PHASE_TRAIN, 0, seq)));
@@ -133,6 +138,32 @@ TEST_F(Train, BadBatchesAreRecordedAndTheStreamLivesOn) {
   ASSERT_EQ(sealed.refused_size(), 1);
   EXPECT_EQ(sealed.refused(0).code(), 3);
   EXPECT_EQ(sealed.refused(0).count(), 8);
+}
+
+TEST_F(Train, NormalisersFollowTheReductionOfTheHead) {
+  MakeSplit();
+  const auto refused = [&](const std::string& id, v1::Reduction reduction, bool given) {
+    v1::CreateExperimentRequest create;
+    *create.mutable_experiment() = ExperimentNamed(id, 1, 1);
+    v1::HeadLoss* loss = create.mutable_experiment()->add_losses();
+    loss->set_head("classification");
+    loss->set_reduction(reduction);
+    v1::Experiment experiment;
+    EXPECT_TRUE(Call(&v1::ExperimentService::Stub::CreateExperiment, experiment_, create, &experiment).ok());
+    v1::StartExperimentRequest start;
+    start.set_name(experiment.name());
+    v1::StartExperimentResponse started;
+    EXPECT_TRUE(Call(&v1::ExperimentService::Stub::StartExperiment, experiment_, start, &started).ok());
+    RankStream stream(training_.get(), started, 0, 1);
+    v1::TrainRequest request = RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0);
+    if (given) request.mutable_batch()->add_normalisers(2);
+    EXPECT_TRUE(stream.Send(request));
+    return stream.NextOf(TrainResponse::kRefused).refused().status().message();
+  };
+  EXPECT_EQ(refused("given", v1::REDUCTION_GIVEN, false),
+            "normalisers: is missing: head classification divides by what is given");
+  EXPECT_EQ(refused("sum", v1::REDUCTION_SUM, true),
+            "normalisers: is not taken: head classification is not divided (reduction sum or none)");
 }
 
 TEST_F(Train, AWrongKeyIsRefusedWithoutARecordAndItsSeqComesAgain) {
