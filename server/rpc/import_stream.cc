@@ -11,7 +11,6 @@ namespace gradeline {
 namespace {
 
 constexpr int64_t kMostBytes = int64_t{1} << 30;  // of items in memory
-constexpr size_t kLongestUri = 4096;
 constexpr size_t kMostViolations = 100;
 
 }  // namespace
@@ -80,19 +79,12 @@ void ImportStream::TakeHeader(const v1::ImportDatasetRequest::Header& header) {
 }
 
 absl::Status ImportStream::TakeItems(const v1::ImportDatasetRequest::Items& items) {
-  const auto classes = static_cast<int32_t>(dataset_->classes.size());
-  for (const v1::Item& item : items.items()) {
-    const std::string field = absl::StrCat("items[", next_index_, "]");
-    if (item.uri().empty() || item.uri().size() > kLongestUri) {
-      violations_.Add(field + ".uri", absl::StrCat("has ", item.uri().size(), " bytes; allowed: 1 to ", kLongestUri));
-    }
-    if (classes > 0 && (item.label() < 0 || item.label() >= classes)) {
-      violations_.Add(field + ".label", absl::StrCat(item.label(), "; allowed: 0 to ", classes - 1,
-                                                     ", the dataset has ", classes, " classes"));
-    }
+  for (const v1::Item& proto : items.items()) {
+    Item item{next_index_, proto.uri(), proto.label()};
+    CheckItem(item, dataset_->classes.size(), violations_);
     if (violations_.list().size() >= kMostViolations) return violations_.ToStatus();
-    bytes_ += static_cast<int64_t>(sizeof(Item) + item.uri().size());
-    if (violations_.empty()) items_.push_back({next_index_, item.uri(), item.label()});
+    bytes_ += static_cast<int64_t>(sizeof(Item) + item.uri.size());
+    if (violations_.empty()) items_.push_back(std::move(item));
     ++next_index_;
   }
   if (bytes_ <= kMostBytes) return absl::OkStatus();

@@ -10,24 +10,15 @@
 namespace gradeline {
 namespace {
 
-constexpr int kMostItemViolations = 10;
+constexpr size_t kMostItemViolations = 10;
 
 absl::Status CheckImport(const Dataset& dataset, const std::vector<Item>& items) {
   Violations violations;
   violations.Merge("", CheckDataset(dataset));
   if (items.empty()) violations.Add("items", "is empty, at least one item is needed");
-  int bad = 0;
-  for (size_t i = 0; i < items.size() && bad < kMostItemViolations; ++i) {
-    if (items[i].uri.empty()) {
-      violations.Add(absl::StrCat("items[", i, "].uri"), "is empty");
-      ++bad;
-    }
-    if (items[i].label < 0 || items[i].label >= static_cast<int64_t>(dataset.classes.size())) {
-      violations.Add(
-          absl::StrCat("items[", i, "].label"),
-          absl::StrCat(items[i].label, " is not between 0 and ", static_cast<int64_t>(dataset.classes.size()) - 1));
-      ++bad;
-    }
+  const size_t most = violations.list().size() + kMostItemViolations;
+  for (size_t i = 0; i < items.size() && violations.list().size() < most; ++i) {
+    CheckItem(items[i], dataset.classes.size(), violations);
   }
   return violations.ToStatus();
 }
@@ -69,11 +60,11 @@ absl::StatusOr<std::vector<uint8_t>> PartSplit(Store& store, const LossRegistry&
 
 absl::StatusOr<Dataset> Experiments::ImportDataset(Dataset dataset, std::vector<Item> items,
                                                    const std::string& request_id) {
+  for (size_t i = 0; i < items.size(); ++i) items[i].index = static_cast<int64_t>(i);
   GRADELINE_RETURN_IF_ERROR(CheckImport(dataset, items));
   dataset.item_count = static_cast<int64_t>(items.size());
   dataset.create_ms = 0;
   const Digest digest = DigestOfImport(dataset, items);
-  for (size_t i = 0; i < items.size(); ++i) items[i].index = static_cast<int64_t>(i);
   return impl_->WriteOnce<Dataset>(Command::kAlone, request_id, digest, [&](Group& group) -> absl::StatusOr<Dataset> {
     dataset.create_ms = group.now_ms();
     GRADELINE_RETURN_IF_ERROR(group.store().InsertDataset(dataset, items));

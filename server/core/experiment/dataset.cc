@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/base/ids.h"
-#include "server/core/base/status.h"
 
 namespace gradeline {
 namespace {
@@ -14,6 +13,7 @@ namespace {
 // In bytes. The proto and the documents name these limits too.
 constexpr size_t kLongestSource = 1024;
 constexpr size_t kLongestClass = 256;
+constexpr size_t kLongestUri = 4096;
 constexpr size_t kMostClasses = 1'000'000;
 constexpr int kMostViolations = 10;
 
@@ -45,6 +45,17 @@ absl::Status CheckDataset(const Dataset& dataset) {
   }
   CheckClasses(dataset.classes, violations);
   return violations.ToStatus();
+}
+
+void CheckItem(const Item& item, size_t classes, Violations& violations) {
+  const auto field = [&item](const char* of) { return absl::StrCat("items[", item.index, "].", of); };
+  if (item.uri.empty() || item.uri.size() > kLongestUri) {
+    violations.Add(field("uri"), absl::StrCat("has ", item.uri.size(), " bytes; allowed: 1 to ", kLongestUri));
+  }
+  if (classes > 0 && (item.label < 0 || static_cast<size_t>(item.label) >= classes)) {
+    violations.Add(field("label"), absl::StrCat(item.label, "; allowed: 0 to ", classes - 1, ", the dataset has ",
+                                                classes, " classes"));
+  }
 }
 
 }  // namespace gradeline
