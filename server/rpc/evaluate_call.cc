@@ -37,9 +37,9 @@ absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const Lo
   Violations violations;
   LossCall call;
   const ParamMap params = ParamsFromProto("params", request.params(), &violations);
-  absl::StatusOr<LossHandle> loss = registry.ResolveAlone(request.loss(), params);
+  const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(request.loss(), params);
   violations.MergeRest(absl::IsNotFound(loss.status()) ? "loss" : "", loss.status());
-  if (loss.ok()) call.loss = *std::move(loss);
+  if (loss.ok()) call.loss = *loss;
   const auto info = registry.Find(request.loss());
   bool inputs_read = false;
   if (info.ok()) {

@@ -4,7 +4,6 @@
 #include "gmock/gmock.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/codec.h"
-#include "server/core/experiment/fold.h"
 #include "server/store/sqlite/test_world.h"
 
 namespace gradeline {
@@ -387,60 +386,6 @@ TEST_F(LedgerTest, KeysAreChecked) {
   EXPECT_THAT(fields({static_cast<Phase>(0), -1, 0, 0, 0}), ElementsAre("key.phase", "key.epoch"));
   EXPECT_THAT(fields({kValidation, 0, 0, 1, 0}), ElementsAre("key.phase")) << "aux reports in training alone";
   EXPECT_TRUE(session->CheckKey({kTrain, 1, 0, 1, 3}).ok());
-}
-
-TEST_F(LedgerTest, ReplayedRecordsAreChecked) {
-  world_.Start(1, 1);
-  const auto session = Join();
-  const auto fields = [&](const Record& record) {
-    std::vector<std::string> names;
-    for (const auto& violation : FieldViolationsOf(session->CheckRecord(record))) names.push_back(violation.field);
-    return names;
-  };
-  Record record = TestRecord(1, {kTrain, 0, 0, 0, 0}, 1);
-  EXPECT_TRUE(session->CheckRecord(record).ok());
-  record.code = 17;
-  record.items = -1;
-  record.values = {{0, 1}};
-  record.metrics = {1.0 / 0.0};
-  EXPECT_THAT(fields(record), ElementsAre("code", "items", "values", "metrics"));
-  record = TestRecord(1, {kTrain, 0, 0, 0, 0}, 1);
-  record.items = int64_t{1} << 31;
-  record.values = {{1e299, -1}, {-kLargestInRecord, 0.0 / 0.0}};
-  record.metrics = {3, 2};
-  EXPECT_THAT(fields(record),
-              ElementsAre("items", "values[0].numerator", "values[0].denominator", "values[1].denominator", "metrics"));
-  record = TestRecord(1, {kTrain, 0, 0, 0, 0}, 1);
-  const std::vector<std::vector<double>> wrong_deltas = {{},      {1},      {1, 2, 3},        {0.5, 2},
-                                                         {-1, 2}, {NAN, 2}, {1, 2147483648.0}};
-  for (const std::vector<double>& wrong : wrong_deltas) {
-    record.metrics = wrong;
-    EXPECT_THAT(fields(record), ElementsAre("metrics"));
-  }
-  record.metrics = {0, 0};
-  EXPECT_TRUE(session->CheckRecord(record).ok());
-}
-
-TEST_F(LedgerTest, TheLargestRecordsAddUpToAFiniteLoss) {
-  world_.Start(1, 1);
-  const auto session = Join();
-  const int64_t most = (int64_t{1} << 31) - 1;
-  Record record = TestRecord(1, {kTrain, 0, 0, 0, 0}, 0, most);
-  record.values = {{kLargestInRecord, kLargestInRecord}, {-kLargestInRecord, 0}};
-  record.metrics = {static_cast<double>(most), static_cast<double>(most)};
-  Send(*session, record);
-  record.seq = 2;
-  record.key.step = 1;
-  record.digest.fill(2);
-  Send(*session, record);
-  ASSERT_TRUE(session->Begin(3).ok());
-  ASSERT_TRUE(session->EndPhase(3, kTrain, 0, 2, nullptr).ok());
-  listener_->AwaitSeals(1);
-  const Seal& seal = listener_->seals[0];
-  EXPECT_TRUE(std::isfinite(seal.loss)) << seal.loss;
-  EXPECT_EQ(seal.items, 2 * most);
-  EXPECT_EQ(seal.metrics[0].value, 1);
-  EXPECT_EQ(seal.metrics[0].count, 2 * most);
 }
 
 TEST_F(LedgerTest, ASealedPhaseAndAPhaseTooFarAheadAreRefused) {
