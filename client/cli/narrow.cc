@@ -1,7 +1,8 @@
 // See narrow.h.
 #include "client/cli/narrow.h"
 
-#include <algorithm>
+#include <Eigen/Core>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -11,22 +12,13 @@
 namespace gradeline::cli {
 namespace {
 
-// Rounds once, from double, so that no value is rounded twice on its way.
-uint16_t Narrow(double value, int mantissa_bits, int exponent_bits) {
-  const int bias = (1 << (exponent_bits - 1)) - 1;
-  const int infinite = ((1 << exponent_bits) - 1) << mantissa_bits;
-  const int sign = std::signbit(value) ? 0x8000 : 0;
-  if (std::isnan(value)) return static_cast<uint16_t>(sign | infinite | 1 << (mantissa_bits - 1));
-  if (std::isinf(value)) return static_cast<uint16_t>(sign | infinite);
-  if (value == 0) return static_cast<uint16_t>(sign);
-  const double magnitude = std::fabs(value);
-  int exponent = 0;
-  std::frexp(magnitude, &exponent);
-  exponent = std::max(exponent - 1, 1 - bias);
-  // In units of the last place, at most 2^(mantissa_bits + 1); carrying over into the exponent is what addition does.
-  const auto units = static_cast<int>(std::nearbyint(std::ldexp(magnitude, mantissa_bits - exponent)));
-  const int64_t bits = (static_cast<int64_t>(exponent + bias - 1) << mantissa_bits) + units;
-  return static_cast<uint16_t>(sign | std::min<int64_t>(bits, infinite));
+// A double as a float that narrows to what the double itself would: cut off, with the last bit set where anything was
+// lost, so that Eigen's rounding from float is the only one. Holds for formats at least two bits narrower than float.
+float CutToFloat(double value) {
+  float near = static_cast<float>(value);
+  if (std::isnan(value) || static_cast<double>(near) == value) return near;
+  if (std::fabs(static_cast<double>(near)) > std::fabs(value)) near = std::nextafter(near, 0.0F);
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(near) | 1U);
 }
 
 template <typename Wide>
@@ -44,8 +36,8 @@ std::string NarrowAll(const std::string& data, uint16_t (*narrow)(double)) {
 
 }  // namespace
 
-uint16_t NarrowToF16(double value) { return Narrow(value, 10, 5); }
-uint16_t NarrowToBf16(double value) { return Narrow(value, 7, 8); }
+uint16_t NarrowToF16(double value) { return std::bit_cast<uint16_t>(Eigen::half(CutToFloat(value))); }
+uint16_t NarrowToBf16(double value) { return std::bit_cast<uint16_t>(Eigen::bfloat16(CutToFloat(value))); }
 
 absl::Status CastTensor(v1::DataType to, v1::Tensor* tensor) {
   const v1::DataType from = tensor->data_type();

@@ -43,6 +43,13 @@ TEST(Narrow, RoundsToTheNearestTiesToEven) {
     EXPECT_EQ(NarrowToF16(std::nextafter(middle, 0)), bits);
     EXPECT_EQ(NarrowToF16(-std::nextafter(middle, kInfinity)), 0x8000 | (bits + 1));
   }
+  for (int round = 0; round < 100000; ++round) {
+    const uint16_t bits = static_cast<uint16_t>(random() % 0x7f7f);
+    const double low = Widen(bits, 7), high = Widen(static_cast<uint16_t>(bits + 1), 7), middle = (low + high) / 2;
+    EXPECT_EQ(NarrowToBf16(middle), bits % 2 == 0 ? bits : bits + 1);
+    EXPECT_EQ(NarrowToBf16(std::nextafter(middle, 0)), bits);
+    EXPECT_EQ(NarrowToBf16(-std::nextafter(middle, kInfinity)), 0x8000 | (bits + 1));
+  }
 }
 
 TEST(Narrow, TheEndsOfTheRange) {
