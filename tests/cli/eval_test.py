@@ -83,7 +83,7 @@ def read_golden():
         elif words[0] in ("items", "gradient"):
             cases[-1][words[0]] = array(1)
         else:
-            cases[-1][words[0]] = float(words[1])
+            cases[-1]["loss value" if words[0] == "mean" else words[0]] = float(words[1])
     return cases
 
 
@@ -91,14 +91,14 @@ class EvalTest(unittest.TestCase):
     def check(self, case, number, dtype, bound):
         """What differs too much, as text; None if nothing does."""
         inputs = {k: v.astype(dtype) if v.dtype.kind == "f" else v for k, v in case["inputs"].items()}
-        run, gradient, items = evaluate(case["loss"], inputs, case["params"], files=f"{number}-{dtype.__name__}")
+        run, gradient, items = evaluate(case["loss"], inputs, case["params"], case.get("reduction", ()), f"{number}-{dtype.__name__}")
         if run.code != 0:
             return f"{case['name']}: {run}"
         (component,) = run.json["components"].values()
         if gradient.dtype != dtype or items.dtype != np.float64:
             return f"{case['name']}: types {gradient.dtype} {items.dtype}"
         differences = {
-            "loss": largest_difference(run.json["loss"], case["mean"]),
+            "loss": largest_difference(run.json["loss"], case["loss value"]),
             "numerator": largest_difference(component["numerator"], case["sum"]),
             "denominator": largest_difference(component["denominator"], case["denominator"]),
             "gradient": largest_difference(gradient, case["gradient"]),
@@ -129,12 +129,24 @@ class EvalTest(unittest.TestCase):
             loss = ("cross_entropy", "binary_cross_entropy", "mse")[int(generator.integers(3))]
             inputs, params = random_batch(loss, generator, dtype)
             items, denominator, gradient = reference.LOSSES[loss](**inputs, **params)
-            total = items.sum()
-            mean = total / denominator if denominator else 0.0
-            case = {"loss": loss, "name": f"seed {seed} case {number} {params}", "inputs": inputs, "params": params,
-                    "sum": total, "denominator": denominator, "mean": mean, "items": items, "gradient": gradient}
+            reduction, divisor = random_reduction(generator, denominator, items.size)
+            total, scale = items.sum(), 1 / np.longdouble(divisor) if divisor else 0
+            case = {"loss": loss, "name": f"seed {seed} case {number} {params} {reduction}", "inputs": inputs, "params": params,
+                    "reduction": reduction, "sum": total, "denominator": denominator, "loss value": total * scale,
+                    "items": items, "gradient": gradient * scale}
             cases.append((number, case, dtype, BOUNDS[dtype]))
         self.check_all(cases)
+
+
+def random_reduction(generator, denominator, items):
+    """The words of a reduction and what it divides by."""
+    normaliser = float(generator.uniform(0.1, 50))
+    return (
+        ((), denominator),
+        (("--reduction", "mean_all"), items),
+        (("--reduction", "sum"), 1),
+        (("--reduction", "given", "--normaliser", repr(normaliser)), normaliser),
+    )[int(generator.integers(4))]
 
 
 def random_batch(loss, generator, dtype):
@@ -152,7 +164,8 @@ def random_batch(loss, generator, dtype):
     coin = generator.random
     if loss == "cross_entropy":
         if coin() < 0.5:
-            params["class_weights"] = [float(w) for w in generator.uniform(0.1, 3, classes)]
+            weights = generator.uniform(0.1, 3, classes) * (generator.random(classes) < generator.choice([1, 0.5]))
+            params["class_weights"] = [float(w) for w in weights]
         if coin() < 0.5:
             params["label_smoothing"] = float(generator.uniform(0, 1))
         if coin() < 0.7:
@@ -186,6 +199,11 @@ LOGITS = np.array([[2, 0.5, -1], [0, 1, 3], [-1, 2, 0.5], [1, 1, 1]])
 LABELS = np.array([0, 1, 1, -100])
 
 
+def mean_gradient():
+    _, denominator, gradient = reference.cross_entropy(LOGITS, LABELS)
+    return gradient / denominator
+
+
 class OptionsTest(unittest.TestCase):
     def test_the_answers_form(self):
         run, gradient, items = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS})
@@ -211,9 +229,9 @@ class OptionsTest(unittest.TestCase):
             run, gradient, _ = evaluate("cross_entropy", inputs, more=words)
             self.assertAlmostEqual(run.json["loss"], expected, delta=1e-14)
             scale = expected / (total / 3)
-            np.testing.assert_allclose(gradient, reference.cross_entropy(LOGITS, LABELS)[2] * scale, rtol=1e-12, atol=1e-15)
+            np.testing.assert_allclose(gradient, mean_gradient() * scale, rtol=1e-12, atol=1e-15)
         run, gradient, _ = evaluate("cross_entropy", inputs, more=("--gradient-scale", "-2"))
-        np.testing.assert_allclose(gradient, -2 * reference.cross_entropy(LOGITS, LABELS)[2], rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(gradient, -2 * mean_gradient(), rtol=1e-12, atol=1e-15)
         self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "given"))[0].code, 6)
         self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "average"))[0].code, 6)
         self.assertEqual(evaluate("cross_entropy", inputs, more=("--reduction", "given", "--normaliser", "0"))[0].code, 6)
@@ -235,7 +253,7 @@ class OptionsTest(unittest.TestCase):
         self.assertEqual(np.abs(gradient).max(), 0)
 
     def test_narrow_types(self):
-        expected = reference.cross_entropy(LOGITS, LABELS)[2]
+        expected = mean_gradient()
         for cast, bound, dtype in (("f16", 1e-3, np.float16), ("bf16", 1e-2, np.float32)):
             run, gradient, _ = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS}, more=("--cast", f"prediction={cast}"))
             self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-14)  # these logits are exact in both

@@ -1,4 +1,4 @@
-"""The losses by their definitions, in long double (80 bits): loss per item, denominator, gradient of the mean."""
+"""The losses by their definitions, in long double (80 bits): loss per item, denominator, gradient of the sum."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def cross_entropy(prediction, target, weight=None, class_weights=None, ignore_in
     p = np.exp(logp)
     others = 1 - np.eye(classes, dtype=X)
     gradient = p * np.einsum("cj,rj...->rc...", others, coefficient) - coefficient * np.einsum("cj,rj...->rc...", others, p)
-    return items, denominator, gradient / denominator if denominator else gradient * 0
+    return items, denominator, gradient
 
 
 def binary_cross_entropy(prediction, target, weight=None, pos_weight=None, ignore_index=-100):
@@ -58,14 +58,14 @@ def binary_cross_entropy(prediction, target, weight=None, pos_weight=None, ignor
     sigmoid = np.exp(-_softplus(-z))
     gradient = factor * ((1 - truth) * sigmoid - positive * truth * np.exp(-_softplus(z)))
     denominator = factor.sum()
-    return items, denominator, gradient / denominator if denominator else gradient * 0
+    return items, denominator, gradient
 
 
 def mse(prediction, target, weight=None):
     difference = prediction.astype(X) - target.astype(X)
     factor = np.ones_like(difference) if weight is None else weight.astype(X)
     denominator = factor.sum()
-    return factor * difference**2, denominator, 2 * factor * difference / denominator if denominator else difference * 0
+    return factor * difference**2, denominator, 2 * factor * difference
 
 
 LOSSES = {"cross_entropy": cross_entropy, "binary_cross_entropy": binary_cross_entropy, "mse": mse}

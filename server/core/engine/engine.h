@@ -51,7 +51,7 @@ struct GradientResult {
 struct LossResult {
   double loss = 0;  ///< sum of weight * component loss
   /// Labels that are not ignored, of the first label tensor (for most losses: items); without labels, all items. 0 when
-  /// every component is additive and has a denominator of 0 (all weights are 0).
+  /// every component is divided by 0 (a mean, and all weights are 0).
   int64_t valid_count = 0;
   bool empty = false;  ///< valid_count is 0: loss 0 by definition
   std::vector<ComponentResult> components;

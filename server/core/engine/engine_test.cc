@@ -298,10 +298,14 @@ TEST(EngineTest, NothingValidIsZeroAndSaysSo) {
   const TestTensor none(DType::kF32, {0, 3}, {}), no_labels(DType::kI64, {0}, {});
   const TestTensor rows(DType::kF32, {2, 3}, {1e30, -1e30, 0, 1, 2, 3}), ignored(DType::kI64, {2}, {-100, -100}),
       right(DType::kI64, {2}, {0, 1}), no_weight(DType::kF32, {2}, {0, 0});
+  LossCall mean = MakeCall(loss, {{"prediction", &rows}, {"target", &right}, {"weight", &no_weight}});
+  mean.gradient = true;
+  const auto weightless = engine.Run(mean);
+  ASSERT_TRUE(weightless.ok()) << weightless.status();
+  ExpectNothing(*weightless);
   for (int reduction = 1; reduction <= 5; ++reduction) {
     for (const auto& inputs : {std::map<std::string, const TestTensor*>{{"prediction", &none}, {"target", &no_labels}},
-                               {{"prediction", &rows}, {"target", &ignored}},
-                               {{"prediction", &rows}, {"target", &right}, {"weight", &no_weight}}}) {
+                               {{"prediction", &rows}, {"target", &ignored}}}) {
       LossCall call = MakeCall(loss, inputs);
       call.gradient = true;
       call.reduction = static_cast<Reduction>(reduction);
@@ -311,6 +315,37 @@ TEST(EngineTest, NothingValidIsZeroAndSaysSo) {
       ExpectNothing(*result);
       EXPECT_EQ(result->gradients[0].data.size(), static_cast<size_t>(call.inputs[0]->shape[0] * 12));
     }
+  }
+}
+
+// Smoothing gives other classes a share of the loss, so that it is not 0 where the labels' own classes weigh nothing:
+// only a mean has nothing to divide by.
+TEST(EngineTest, OwnDenominatorOfZeroLeavesOtherReductions) {
+  Engine engine({.threads = 1});
+  const TestTensor rows(DType::kF64, {2, 3}, {1, 2, 3, 4, 5, 6}), labels(DType::kI64, {2}, {0, 0});
+  LossCall call = MakeCall(
+      Handle(Registry(), "cross_entropy", {{"class_weights", std::vector<double>{0, 1, 2}}, {"label_smoothing", 0.1}}),
+      {{"prediction", &rows}, {"target", &labels}});
+  call.gradient = true;
+  const double log_sum = std::log(1 + std::exp(1.0) + std::exp(2.0));
+  const double sum = 2 * 0.1 / 3 * (1 * (log_sum - 1) + 2 * (log_sum - 2));
+  for (const auto& [reduction, divisor] : {std::pair{Reduction::kMean, 0.0},
+                                           {Reduction::kMeanAll, 2.0},
+                                           {Reduction::kSum, 1.0},
+                                           {Reduction::kGiven, 4.0}}) {
+    call.reduction = reduction;
+    call.normalisers.clear();
+    if (reduction == Reduction::kGiven) call.normalisers = {divisor};
+    const auto result = engine.Run(call);
+    ASSERT_TRUE(result.ok()) << result.status();
+    if (divisor == 0) {
+      ExpectNothing(*result);
+      continue;
+    }
+    EXPECT_NEAR(result->loss, sum / divisor, 1e-15);
+    EXPECT_FALSE(result->empty);
+    EXPECT_EQ(result->valid_count, 2);
+    EXPECT_NE(Numbers(result->gradients[0])[0], 0);
   }
 }
 

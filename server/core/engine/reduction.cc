@@ -54,23 +54,15 @@ std::vector<double> GradientScales(const LossCall& call, const std::vector<doubl
 
 void FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
                 const std::vector<double>& denominators, int64_t valid_items, LossResult& result) {
-  const std::vector<ComponentSpec>& components = call.loss.info().components;
-  bool nothing = valid_items == 0;
-  if (!nothing) {
-    nothing = true;
-    for (size_t k = 0; k < components.size(); ++k) {
-      nothing &= components[k].kind == GDL_ADDITIVE && denominators[k] == 0;
-    }
-  }
-  result.empty = nothing;
-  result.valid_count = nothing ? 0 : valid_items;
   const std::vector<double> divisors = Divisors(call, plan, denominators);
-  for (size_t k = 0; k < components.size(); ++k) {
+  result.empty = valid_items == 0 || std::all_of(divisors.begin(), divisors.end(), [](double d) { return d == 0; });
+  result.valid_count = result.empty ? 0 : valid_items;
+  for (size_t k = 0; k < divisors.size(); ++k) {
     ComponentResult component;
     component.weight = call.loss.component_weights()[k];
     component.numerator = numerators[k];
     component.denominator = denominators[k];
-    component.loss = nothing || divisors[k] == 0 ? 0 : numerators[k] / divisors[k];
+    component.loss = result.empty || divisors[k] == 0 ? 0 : numerators[k] / divisors[k];
     result.loss += component.weight * component.loss;
     result.components.push_back(component);
   }

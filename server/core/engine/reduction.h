@@ -22,8 +22,7 @@ std::vector<double> Divisors(const LossCall& call, const CallPlan& plan, const s
 /// The factor of each component's gradient: weight * gradient_scale / divisor; 0 where the divisor is 0.
 std::vector<double> GradientScales(const LossCall& call, const std::vector<double>& divisors);
 
-/// Fills loss, components, valid_count and empty. A batch is empty when nothing was valid: `valid_items` is 0, or every
-/// component is additive with a denominator of 0.
+/// Fills loss, components, valid_count and empty. A batch is empty when `valid_items` is 0 or every divisor is.
 void FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
                 const std::vector<double>& denominators, int64_t valid_items, LossResult& result);
 
