@@ -57,7 +57,7 @@ absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const Lo
   call.normalisers.assign(request.normalisers().begin(), request.normalisers().end());
   call.gradient = request.gradient();
   if (request.has_gradient_scale()) call.gradient_scale = request.gradient_scale();
-  call.item_losses = request.item_losses();
+  call.item_losses = request.item_losses() || call.reduction == Reduction::kNone;
   if (violations.empty()) return call;
   // Computing would check the rest.
   violations.MergeRest("", CheckReduction(call, info.ok() ? info->get() : nullptr));
@@ -65,18 +65,16 @@ absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const Lo
   return violations.ToStatus();
 }
 
-std::vector<ReplyPiece> ReplyOf(LossResult result, const LossInfo& loss, bool item_losses) {
+std::vector<ReplyPiece> ReplyOf(LossResult result, const LossInfo& loss) {
   v1::EvaluateLossResponse reply;
   *reply.mutable_value() = LossValueToProto(result, loss.components);
-  if (item_losses) {
-    v1::Tensor* tensor = reply.mutable_item_losses();
-    tensor->set_name("item_losses");
-    tensor->set_data_type(v1::DATA_TYPE_F64);
-    tensor->mutable_shape()->Assign(result.item_shape.begin(), result.item_shape.end());
-    tensor->set_data(result.item_losses.data(), result.item_losses.size() * sizeof(double));
+  std::vector<ReplyTensor> tensors =
+      ReplyGradients(v1::EvaluateLossResponse::kGradientsFieldNumber, std::move(result.gradients), loss.tensors);
+  if (result.item_losses) {
+    tensors.push_back({v1::EvaluateLossResponse::kItemLossesFieldNumber, "item_losses", DType::kF64,
+                       std::move(result.item_shape), *std::move(result.item_losses)});
   }
-  return ReplyBytes(reply, v1::EvaluateLossResponse::kGradientsFieldNumber, std::move(result.gradients), loss.tensors,
-                    0);
+  return ReplyBytes(reply, std::move(tensors), 0);
 }
 
 }  // namespace
@@ -85,10 +83,10 @@ std::vector<ReplyPiece> ReplyOf(LossResult result, const LossInfo& loss, bool it
 class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
  public:
   Call(LossEvaluator* evaluator, const grpc::ByteBuffer* request, grpc::ByteBuffer* response)
-      : evaluator_(evaluator),
-        timer_(evaluator->calls_->Timer("TrainingService/EvaluateLoss")),
-        bytes_(*request),
-        response_(response) {}
+      : evaluator_(evaluator), timer_(evaluator->calls_->Timer("TrainingService/EvaluateLoss")), response_(response) {
+    // gRPC keeps the request until the call ends, and would keep the bytes beside the parsed message.
+    bytes_.Swap(const_cast<grpc::ByteBuffer*>(request));
+  }
 
   void Start() {
     const auto size = static_cast<int64_t>(bytes_.Length());
@@ -113,6 +111,9 @@ class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
     if (!parsed) return End(absl::InvalidArgumentError("the message is no gradeline.v1.EvaluateLossRequest"));
     absl::StatusOr<LossCall> call = CallOf(request_, *evaluator_->registry_);
     if (!call.ok()) return End(call.status());
+    const absl::StatusOr<int64_t> reply_bytes = evaluator_->engine_->ResultBytes(*call);
+    const int64_t limit = evaluator_->calls_->max_message_bytes();
+    if (reply_bytes.ok() && *reply_bytes > limit) return End(MessageTooLarge("the reply", *reply_bytes, limit));
     call->cancelled = &cancelled_;
     loss_ = call->loss;
     start_ = std::chrono::steady_clock::now();
@@ -123,7 +124,7 @@ class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
     evaluator_->calls_->metrics().LossEvaluated(loss_.info().id, LossOutcome(result.status()), seconds.count());
     if (!result.ok()) return End(result.status());
-    std::vector<ReplyPiece> pieces = ReplyOf(*std::move(result), loss_.info(), request_.item_losses());
+    std::vector<ReplyPiece> pieces = ReplyOf(*std::move(result), loss_.info());
     const int64_t size = ByteCount(pieces);
     const int64_t limit = evaluator_->calls_->max_message_bytes();
     if (size > limit) return End(MessageTooLarge("the reply", size, limit));

@@ -45,9 +45,9 @@ absl::Status SetNormalisers(const v1::Batch& batch, const SessionHead& head, Los
     }
     return violations.ToStatus();
   }
-  if (call->reduction == Reduction::kSum || call->reduction == Reduction::kNone) {
+  if (call->reduction == Reduction::kSum) {
     violations.Add("normalisers",
-                   absl::StrCat("is not taken: head ", head.resolved.head, " is not divided (reduction sum or none)"));
+                   absl::StrCat("is not taken: head ", head.resolved.head, " is not divided (reduction sum)"));
     return violations.ToStatus();
   }
   auto normalisers = NormalisersFromProto(batch.normalisers(), head.loss.info().components.size());
@@ -193,8 +193,10 @@ void TrainStream::ReportResult(const std::shared_ptr<Computation>& work, LossRes
   *reply.mutable_value() = LossValueToProto(result, head.loss.info().components);
   *reply.mutable_record() = ToProto(record, session_->heads());
   Answer(work, std::move(record),
-         RawBytes(ReplyBytes(reply, v1::Result::kGradientsFieldNumber, std::move(result.gradients),
-                             head.loss.info().tensors, v1::TrainResponse::kResultFieldNumber)));
+         RawBytes(ReplyBytes(
+             reply,
+             ReplyGradients(v1::Result::kGradientsFieldNumber, std::move(result.gradients), head.loss.info().tensors),
+             v1::TrainResponse::kResultFieldNumber)));
 }
 
 void TrainStream::ReportRefused(const std::shared_ptr<Computation>& work, const absl::Status& status) {

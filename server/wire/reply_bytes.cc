@@ -20,20 +20,29 @@ void AppendField(int field, uint64_t length, std::string* out) {
 
 }  // namespace
 
-std::vector<ReplyPiece> ReplyBytes(const google::protobuf::MessageLite& message, int field,
-                                   std::vector<GradientResult> gradients, const std::vector<TensorSpec>& tensors,
+std::vector<ReplyTensor> ReplyGradients(int field, std::vector<GradientResult> gradients,
+                                        const std::vector<TensorSpec>& specs) {
+  std::vector<ReplyTensor> tensors;
+  for (GradientResult& gradient : gradients) {
+    tensors.push_back(
+        {field, specs[gradient.tensor].name, gradient.dtype, std::move(gradient.shape), std::move(gradient.data)});
+  }
+  return tensors;
+}
+
+std::vector<ReplyPiece> ReplyBytes(const google::protobuf::MessageLite& message, std::vector<ReplyTensor> tensors,
                                    int envelope) {
   std::vector<ReplyPiece> pieces;
   std::string header = message.SerializeAsString();
-  for (GradientResult& gradient : gradients) {
-    v1::Tensor tensor;
-    tensor.set_name(tensors[gradient.tensor].name);
-    tensor.set_data_type(static_cast<v1::DataType>(gradient.dtype));
-    tensor.mutable_shape()->Assign(gradient.shape.begin(), gradient.shape.end());
-    std::string own = tensor.SerializeAsString();
-    AppendField(v1::Tensor::kDataFieldNumber, gradient.data.size(), &own);
-    AppendField(field, own.size() + gradient.data.size(), &header);
-    pieces.push_back({std::move(header) + own, std::move(gradient.data)});
+  for (ReplyTensor& tensor : tensors) {
+    v1::Tensor proto;
+    proto.set_name(tensor.name);
+    proto.set_data_type(static_cast<v1::DataType>(tensor.dtype));
+    proto.mutable_shape()->Assign(tensor.shape.begin(), tensor.shape.end());
+    std::string own = proto.SerializeAsString();
+    AppendField(v1::Tensor::kDataFieldNumber, tensor.data.size(), &own);
+    AppendField(tensor.field, own.size() + tensor.data.size(), &header);
+    pieces.push_back({std::move(header) + own, std::move(tensor.data)});
     header.clear();
   }
   if (pieces.empty()) pieces.push_back({std::move(header), PooledBuffer()});

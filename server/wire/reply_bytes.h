@@ -1,5 +1,4 @@
-// Replies with gradients, written by hand so that a gradient goes from the engine's buffer to the socket without a
-// copy.
+// Replies with tensors, written by hand so that a gradient goes from the engine's buffer to the socket without a copy.
 #ifndef GRADELINE_SERVER_WIRE_REPLY_BYTES_H_
 #define GRADELINE_SERVER_WIRE_REPLY_BYTES_H_
 
@@ -20,10 +19,21 @@ struct ReplyPiece {
   PooledBuffer data;
 };
 
-/// The bytes of `message` followed by `gradients` as its repeated field `field` of gradeline.v1.Tensor, named after the
-/// loss's tensors. With `envelope` above 0 all of it is that field of an outer message.
-std::vector<ReplyPiece> ReplyBytes(const google::protobuf::MessageLite& message, int field,
-                                   std::vector<GradientResult> gradients, const std::vector<TensorSpec>& tensors,
+/// A field of a message that is a gradeline.v1.Tensor, or one of several.
+struct ReplyTensor {
+  int field = 0;
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  PooledBuffer data;
+};
+
+/// `gradients` as the repeated field `field`, named after the loss's tensors.
+std::vector<ReplyTensor> ReplyGradients(int field, std::vector<GradientResult> gradients,
+                                        const std::vector<TensorSpec>& specs);
+
+/// The bytes of `message` followed by `tensors`. With `envelope` above 0 all of it is that field of an outer message.
+std::vector<ReplyPiece> ReplyBytes(const google::protobuf::MessageLite& message, std::vector<ReplyTensor> tensors,
                                    int envelope);
 
 /// Bytes of all pieces.

@@ -60,8 +60,9 @@ TEST(ReplyBytes, TheGeneratedParserReadsThem) {
     v1::Result bare = made.expected;
     bare.clear_gradients();
     const bool enveloped = i % 2 == 0;
-    const auto pieces = ReplyBytes(bare, v1::Result::kGradientsFieldNumber, std::move(made.gradients), tensors,
-                                   enveloped ? v1::TrainResponse::kResultFieldNumber : 0);
+    const auto pieces =
+        ReplyBytes(bare, ReplyGradients(v1::Result::kGradientsFieldNumber, std::move(made.gradients), tensors),
+                   enveloped ? v1::TrainResponse::kResultFieldNumber : 0);
     const std::string bytes = Join(pieces);
     ASSERT_EQ(ByteCount(pieces), static_cast<int64_t>(bytes.size()));
     v1::TrainResponse response;
@@ -75,7 +76,7 @@ TEST(ReplyBytes, TheGeneratedParserReadsThem) {
 }
 
 TEST(ReplyBytes, AnEmptyMessageInAnEnvelopeIsThere) {
-  const auto pieces = ReplyBytes(v1::Result(), v1::Result::kGradientsFieldNumber, {}, {}, 2);
+  const auto pieces = ReplyBytes(v1::Result(), {}, 2);
   v1::TrainResponse response;
   ASSERT_TRUE(response.ParseFromString(Join(pieces)));
   EXPECT_TRUE(response.has_result());

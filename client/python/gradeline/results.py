@@ -1,7 +1,7 @@
 """What calls return, as plain values. No behaviour beyond reading the messages they come from."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from gradeline import wire
 from gradeline.tensors import Array, from_wire
@@ -19,7 +19,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Result:
-    """Loss and gradients of one batch."""
+    """Loss and gradients of one batch; with reduction "none" the losses of the items too."""
 
     seq: int
     loss: float
@@ -27,6 +27,7 @@ class Result:
     empty: bool
     components: Dict[str, Component]
     gradients: Dict[str, Array] = field(repr=False)
+    item_losses: Optional[Array] = field(default=None, repr=False)
 
     @staticmethod
     def of(message: Any) -> "Result":
@@ -37,7 +38,12 @@ class Result:
             for name, part in value.components.items()
         }
         gradients = {tensor.name: from_wire(tensor) for tensor in message.gradients}
-        return Result(getattr(message, "seq", 0), value.loss, value.valid_count, value.empty, components, gradients)
+        items = None
+        if "item_losses" in message.DESCRIPTOR.fields_by_name and message.HasField("item_losses"):
+            items = from_wire(message.item_losses)
+        return Result(
+            getattr(message, "seq", 0), value.loss, value.valid_count, value.empty, components, gradients, items
+        )
 
 
 @dataclass(frozen=True)

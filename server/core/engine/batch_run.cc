@@ -71,7 +71,8 @@ absl::Status BatchRun::Prepare() {
   return absl::OkStatus();
 }
 
-/// What all passes share, the largest sums, and the largest tile scratch once per thread that may work on this batch.
+/// Item losses, what all passes share, the largest sums, and the largest tile scratch once per thread that may work on
+/// this batch.
 int64_t BatchRun::ScratchBytes() const {
   int64_t sums = 0, tiles = 0;
   for (const PassPlan& pass : plan_->passes) {
@@ -79,7 +80,8 @@ int64_t BatchRun::ScratchBytes() const {
     sums = std::max(sums, pass.sums * 8 * (pass.grid.slots() + 1));
     tiles = std::max(tiles, LayOut(pass).scratch_bytes * workers);
   }
-  return plan_->batch_bytes + plan_->carry_bytes + sums + tiles;
+  const int64_t items = call_.item_losses ? plan_->item_loss_bytes() : 0;
+  return items + plan_->batch_bytes + plan_->carry_bytes + sums + tiles;
 }
 
 void BatchRun::Begin() {
@@ -87,8 +89,8 @@ void BatchRun::Begin() {
   carry_ = parts_.pool.Take(static_cast<size_t>(plan_->carry_bytes));
   std::memset(carry_.data(), 0, carry_.size());
   if (call_.gradient) TakeGradients();
-  if (call_.item_losses || call_.reduction == Reduction::kNone) {
-    result_.item_losses.resize(static_cast<size_t>(plan_->binding.items()));
+  if (call_.item_losses) {
+    result_.item_losses = parts_.pool.Take(static_cast<size_t>(plan_->item_loss_bytes()));
     result_.item_shape = plan_->binding.item_shape;
   }
   if (absl::Status status = LoadWhole(); !status.ok()) return Finish(std::move(status));
@@ -119,7 +121,7 @@ void BatchRun::TakeGradients() {
     gradient.tensor = t;
     gradient.dtype = tensor.dtype;
     gradient.shape = plan_->inputs[t]->shape;
-    gradient.data = parts_.pool.Take(static_cast<size_t>(tensor.elements) * SizeOf(tensor.dtype));
+    gradient.data = parts_.pool.Take(static_cast<size_t>(tensor.bytes()));
     gradient_data_[t] = gradient.data.data();
     result_.gradients.push_back(std::move(gradient));
   }

@@ -59,7 +59,7 @@ bool BatchRun::RunTile(int64_t tile, int64_t slot, std::byte* scratch) {
     const bool wanted = std::any_of(gradient_data_.begin(), gradient_data_.end(),
                                     [](const std::byte* data) { return data != nullptr; });
     raw.scale = wanted ? scales_.data() : nullptr;
-    if (!result_.item_losses.empty()) raw.item_loss = result_.item_losses.data() + raw.first_item;
+    if (result_.item_losses) raw.item_loss = reinterpret_cast<double*>(result_.item_losses->data()) + raw.first_item;
   }
   raw.sums = sums_.data() + slot * layout_.sums;
   raw.scratch = scratch + layout_.kernel_offset;

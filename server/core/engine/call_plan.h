@@ -28,6 +28,7 @@ struct TensorPlan {
   double min = 0, max = 0;
   int64_t label_size = 0;         ///< labels lie in [0, label_size)
   std::optional<int64_t> ignore;  ///< the label value that means ignored
+  int64_t bytes() const { return elements * static_cast<int64_t>(SizeOf(dtype)); }
 };
 
 struct PassPlan {
@@ -50,6 +51,8 @@ struct CallPlan {
   int64_t batch_bytes = 0, carry_bytes = 0;
   bool items_are_denominator = false;
   int counted_tensor = -1;  ///< the first label tensor: valid items are its labels that are not ignored; -1: all items
+
+  int64_t item_loss_bytes() const { return binding.items() * static_cast<int64_t>(sizeof(double)); }
 
   CallPlan() = default;
   CallPlan(const CallPlan&) = delete;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
 #include "server/core/engine/batch_run.h"
 #include "server/core/engine/lane_impl.h"
 
@@ -64,6 +65,15 @@ BufferPool& Engine::pool() { return impl_->parts.pool; }
 
 std::unique_ptr<Lane> Engine::OpenLane() {
   return std::unique_ptr<Lane>(new Lane(std::make_unique<Lane::Impl>(impl_->parts)));
+}
+
+absl::StatusOr<int64_t> Engine::ResultBytes(const LossCall& call) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto plan, impl_->parts.plans.Find(call.loss, call.inputs));
+  int64_t bytes = call.item_losses ? plan->item_loss_bytes() : 0;
+  for (const TensorPlan& tensor : plan->tensors) {
+    if (call.gradient && tensor.present && tensor.gradient) bytes += tensor.bytes();
+  }
+  return bytes;
 }
 
 absl::StatusOr<LossResult> Engine::Run(const LossCall& call) {

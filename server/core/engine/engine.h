@@ -56,7 +56,7 @@ struct LossResult {
   bool empty = false;  ///< valid_count is 0: loss 0 by definition
   std::vector<ComponentResult> components;
   std::vector<GradientResult> gradients;
-  std::vector<double> item_losses;
+  std::optional<PooledBuffer> item_losses;  ///< doubles in the order of `item_shape`; where asked for
   std::vector<int64_t> item_shape;
 };
 
@@ -80,6 +80,9 @@ class Engine {
 
   std::unique_ptr<Lane> OpenLane();
 
+  /// Bytes of the gradients and item losses that computing `call` gives. Errors as for shapes in Lane::Compute.
+  absl::StatusOr<int64_t> ResultBytes(const LossCall& call);
+
   /// Computes on the calling thread's behalf and waits, from any thread. For tests, tools and probes. Errors as for
   /// Lane::Compute.
   absl::StatusOr<LossResult> Run(const LossCall& call);
@@ -87,9 +90,9 @@ class Engine {
   /// Admission by bytes. `granted` runs, at once or later, on this thread or on one that releases, when `bytes` fit
   /// into the budget; what is asked for first is granted first. A demand above the whole budget is granted alone.
   /// Release gives them back. The caller counts its message and, if a gradient is wanted, its reply (as many bytes as
-  /// the differentiable inputs). The engine counts scratch by itself while a batch runs (what the passes of a loss
-  /// share, sums, and a tile's copies once per thread; not below 64 KiB): it goes before messages, and may exceed the
-  /// budget by one batch's when no other is held.
+  /// the differentiable inputs). The engine counts scratch by itself while a batch runs (item losses, what the passes
+  /// of a loss share, sums, and a tile's copies once per thread; not below 64 KiB): it goes before messages, and may
+  /// exceed the budget by one batch's when no other is held.
   void Admit(int64_t bytes, std::function<void()> granted);
   void Release(int64_t bytes);
   int64_t admitted_bytes() const;  ///< messages and scratch

@@ -74,7 +74,7 @@ TEST(EngineTest, ComputesLossAndGradient) {
   EXPECT_EQ(result->gradients[0].tensor, 0U);
   EXPECT_THAT(result->gradients[0].shape, ElementsAre(8, 10));
   ExpectNear(Numbers(result->gradients[0]), expected.gradient, 1e-15);
-  ExpectNear(result->item_losses, expected.items, 1e-14);
+  ExpectNear(ItemLosses(*result), expected.items, 1e-14);
   EXPECT_THAT(result->item_shape, ElementsAre(8));
 }
 
@@ -238,10 +238,13 @@ TEST_F(ReductionTest, GradientScale) {
   ExpectDivisor(call, 5);
 }
 TEST_F(ReductionTest, None) {
-  ExpectDivisor(Call(Reduction::kNone), 1);
-  const auto result = engine_.Run(Call(Reduction::kNone));
+  LossCall call = Call(Reduction::kNone);
+  ExpectDivisor(call, 1);
+  EXPECT_FALSE(engine_.Run(call)->item_losses) << "nobody asked";
+  call.item_losses = true;
+  const auto result = engine_.Run(call);
   const double item = std::log1p(std::exp(-2.0));
-  ExpectNear(result->item_losses, {2 * item, 0, 3 * item}, 1e-15);
+  ExpectNear(ItemLosses(*result), {2 * item, 0, 3 * item}, 1e-15);
   EXPECT_THAT(result->item_shape, ElementsAre(3));
 }
 
@@ -395,6 +398,24 @@ TEST(EngineTest, InputsThatDoNotBindAreRefused) {
   LossCall call = MakeCall(loss, {{"prediction", &rows}});
   call.inputs.pop_back();
   EXPECT_EQ(FieldViolationsOf(engine.Run(call).status()).front().field, "inputs");
+}
+
+// A byte per element comes in, eight per item go out: they are counted before anything is allocated.
+TEST(EngineTest, ItemLossesAreCounted) {
+  const int64_t items = 1 << 20;
+  const TestTensor prediction(DType::kF16, {items}, std::vector<double>(items, 0.5)),
+      target(DType::kU8, {items}, std::vector<double>(items, 1));
+  Engine engine({.threads = 1, .memory_budget_bytes = 4 << 20});
+  LossCall call =
+      MakeCall(Handle(Registry(), "binary_cross_entropy"), {{"prediction", &prediction}, {"target", &target}});
+  call.gradient = true;
+  EXPECT_EQ(*engine.ResultBytes(call), 2 * items);
+  EXPECT_TRUE(engine.Run(call).ok());
+  call.item_losses = true;
+  EXPECT_EQ(*engine.ResultBytes(call), 10 * items);
+  EXPECT_EQ(engine.Run(call).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_LT(engine.pool().kept_bytes(), 8 << 20) << "it was refused before it was allocated";
+  EXPECT_EQ(engine.admitted_bytes(), 0);
 }
 
 // What follows a reply in its pooled buffer stays as it was.

@@ -69,6 +69,13 @@ inline std::vector<double> Numbers(const GradientResult& gradient) {
   return numbers;
 }
 
+inline std::vector<double> ItemLosses(const LossResult& result) {
+  if (!result.item_losses) return {};
+  std::vector<double> losses(result.item_losses->size() / sizeof(double));
+  if (!losses.empty()) std::memcpy(losses.data(), result.item_losses->data(), result.item_losses->size());
+  return losses;
+}
+
 /// Everything of a result that must not depend on threads, bit by bit.
 inline std::string Bits(const LossResult& result) {
   std::string bits;
@@ -77,7 +84,7 @@ inline std::string Bits(const LossResult& result) {
   add(&result.valid_count, sizeof(int64_t));
   for (const ComponentResult& component : result.components) add(&component, sizeof(component));
   for (const GradientResult& gradient : result.gradients) add(gradient.data.data(), gradient.data.size());
-  add(result.item_losses.data(), result.item_losses.size() * sizeof(double));
+  if (result.item_losses) add(result.item_losses->data(), result.item_losses->size());
   return bits;
 }
 
