@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
-
-#include "absl/synchronization/mutex.h"
 
 namespace gradeline {
 namespace {
@@ -40,9 +39,10 @@ struct PooledBuffer::Shelf {
     }
   }
   const size_t keep_bytes;
-  mutable absl::Mutex mutex;
-  size_t kept_bytes ABSL_GUARDED_BY(mutex) = 0;
-  std::array<std::vector<std::byte*>, 64> free ABSL_GUARDED_BY(mutex);  // by log2 of the capacity
+  // Not absl::Mutex: Debian's Abseil is built without ThreadSanitizer, which would then report races that are none.
+  std::mutex mutex;
+  size_t kept_bytes = 0;                         // guarded by mutex
+  std::array<std::vector<std::byte*>, 64> free;  // guarded by mutex; by log2 of the capacity
 };
 
 PooledBuffer::PooledBuffer(PooledBuffer&& other) noexcept
@@ -65,7 +65,7 @@ PooledBuffer& PooledBuffer::operator=(PooledBuffer&& other) noexcept {
 PooledBuffer::~PooledBuffer() {
   if (data_ == nullptr) return;
   {
-    absl::MutexLock lock(&shelf_->mutex);
+    const std::lock_guard lock(shelf_->mutex);
     if (capacity_ <= shelf_->keep_bytes - shelf_->kept_bytes) {
       shelf_->free[static_cast<size_t>(std::countr_zero(capacity_))].push_back(data_);
       shelf_->kept_bytes += capacity_;
@@ -83,7 +83,7 @@ PooledBuffer BufferPool::Take(size_t bytes) {
   buffer.size_ = bytes;
   buffer.capacity_ = std::bit_ceil(std::max(bytes, kLeastBytes));
   {
-    absl::MutexLock lock(&shelf_->mutex);
+    const std::lock_guard lock(shelf_->mutex);
     std::vector<std::byte*>& free = shelf_->free[static_cast<size_t>(std::countr_zero(buffer.capacity_))];
     if (!free.empty()) {
       buffer.data_ = free.back();
@@ -97,7 +97,7 @@ PooledBuffer BufferPool::Take(size_t bytes) {
 }
 
 size_t BufferPool::kept_bytes() const {
-  absl::MutexLock lock(&shelf_->mutex);
+  const std::lock_guard lock(shelf_->mutex);
   return shelf_->kept_bytes;
 }
 
