@@ -49,6 +49,7 @@ constexpr Row kRows[] = {
     {"semantic-segmentation", "u-net", "segmentation", 'D', 'y', '-'},
     {"semantic-segmentation", "u-net-plus-plus", "segmentation", 'D', 'y', '-'},
     {"semantic-segmentation", "deeplabv3-plus", "segmentation", 'D', 'y', '-'},
+    {"semantic-segmentation", "deeplabv3-plus", "auxiliary", 'D', 'y', '-'},
     {"semantic-segmentation", "pan", "segmentation", 'D', 'y', '-'},
     {"semantic-segmentation", "linknet", "segmentation", 'D', 'y', '-'},
     {"semantic-segmentation", "fpn", "segmentation", 'D', 'y', '-'},
