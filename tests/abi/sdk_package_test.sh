@@ -11,6 +11,7 @@ mkdir -p "$scratch"
 cmake --install "$build_dir" --component plugin_sdk --prefix "$scratch/first" > "$scratch/install.log"
 mv "$scratch/first" "$scratch/moved"
 cp -r "$source_dir/plugins/example" "$scratch/example"
+unset CCACHE_BASEDIR  # it would rewrite the names that are looked for below
 launcher=()
 if command -v ccache > /dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
 cmake -S "$scratch/example" -B "$scratch/build" -G Ninja -DCMAKE_PREFIX_PATH="$scratch/moved" "${launcher[@]}" > "$scratch/configure.log"
