@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/core/base/status.h"
 #include "server/core/engine/engine.h"
 #include "server/core/experiment/experiments.h"
 #include "server/core/experiment/names.h"
 #include "server/core/loss/registry.h"
+#include "server/core/metric/metric.h"
 #include "server/gateway/http_server.h"
 #include "server/observe/log.h"
 #include "server/observe/metrics.h"
@@ -30,14 +32,36 @@ namespace {
 constexpr std::chrono::seconds kLongestDrain{10};
 constexpr int kExperimentsPerPage = 1000;
 
+/// Metrics of tasks that there are not, fields as of Catalog::Make.
+absl::Status CheckCatalogMetrics(const Catalog& catalog) {
+  Violations violations;
+  for (const TaskInfo& task : catalog.tasks()) {
+    for (size_t i = 0; i < task.metrics.size(); ++i) {
+      const absl::Status found = FindMetric(task.metrics[i], "").status();
+      if (!absl::IsNotFound(found)) continue;
+      violations.Add(absl::StrCat("tasks.", task.id, ".metrics[", i, "]"), std::string(found.message()));
+    }
+  }
+  return violations.ToStatus();
+}
+
 absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerConfig& config, ServerMetrics* metrics) {
-  GRADELINE_ASSIGN_OR_RETURN(Catalog catalog, LoadCatalog(config.catalog.path));
   PluginOptions options;
   options.directories = config.plugins.directories;
   options.probe_deadline_ms = config.plugins.probe_deadline_ms;
   options.strict = config.plugins.strict;
   options.cache_file = config.store.path + ".plugins";
   GRADELINE_ASSIGN_OR_RETURN(LossRegistry::Builder builder, LoadPlugins(options));
+  const auto check = [&builder](const Catalog& read) {
+    Violations violations;
+    violations.Merge("", builder.CheckCatalog(read));
+    violations.Merge("", CheckCatalogMetrics(read));
+    return violations.ToStatus();
+  };
+  GRADELINE_ASSIGN_OR_RETURN(Catalog catalog, LoadCatalog(config.catalog.path, check));
+  if (const std::vector<std::string> missing = builder.MissingLosses(catalog); !missing.empty()) {
+    Log(LogLevel::kWarning, "the catalog names losses that are not loaded", {{"losses", absl::StrJoin(missing, ", ")}});
+  }
   std::shared_ptr<const LossRegistry> registry =
       std::move(builder).Build(std::make_shared<const Catalog>(std::move(catalog)));
   int refused = 0;

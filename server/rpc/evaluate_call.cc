@@ -94,10 +94,12 @@ class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
       return Finish(timer_.End(status));
     }
     admitted_ = 2 * size;
-    evaluator_->engine_->Admit(admitted_, [this] {
+    // Once it is granted, another thread may finish this call before the next line is reached.
+    const absl::Status admitted = evaluator_->engine_->AdmitOrRefuse(admitted_, [this] {
       lane_ = evaluator_->TakeLane();
       lane_->Post([this] { Run(); });
     });
+    if (!admitted.ok()) Finish(timer_.End(admitted));
   }
 
   void OnCancel() override { cancelled_ = true; }

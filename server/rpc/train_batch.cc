@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/fold.h"
+#include "server/core/loss/head_axes.h"
 #include "server/rpc/loss_outcome.h"
 #include "server/rpc/raw_bytes.h"
 #include "server/rpc/train_stream.h"
@@ -83,8 +84,8 @@ absl::StatusOr<std::vector<double>> MetricDeltas(const SessionHead& head,
   return deltas;
 }
 
-// Values that overflowed, or would when they are added up, cannot be added to an epoch.
-absl::Status CheckFinite(const LossResult& result, const LossInfo& loss) {
+// Values that would overflow when they are added up cannot be added to an epoch.
+absl::Status CheckSummable(const LossResult& result, const LossInfo& loss) {
   for (size_t i = 0; i < result.components.size(); ++i) {
     const ComponentResult& component = result.components[i];
     if (std::abs(component.numerator) <= kLargestInRecord && std::abs(component.denominator) <= kLargestInRecord) {
@@ -155,6 +156,9 @@ void TrainStream::Compute(const std::shared_ptr<Computation>& work) {
   if (batch.has_gradient_scale() && !std::isfinite(batch.gradient_scale())) {
     violations.Add("gradientScale", absl::StrCat(batch.gradient_scale(), "; allowed: finite numbers"));
   }
+  if (inputs.ok()) {
+    violations.Merge("", CheckHeadInputs(head.resolved.signal, head.resolved.classes, head.loss.info(), *inputs));
+  }
   if (!violations.empty()) return Computed(work, violations.ToStatus());
   work->inputs = *std::move(inputs);
   call.inputs = work->inputs;
@@ -172,7 +176,7 @@ void TrainStream::Computed(const std::shared_ptr<Computation>& work, absl::Statu
   calls_->metrics().LossEvaluated(head.resolved.loss, LossOutcome(result.status()), seconds.count());
   if (cut_ || absl::IsCancelled(result.status())) return;
   if (!result.ok()) return ReportRefused(work, result.status());
-  if (const absl::Status status = CheckFinite(*result, head.loss.info()); !status.ok()) {
+  if (const absl::Status status = CheckSummable(*result, head.loss.info()); !status.ok()) {
     return ReportRefused(work, status);
   }
   absl::StatusOr<std::vector<double>> deltas = MetricDeltas(head, work->inputs);

@@ -281,6 +281,16 @@ class Composer {
   std::map<std::string, const ArchitectureSource*> param_sources_;
 };
 
+/// What is wrong in a file is wrong in every one that extends it: said once.
+absl::Status EachOnce(const Violations& all) {
+  std::set<std::pair<std::string, std::string>> seen;
+  Violations once;
+  for (const FieldViolation& violation : all.list()) {
+    if (seen.emplace(violation.field, violation.description).second) once.Add(violation.field, violation.description);
+  }
+  return once.ToStatus();
+}
+
 /// A violation of Catalog::Make with the file and line that it is about.
 std::string FieldInFiles(const std::string& field, const std::vector<TaskSource>& tasks,
                          const std::vector<Composer>& architectures) {
@@ -297,7 +307,8 @@ std::string FieldInFiles(const std::string& field, const std::vector<TaskSource>
 
 }  // namespace
 
-absl::StatusOr<Catalog> LoadCatalog(const std::string& directory) {
+absl::StatusOr<Catalog> LoadCatalog(const std::string& directory,
+                                    const std::function<absl::Status(const Catalog&)>& check) {
   GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> architecture_files, ReadFolder(directory, "architectures"));
   GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> task_files, ReadFolder(directory, "tasks"));
   Violations violations;
@@ -309,7 +320,7 @@ absl::StatusOr<Catalog> LoadCatalog(const std::string& directory) {
   for (const ArchitectureSource& source : architectures) by_id[source.message.id()] = &source;
   std::vector<Composer> composers;
   for (const ArchitectureSource& source : architectures) composers.emplace_back(by_id, violations).Compose(source);
-  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  GRADELINE_RETURN_IF_ERROR(EachOnce(violations));
 
   std::vector<TaskInfo> task_infos;
   for (const TaskSource& task : tasks) {
@@ -321,11 +332,12 @@ absl::StatusOr<Catalog> LoadCatalog(const std::string& directory) {
   std::vector<SourceFile> all = std::move(architecture_files);
   all.insert(all.end(), task_files.begin(), task_files.end());
   auto catalog = Catalog::Make(std::move(task_infos), std::move(architecture_infos), DigestOf(all));
-  if (catalog.ok() || FieldViolationsOf(catalog.status()).empty()) return catalog;
-  for (const FieldViolation& violation : FieldViolationsOf(catalog.status())) {
+  const absl::Status problems = catalog.ok() && check ? check(*catalog) : catalog.status();
+  if (problems.ok()) return catalog;
+  for (const FieldViolation& violation : FieldViolationsOf(problems)) {
     violations.Add(FieldInFiles(violation.field, tasks, composers), violation.description);
   }
-  return violations.ToStatus();
+  return violations.empty() ? problems : EachOnce(violations);
 }
 
 }  // namespace gradeline

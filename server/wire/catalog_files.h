@@ -2,6 +2,7 @@
 #ifndef GRADELINE_SERVER_WIRE_CATALOG_FILES_H_
 #define GRADELINE_SERVER_WIRE_CATALOG_FILES_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -12,7 +13,9 @@ namespace gradeline {
 /// Reads every *.yaml of `directory`/tasks and `directory`/architectures. The digest is the SHA-256, hexadecimal, over
 /// the files in the order of their names, each as name, length and contents. NOT_FOUND without the folders;
 /// INVALID_ARGUMENT with every problem of every file, fields like "architectures/u-net.yaml:9: heads[0].signal".
-absl::StatusOr<Catalog> LoadCatalog(const std::string& directory);
+/// `check` may find more in the catalog: violations with fields as of Catalog::Make get their file and line too.
+absl::StatusOr<Catalog> LoadCatalog(const std::string& directory,
+                                    const std::function<absl::Status(const Catalog&)>& check = nullptr);
 
 }  // namespace gradeline
 

@@ -186,6 +186,20 @@ heads:
                   "architectures/round.yaml:2: extends"));
 }
 
+TEST_F(CatalogFilesTest, WhatManyExtendIsWrongOnce) {
+  Write("architectures/base", R"(id: base
+tasks: [regression]
+parameters:
+  a: {kind: integer, default: true}
+heads:
+  - {id: value, signal: value, losses: {default: mse}, normaliser: {kind: items}}
+)");
+  Write("architectures/one", "id: one\nextends: base\n");
+  Write("architectures/two", "id: two\nextends: base\n");
+  EXPECT_THAT(Problems(),
+              ElementsAre(FieldViolation{"architectures/base.yaml:4: parameters.a.default", "is no number"}));
+}
+
 TEST_F(CatalogFilesTest, WrongReferencesHaveTheLineOfTheFileThatMakesThem) {
   Write("architectures/mask-rcnn", R"(id: mask-rcnn
 extends: faster-rcnn

@@ -98,6 +98,7 @@ v1::ResolvedHead ToProto(const ResolvedHead& head) {
   proto.set_reduction(static_cast<v1::Reduction>(head.reduction));
   proto.mutable_inputs()->Assign(head.inputs.begin(), head.inputs.end());
   proto.mutable_components()->Assign(head.components.begin(), head.components.end());
+  proto.set_classes(head.classes);
   for (const Phase phase : head.phases) proto.add_phases(static_cast<v1::Phase>(phase));
   return proto;
 }

@@ -28,6 +28,7 @@ std::string Shortened(std::string_view text, size_t limit) {
 int64_t RetrySeconds(const absl::Status& status, const std::string& reason) {
   if (status.code() == absl::StatusCode::kUnavailable) return 1;
   if (status.code() == absl::StatusCode::kResourceExhausted && reason == "DISK_FULL") return 10;
+  if (status.code() == absl::StatusCode::kResourceExhausted && reason == "MEMORY_BUDGET_FULL") return 1;
   return 0;
 }
 

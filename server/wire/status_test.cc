@@ -59,6 +59,9 @@ TEST(Status, RetryInfoOnlyWhereTheSameCallMaySucceedLater) {
   EXPECT_EQ(Count<google::rpc::RetryInfo>(StatusToProto(absl::ResourceExhaustedError("x"))), 0);
   EXPECT_EQ(Count<google::rpc::RetryInfo>(StatusToProto(WithReason(absl::ResourceExhaustedError("x"), "DISK_FULL"))),
             1);
+  EXPECT_EQ(
+      Count<google::rpc::RetryInfo>(StatusToProto(WithReason(absl::ResourceExhaustedError("x"), "MEMORY_BUDGET_FULL"))),
+      1);
   EXPECT_EQ(Count<google::rpc::RetryInfo>(StatusToProto(MessageTooLarge("a batch", 9, 8))), 0);
   EXPECT_EQ(Count<google::rpc::RetryInfo>(StatusToProto(absl::NotFoundError("x"))), 0);
 }

@@ -99,6 +99,14 @@ TEST_F(ExperimentFields, Losses) {
           {"experiment.losses[0].params.ignore_index: is 0.5; allowed: integers in [-2147483648, 2147483647]",
            "experiment.losses[0].params.label_smoothing: is 2; allowed: numbers in [0, 1]",
            "experiment.losses[0].params.gama: is no parameter; known: class_weights, ignore_index, label_smoothing"}));
+  EXPECT_EQ(
+      WithLoss([](v1::HeadLoss& l) {
+        auto* list = (*l.mutable_params()->mutable_fields())["class_weights"].mutable_list_value();
+        *list->add_values() = Number(1);
+        *list->add_values() = Number(2);
+      }),
+      Invalid({"experiment.losses[0].params.class_weights: has 2 values; the head has 3 classes, allowed: one per "
+               "class"}));
   EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_weight(std::numeric_limits<double>::quiet_NaN()); }),
             Invalid({"experiment.losses[0].weight: nan is not a finite number of at least 0"}));
   EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_reduction(static_cast<v1::Reduction>(17)); }),

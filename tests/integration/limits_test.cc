@@ -2,6 +2,8 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <thread>
+
 #include "tests/integration/server_fixture.h"
 
 namespace gradeline {
@@ -110,6 +112,41 @@ TEST_F(Limits, AReplyAboveTheLimitIsRefused) {
   const absl::Status status = Call(&v1::TrainingService::Stub::EvaluateLoss, training_, request, &response);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("the reply has "));
+}
+
+/// A budget of two calls.
+class SmallBudget : public ServerTest {
+ protected:
+  SmallBudget() : ServerTest({"grpc.max_message_bytes=1048576", "engine.memory_budget_bytes=1048576"}) {}
+
+  /// Half of the budget, with its reply.
+  absl::Status Evaluate(int64_t label) {
+    constexpr int64_t kRows = 30'000;
+    v1::EvaluateLossRequest request;
+    request.set_loss("cross_entropy");
+    *request.add_inputs() = F32("prediction", {kRows, 2}, std::vector<float>(2 * kRows, 0.5F));
+    *request.add_inputs() = I64("target", {kRows}, std::vector<int64_t>(kRows, label));
+    v1::EvaluateLossResponse response;
+    return Call(&v1::TrainingService::Stub::EvaluateLoss, training_, request, &response);
+  }
+};
+
+// One that kept its bytes would leave the next ones waiting for ever.
+TEST_F(SmallBudget, RefusedCallsGiveTheirBytesBack) {
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(Evaluate(7).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(Evaluate(1).ok());
+}
+
+TEST_F(SmallBudget, WhatWaitsIsBounded) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 24; ++i) {
+    threads.emplace_back([&] {
+      const absl::Status status = Evaluate(1);
+      EXPECT_TRUE(status.ok() || ReasonOf(status).reason == "MEMORY_BUDGET_FULL") << status;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(Evaluate(1).ok());
 }
 
 TEST_F(Limits, CompressedMessagesAreRefused) {

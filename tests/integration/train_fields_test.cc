@@ -163,6 +163,24 @@ TEST_F(TrainFields, Replay) {
             Precondition("seq 2 is out of order: 1 is next, everything up to 0 is committed"));
 }
 
+// The loss alone would take both: it computes pixels as well, of any number of classes.
+TEST_F(TrainFields, PredictionsAreThoseOfTheHead) {
+  RankStream stream(training_.get(), Started("axes"), 0, 1);
+  EXPECT_EQ(stream.welcome().heads(0).head().classes(), 3);
+  const auto refusal = [&](int64_t seq, const v1::Tensor& prediction, const v1::Tensor& target) {
+    v1::TrainRequest request = RankStream::Batch(seq, v1::PHASE_TRAIN, 0, seq);
+    *request.mutable_batch()->mutable_inputs(0) = prediction;
+    *request.mutable_batch()->mutable_inputs(1) = target;
+    stream.Send(request);
+    return stream.NextOf(TrainResponse::kRefused).refused().status().message();
+  };
+  EXPECT_THAT(
+      refusal(1, F32("prediction", {2, 4}, {1, 2, 3, 4, 5, 6, 7, 8}), I64("target", {2}, {0, 1})),
+      testing::HasSubstr("inputs.prediction: has shape [2, 4]; a head of signal multiclass needs N c, c = 3 classes"));
+  EXPECT_THAT(refusal(2, F32("prediction", {1, 3, 2}, {1, 2, 3, 4, 5, 6}), I64("target", {1, 2}, {0, 1})),
+              testing::HasSubstr("inputs.prediction: has shape [1, 3, 2]; a head of signal multiclass needs N c"));
+}
+
 TEST_F(TrainFields, BatchKeysAreCheckedAgainstTheAttempt) {
   const auto started = Started("keys");
   RankStream stream(training_.get(), started, 0, 1);

@@ -163,7 +163,7 @@ TEST_F(Train, NormalisersFollowTheReductionOfTheHead) {
   EXPECT_EQ(refused("given", v1::REDUCTION_GIVEN, false),
             "normalisers: is missing: head classification divides by what is given");
   EXPECT_EQ(refused("sum", v1::REDUCTION_SUM, true),
-            "normalisers: is not taken: head classification is not divided (reduction sum or none)");
+            "normalisers: is not taken: head classification is not divided (reduction sum)");
 }
 
 TEST_F(Train, AWrongKeyIsRefusedWithoutARecordAndItsSeqComesAgain) {

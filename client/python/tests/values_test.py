@@ -102,6 +102,15 @@ class EpochTest(unittest.TestCase):
         self.assertEqual((epoch.phase, epoch.complete), ("validation", True))
 
 
+class ResultTest(unittest.TestCase):
+    def test_item_losses_come_where_the_answer_has_them(self) -> None:
+        message = wire.message("gradeline.v1.EvaluateLossResponse")()
+        self.assertIsNone(results.Result.of(message).item_losses)
+        message.item_losses.CopyFrom(tensors.to_wire("item_losses", np.array([0.5, 2])))
+        np.testing.assert_array_equal(results.Result.of(message).item_losses, [0.5, 2])
+        self.assertIsNone(results.Result.of(wire.message("gradeline.v1.Result")()).item_losses)
+
+
 class DenominatorTest(unittest.TestCase):
     def setUp(self) -> None:
         self.client = gradeline.Client(nobody_listens(self), timeout=0.5)

@@ -135,7 +135,8 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
       for (int64_t j = 0; j < n; ++j) {
         const double part = Mass(labels, soft, o, k, first + j, spread);
         mass[j] += part;
-        loss[j] += part * (softmax.top[j] - run[j]);
+        // The difference may be infinite: what weighs nothing must not become 0 * infinity.
+        loss[j] += part == 0 || weight[j] == 0 ? 0 : part * (softmax.top[j] - run[j]);
       }
     }
     for (int64_t j = 0; j < n; ++j) {

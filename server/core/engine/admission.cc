@@ -5,10 +5,22 @@
 namespace gradeline {
 
 void Admission::AdmitMessage(int64_t bytes, std::function<void()> granted) {
-  Ask(messages_, bytes, std::move(granted));
+  Ask(messages_, {bytes, std::move(granted)});
 }
 
-void Admission::AdmitScratch(int64_t bytes, std::function<void()> granted) { Ask(scratch_, bytes, std::move(granted)); }
+bool Admission::TryAdmitMessage(int64_t bytes, std::function<void()> granted) {
+  {
+    std::lock_guard lock(mutex_);
+    if (waiting_bytes_ > 0 && waiting_bytes_ + bytes > budget_bytes_) return false;
+    waiting_bytes_ += bytes;
+  }
+  Ask(messages_, {bytes, std::move(granted), true});
+  return true;
+}
+
+void Admission::AdmitScratch(int64_t bytes, std::function<void()> granted) {
+  Ask(scratch_, {bytes, std::move(granted)});
+}
 
 void Admission::AddScratch(int64_t bytes) {
   std::lock_guard lock(mutex_);
@@ -36,10 +48,10 @@ int64_t Admission::admitted_bytes() const {
   return message_bytes_ + scratch_bytes_;
 }
 
-void Admission::Ask(std::deque<Demand>& queue, int64_t bytes, std::function<void()> granted) {
+void Admission::Ask(std::deque<Demand>& queue, Demand demand) {
   {
     std::lock_guard lock(mutex_);
-    queue.push_back({bytes, std::move(granted)});
+    queue.push_back(std::move(demand));
   }
   Deliver();
 }
@@ -56,6 +68,7 @@ bool Admission::TakeNext(std::function<void()>& granted) {
   if (messages_.empty()) return false;
   if (messages_.front().bytes > free_bytes && message_bytes_ + scratch_bytes_ > 0) return false;
   message_bytes_ += messages_.front().bytes;
+  if (messages_.front().tried) waiting_bytes_ -= messages_.front().bytes;
   granted = std::move(messages_.front().granted);
   messages_.pop_front();
   return true;

@@ -19,6 +19,9 @@ class Admission {
 
   /// `granted` runs once, on this thread or on one that releases, never under a lock; in order of asking.
   void AdmitMessage(int64_t bytes, std::function<void()> granted);
+  /// As AdmitMessage, for senders that nothing holds back: false, and nothing is kept, where such messages already wait
+  /// and would exceed the budget with this one.
+  bool TryAdmitMessage(int64_t bytes, std::function<void()> granted);
   void ReleaseMessage(int64_t bytes);
   void AdmitScratch(int64_t bytes, std::function<void()> granted);
   /// Counts at once, for a caller that cannot wait.
@@ -32,8 +35,9 @@ class Admission {
   struct Demand {
     int64_t bytes;
     std::function<void()> granted;
+    bool tried = false;  // came by TryAdmitMessage
   };
-  void Ask(std::deque<Demand>& queue, int64_t bytes, std::function<void()> granted);
+  void Ask(std::deque<Demand>& queue, Demand demand);
   bool TakeNext(std::function<void()>& granted);
   void Deliver();
 
@@ -41,7 +45,8 @@ class Admission {
   mutable std::mutex mutex_;
   std::deque<Demand> messages_, scratch_;
   int64_t message_bytes_ = 0, scratch_bytes_ = 0;
-  bool delivering_ = false;  // one thread at a time runs callbacks, so that they run in order
+  int64_t waiting_bytes_ = 0;  // of messages_ that were tried
+  bool delivering_ = false;    // one thread at a time runs callbacks, so that they run in order
 };
 
 }  // namespace gradeline

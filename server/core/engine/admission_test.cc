@@ -34,6 +34,27 @@ TEST_F(AdmissionTest, WhatAskedFirstGetsFirst) {
   EXPECT_EQ(admission_.admitted_bytes(), 70);
 }
 
+TEST_F(AdmissionTest, NoMoreThanOneBudgetWaits) {
+  const auto attempt = [this](int64_t bytes, int name) {
+    return admission_.TryAdmitMessage(bytes, [this, name] { granted_.push_back(name); });
+  };
+  EXPECT_TRUE(attempt(100, 1));
+  EXPECT_TRUE(attempt(500, 2)) << "alone it may wait, whatever its size";
+  EXPECT_FALSE(attempt(1, 3));
+  Message(10, 4);  // of a stream, whose sender is held back
+  admission_.ReleaseMessage(100);
+  EXPECT_TRUE(attempt(60, 5));
+  EXPECT_FALSE(attempt(60, 6));
+  EXPECT_TRUE(attempt(40, 7));
+  admission_.ReleaseMessage(500);
+  EXPECT_THAT(granted_, ElementsAre(1, 2, 4, 5));
+  admission_.ReleaseMessage(10);
+  admission_.ReleaseMessage(60);
+  EXPECT_THAT(granted_, ElementsAre(1, 2, 4, 5, 7));
+  admission_.ReleaseMessage(40);
+  EXPECT_EQ(admission_.admitted_bytes(), 0);
+}
+
 TEST_F(AdmissionTest, MoreThanTheBudgetIsGrantedAlone) {
   Message(10, 1);
   Message(500, 2);

@@ -76,7 +76,7 @@ absl::Status BatchRun::Prepare() {
 int64_t BatchRun::ScratchBytes() const {
   int64_t sums = 0, tiles = 0;
   for (const PassPlan& pass : plan_->passes) {
-    const int64_t workers = alone_ ? 1 : std::min<int64_t>(parts_.executor.threads(), pass.grid.slots());
+    const int64_t workers = std::min<int64_t>(alone_ ? 1 : parts_.executor.threads(), pass.grid.slots());
     sums = std::max(sums, pass.sums * 8 * (pass.grid.slots() + 1));
     tiles = std::max(tiles, LayOut(pass).scratch_bytes * workers);
   }
@@ -132,7 +132,9 @@ void BatchRun::NextPass() {
     while (next_pass_ < plan_->passes.size() && Skipped(plan_->passes[next_pass_])) ++next_pass_;
     if (next_pass_ == plan_->passes.size()) return Finish(Result());
     const PassPlan& pass = plan_->passes[next_pass_++];
-    if ((pass.flags & GDL_WRITES_GRADIENT) != 0) SetScales();
+    if (call_.gradient && (pass.flags & GDL_WRITES_GRADIENT) != 0) {
+      if (absl::Status status = SetScales(); !status.ok()) return Finish(std::move(status));
+    }
     layout_ = LayOut(pass);
     layout_.counts_valid =
         valid_items_ < 0 && plan_->counted_tensor >= 0 && (pass.inputs >> plan_->counted_tensor & 1) != 0;
@@ -172,12 +174,13 @@ BatchRun::PassLayout BatchRun::LayOut(const PassPlan& pass) const {
   return layout;
 }
 
-void BatchRun::SetScales() {
-  scales_ = GradientScales(call_, Divisors(call_, *plan_, denominators_));
-  if (!call_.gradient || std::any_of(scales_.begin(), scales_.end(), [](double scale) { return scale != 0; })) return;
+absl::Status BatchRun::SetScales() {
+  GRADELINE_ASSIGN_OR_RETURN(scales_, GradientScales(call_, Divisors(call_, *plan_, denominators_)));
+  if (std::any_of(scales_.begin(), scales_.end(), [](double scale) { return scale != 0; })) return absl::OkStatus();
   // Nothing is to be learned from this batch: zeros, whatever a kernel would make of 0 * infinity.
   for (const GradientResult& gradient : result_.gradients) std::memset(gradient.data.data(), 0, gradient.data.size());
   gradient_data_.assign(gradient_data_.size(), nullptr);
+  return absl::OkStatus();
 }
 
 bool BatchRun::RunPass() {
@@ -254,11 +257,11 @@ void BatchRun::Fold() {
   call_.loss.info().functions.fold(&fold);
 }
 
-LossResult BatchRun::Result() {
+absl::StatusOr<LossResult> BatchRun::Result() {
   if (plan_->items_are_denominator)
     denominators_.assign(denominators_.size(), static_cast<double>(plan_->binding.items()));
-  FillValues(call_, *plan_, numerators_, denominators_, valid_items_ < 0 ? plan_->binding.items() : valid_items_,
-             result_);
+  GRADELINE_RETURN_IF_ERROR(FillValues(call_, *plan_, numerators_, denominators_,
+                                       valid_items_ < 0 ? plan_->binding.items() : valid_items_, result_));
   return std::move(result_);
 }
 

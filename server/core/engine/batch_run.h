@@ -65,12 +65,12 @@ class BatchRun {
   bool Skipped(const PassPlan& pass) const;
   PassLayout LayOut(const PassPlan& pass) const;
   PassLayout LayOutCheck() const;
-  void SetScales();
+  absl::Status SetScales();
   bool RunPass();  ///< whether it has ended; else its steps go on
   bool EndPass();  ///< whether there is a next pass; else *this is gone
   void Fold();
   void Finish(absl::StatusOr<LossResult> result);
-  LossResult Result();
+  absl::StatusOr<LossResult> Result();
 
   void Step(int64_t slot);
   void RunSlot(int64_t slot);

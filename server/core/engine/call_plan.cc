@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint32_t kMostPasses = 8;
 constexpr int64_t kMostBytes = int64_t{1} << 46;  // of any size that a plan names: sums of them cannot overflow
+constexpr int64_t kMostSmall = int64_t{1}
+                               << 31;  // elements of an item: a loss may multiply them by a block and 8 bytes
 
 TensorPlan PlanTensor(const CallPlan& plan, size_t t) {
   const TensorSpec& spec = plan.loss.info().tensors[t];
@@ -49,6 +51,12 @@ absl::Status PlanTensors(CallPlan& plan) {
                                   plan.loss.info().tensors[t].dims, ") must be 1 or more"));
       continue;
     }
+    if (tensor.small > kMostSmall) {
+      violations.Add(absl::StrCat("inputs.", plan.loss.info().tensors[t].name),
+                     absl::StrCat("has shape ", ShapeText(plan.inputs[t]->shape), "; axes within an item (dims ",
+                                  plan.loss.info().tensors[t].dims, ") hold at most ", kMostSmall, " elements"));
+      continue;
+    }
     const int64_t items = tensor.whole ? 1 : plan.binding.items();
     if (items * tensor.small != tensor.elements) {
       return absl::InternalError(
@@ -73,7 +81,7 @@ absl::Status BrokenPlan(const CallPlan& plan, const std::string& what) {
 absl::Status CheckPass(const CallPlan& plan, uint32_t index, const GdlPass& pass) {
   const std::string name = absl::StrCat("pass ", index);
   for (const auto& [size, what] :
-       {std::pair{pass.jobs, "jobs"}, {pass.sums * 8, "sums"}, {pass.scratch_bytes, "scratch_bytes"}}) {
+       {std::pair{pass.jobs, "jobs"}, {pass.sums, "sums"}, {pass.scratch_bytes, "scratch_bytes"}}) {
     if (size < 0 || size > kMostBytes)
       return BrokenPlan(plan, absl::StrCat("names ", size, " for ", what, " of ", name));
   }

@@ -98,7 +98,7 @@ TEST_F(CallPlanTest, BrokenPlansAreInternalErrors) {
   expect_broken("asks in pass 0 for input 63",
                 [](const GdlShape&, sdk::Plan& plan) { plan.AddPass(GDL_WRITES_GRADIENT, uint64_t{1} << 63, 0); });
   expect_broken("names -1 for jobs", [](const GdlShape&, sdk::Plan& plan) { plan.AddPass(0, 0, 0).jobs = -1; });
-  expect_broken("names -8 for sums", [](const GdlShape&, sdk::Plan& plan) { plan.AddPass(0, 0, -1); });
+  expect_broken("names -1 for sums", [](const GdlShape&, sdk::Plan& plan) { plan.AddPass(0, 0, -1); });
   expect_broken("names -1 for scratch_bytes",
                 [](const GdlShape&, sdk::Plan& plan) { plan.AddPass(0, 0, 0).scratch_bytes = -1; });
   expect_broken("names -1 batch_bytes", [](const GdlShape&, sdk::Plan& plan) {

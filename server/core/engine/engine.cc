@@ -94,6 +94,15 @@ void Engine::Admit(int64_t bytes, std::function<void()> granted) {
   impl_->parts.admission.AdmitMessage(bytes, std::move(granted));
 }
 
+absl::Status Engine::AdmitOrRefuse(int64_t bytes, std::function<void()> granted) {
+  Admission& admission = impl_->parts.admission;
+  if (admission.TryAdmitMessage(bytes, std::move(granted))) return absl::OkStatus();
+  return WithReason(
+      absl::ResourceExhaustedError(absl::StrCat("the memory budget of ", admission.budget_bytes(),
+                                                " bytes is in use and as much again waits for it: try again later")),
+      "MEMORY_BUDGET_FULL", {{"budget", absl::StrCat(admission.budget_bytes())}});
+}
+
 void Engine::Release(int64_t bytes) { impl_->parts.admission.ReleaseMessage(bytes); }
 
 int64_t Engine::admitted_bytes() const { return impl_->parts.admission.admitted_bytes(); }

@@ -94,6 +94,9 @@ class Engine {
   /// of a loss share, sums, and a tile's copies once per thread; not below 64 KiB): it goes before messages, and may
   /// exceed the budget by one batch's when no other is held.
   void Admit(int64_t bytes, std::function<void()> granted);
+  /// As Admit, for callers that nothing holds back. RESOURCE_EXHAUSTED, reason MEMORY_BUDGET_FULL, and `granted` never
+  /// runs, where callers of this that wait already would exceed the budget with this one.
+  absl::Status AdmitOrRefuse(int64_t bytes, std::function<void()> granted);
   void Release(int64_t bytes);
   int64_t admitted_bytes() const;  ///< messages and scratch
 
@@ -118,8 +121,8 @@ class Lane {
   /// that work has returned; `done` runs on an arena thread, and the lane's next work starts only after it returned.
   /// Status: INVALID_ARGUMENT with the field ("inputs.target[17]"), value, what is allowed, for labels out of range,
   /// values not finite or out of range (of several the lowest item's, whatever the threads do), shapes that do not
-  /// bind, wrong reductions; CANCELLED; RESOURCE_EXHAUSTED when scratch alone exceeds the budget; what the loss's plan
-  /// refuses.
+  /// bind, wrong reductions; OUT_OF_RANGE (reason NOT_FINITE) for values or factors that overflow; CANCELLED;
+  /// RESOURCE_EXHAUSTED when scratch alone exceeds the budget; what the loss's plan refuses.
   void Compute(LossCall call, std::function<void(absl::StatusOr<LossResult>)> done);
 
   struct Impl;

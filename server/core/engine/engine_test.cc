@@ -135,6 +135,7 @@ TEST(EngineTest, NamesTheLowestFaultyItem) {
       const std::vector<FieldViolation> violations = FieldViolationsOf(result.status());
       ASSERT_EQ(violations.size(), 1U);
       ASSERT_EQ(violations[0].field, field) << "round " << round << ", gradient " << gradient;
+      ASSERT_EQ(engine.admitted_bytes(), 0);
     }
   }
 }
@@ -349,6 +350,52 @@ TEST(EngineTest, OwnDenominatorOfZeroLeavesOtherReductions) {
     EXPECT_FALSE(result->empty);
     EXPECT_EQ(result->valid_count, 2);
     EXPECT_NE(Numbers(result->gradients[0])[0], 0);
+  }
+}
+
+// The difference of these logits is infinite in double; nothing of it belongs to the loss.
+TEST(EngineTest, InfiniteDifferencesOfWeightlessClasses) {
+  Engine engine({.threads = 1});
+  const TestTensor rows(DType::kF64, {2, 2}, {1e308, -1e308, -1e308, 1e308}), labels(DType::kI64, {2}, {0, 1});
+  LossCall call = MakeCall(Handle(Registry(), "cross_entropy"), {{"prediction", &rows}, {"target", &labels}});
+  call.gradient = true;
+  const auto result = engine.Run(call);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->loss, 0);
+  EXPECT_THAT(Numbers(result->gradients[0]), ElementsAre(0, 0, 0, 0));
+}
+
+TEST(EngineTest, OverflowIsRefused) {
+  Engine engine({.threads = 1});
+  const TestTensor rows(DType::kF64, {2, 2}, {1, 2, 3, 4}), labels(DType::kI64, {2}, {0, 1});
+  LossCall call =
+      MakeCall(Handle(Registry(), "cross_entropy", {{"class_weights", std::vector<double>{1e-310, 1e-310}}}),
+               {{"prediction", &rows}, {"target", &labels}});
+  EXPECT_TRUE(engine.Run(call).ok());
+  call.gradient = true;
+  const absl::Status factor = engine.Run(call).status();
+  EXPECT_EQ(factor.code(), absl::StatusCode::kOutOfRange) << factor;
+  EXPECT_EQ(ReasonOf(factor).metadata.at("component"), "cross_entropy");
+  const TestTensor far(DType::kF64, {1}, {1e200}), near(DType::kF64, {1}, {0});
+  const absl::Status value =
+      engine.Run(MakeCall(Handle(Registry(), "mse"), {{"prediction", &far}, {"target", &near}})).status();
+  EXPECT_EQ(ReasonOf(value).reason, "NOT_FINITE") << value;
+}
+
+// No data, and axes of any size: never more than a message of its size may cost.
+TEST(EngineTest, EmptyBatchesOfHugeItems) {
+  Engine engine({.threads = 2});
+  const TestTensor labels(DType::kI64, {0}, {});
+  for (const int64_t classes : {int64_t{1} << 30, int64_t{1} << 44, int64_t{1} << 61, INT64_MAX}) {
+    const TestTensor none(DType::kF32, {0, classes}, {});
+    const auto result =
+        engine.Run(MakeCall(Handle(Registry(), "cross_entropy"), {{"prediction", &none}, {"target", &labels}}));
+    if (classes < int64_t{1} << 32) {
+      EXPECT_TRUE(result.ok()) << result.status();
+    } else {
+      ASSERT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument) << result.status();
+      EXPECT_EQ(FieldViolationsOf(result.status()).front().field, "inputs.prediction");
+    }
   }
 }
 

@@ -2,11 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
 
 namespace gradeline {
+namespace {
+
+absl::Status NotFinite(const LossCall& call, size_t k, const std::string& what) {
+  const std::string& name = call.loss.info().components[k].name;
+  return WithReason(absl::OutOfRangeError(absl::StrCat("component ", name, ": ", what)), "NOT_FINITE",
+                    {{"component", name}});
+}
+
+}  // namespace
 
 absl::Status CheckReduction(const LossCall& call, const LossInfo* loss) {
   Violations violations;
@@ -44,16 +54,20 @@ std::vector<double> Divisors(const LossCall& call, const CallPlan& plan, const s
   return divisors;
 }
 
-std::vector<double> GradientScales(const LossCall& call, const std::vector<double>& divisors) {
+absl::StatusOr<std::vector<double>> GradientScales(const LossCall& call, const std::vector<double>& divisors) {
   std::vector<double> scales(divisors.size());
   for (size_t k = 0; k < divisors.size(); ++k) {
     scales[k] = divisors[k] == 0 ? 0 : call.loss.component_weights()[k] * call.gradient_scale / divisors[k];
+    if (std::isfinite(scales[k])) continue;
+    return NotFinite(call, k,
+                     absl::StrCat("the factor of its gradient is not finite: ", call.loss.component_weights()[k], " * ",
+                                  call.gradient_scale, " / ", divisors[k]));
   }
   return scales;
 }
 
-void FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
-                const std::vector<double>& denominators, int64_t valid_items, LossResult& result) {
+absl::Status FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
+                        const std::vector<double>& denominators, int64_t valid_items, LossResult& result) {
   const std::vector<double> divisors = Divisors(call, plan, denominators);
   result.empty = valid_items == 0 || std::all_of(divisors.begin(), divisors.end(), [](double d) { return d == 0; });
   result.valid_count = result.empty ? 0 : valid_items;
@@ -65,7 +79,11 @@ void FillValues(const LossCall& call, const CallPlan& plan, const std::vector<do
     component.loss = result.empty || divisors[k] == 0 ? 0 : numerators[k] / divisors[k];
     result.loss += component.weight * component.loss;
     result.components.push_back(component);
+    if (std::isfinite(component.numerator) && std::isfinite(component.denominator) && std::isfinite(result.loss))
+      continue;
+    return NotFinite(call, k, absl::StrCat("is not finite: ", component.numerator, " / ", component.denominator));
   }
+  return absl::OkStatus();
 }
 
 }  // namespace gradeline

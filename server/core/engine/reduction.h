@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/core/engine/call_plan.h"
 #include "server/core/engine/engine.h"
 
@@ -19,12 +19,14 @@ absl::Status CheckReduction(const LossCall& call, const LossInfo* loss);
 /// One divisor per component: 1 for aggregates.
 std::vector<double> Divisors(const LossCall& call, const CallPlan& plan, const std::vector<double>& denominators);
 
-/// The factor of each component's gradient: weight * gradient_scale / divisor; 0 where the divisor is 0.
-std::vector<double> GradientScales(const LossCall& call, const std::vector<double>& divisors);
+/// The factor of each component's gradient: weight * gradient_scale / divisor; 0 where the divisor is 0. OUT_OF_RANGE,
+/// reason NOT_FINITE, names the first component whose factor overflows.
+absl::StatusOr<std::vector<double>> GradientScales(const LossCall& call, const std::vector<double>& divisors);
 
 /// Fills loss, components, valid_count and empty. A batch is empty when `valid_items` is 0 or every divisor is.
-void FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
-                const std::vector<double>& denominators, int64_t valid_items, LossResult& result);
+/// OUT_OF_RANGE, reason NOT_FINITE, names the first component whose numbers overflowed: nothing can be added to them.
+absl::Status FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
+                        const std::vector<double>& denominators, int64_t valid_items, LossResult& result);
 
 }  // namespace gradeline
 

@@ -186,7 +186,7 @@ void Fields(A& a, Training& v) {
 template <typename A>
 void Fields(A& a, ResolvedHead& v) {
   Each(a, v.head, v.signal, v.loss, v.plugin_digest, v.loss_version, v.merge, v.params, v.weight, v.reduction, v.inputs,
-       v.components, v.component_weights, v.phases);
+       v.components, v.component_weights, v.phases, v.classes);
 }
 template <typename A>
 void Fields(A& a, Experiment& v) {

@@ -23,6 +23,7 @@ Experiment Everything() {
   experiment.revision = 12;
   ResolvedHead head;
   head.head = "h";
+  head.classes = 7;
   head.component_weights = {1, 0.25};
   head.phases = {Phase::kTrain, Phase::kTest};
   experiment.heads = {head};
@@ -41,6 +42,7 @@ TEST(Codec, ExperimentsComeBackWhole) {
   EXPECT_FALSE(back->losses[1].weight.has_value());
   EXPECT_EQ(back->reason, experiment.reason);
   EXPECT_EQ(back->training.test_ranks, PhaseRanks::kFirst);
+  EXPECT_EQ(back->heads[0].classes, 7);
   EXPECT_EQ(back->heads[0].phases, experiment.heads[0].phases);
 }
 
@@ -64,7 +66,7 @@ TEST(Codec, EveryCutAndEveryTailIsRefused) {
   }
   EXPECT_FALSE(Decode<Experiment>(bytes + "x").ok());
   std::string newer = bytes;
-  newer[0] = 2;
+  ++newer[0];
   EXPECT_FALSE(Decode<Experiment>(newer).ok());
 }
 

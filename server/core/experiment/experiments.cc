@@ -158,7 +158,9 @@ absl::StatusOr<Experiment> Experiments::CreateExperiment(Experiment experiment, 
   const Digest digest = DigestOf("CreateExperiment", Encode(experiment));
   const absl::StatusOr<Split> split = impl_->store->GetSplit(experiment.split);
   if (!split.ok() && !absl::IsNotFound(split.status())) return split.status();
-  const absl::Status resolved = ResolveExperiment(*impl_->registry, split, experiment);
+  const absl::StatusOr<Dataset> dataset = split.ok() ? impl_->store->GetDataset(split->dataset) : split.status();
+  const auto classes = dataset.ok() ? static_cast<int64_t>(dataset->classes.size()) : 0;
+  const absl::Status resolved = ResolveExperiment(*impl_->registry, split, experiment, classes);
   experiment.state = ExperimentState::kDraft;
   experiment.reason.clear();
   experiment.numerics.clear();

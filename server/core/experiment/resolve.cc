@@ -13,6 +13,7 @@
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/names.h"
+#include "server/core/loss/head_axes.h"
 #include "server/core/metric/metric.h"
 
 namespace gradeline {
@@ -75,6 +76,12 @@ std::vector<std::string> InputTexts(const LossInfo& loss) {
   return texts;
 }
 
+// What a head's normaliser divides by. Positives are counted by the worker, who alone knows them.
+Reduction ReductionOf(std::string_view normaliser) {
+  if (normaliser == "items") return Reduction::kMeanAll;
+  return normaliser == "valid_weight" ? Reduction::kMean : Reduction::kGiven;
+}
+
 ResolvedHead MakeHead(const Head& head, const HeadLoss* asked, const LossHandle& handle) {
   ResolvedHead resolved;
   resolved.head = head.id;
@@ -86,7 +93,7 @@ ResolvedHead MakeHead(const Head& head, const HeadLoss* asked, const LossHandle&
   resolved.plugin_digest = plugin == nullptr || plugin->digest.empty() ? "built-in" : plugin->digest;
   resolved.params = handle.params();
   resolved.weight = asked != nullptr && asked->weight ? *asked->weight : LossRegistry::WeightOf(head, handle);
-  resolved.reduction = head.normaliser == "given" ? Reduction::kGiven : Reduction::kMean;
+  resolved.reduction = ReductionOf(head.normaliser);
   if (asked != nullptr && asked->reduction) resolved.reduction = *asked->reduction;
   resolved.inputs = InputTexts(handle.info());
   for (const ComponentSpec& component : handle.info().components) resolved.components.push_back(component.name);
@@ -100,8 +107,8 @@ ResolvedHead MakeHead(const Head& head, const HeadLoss* asked, const LossHandle&
 // Resolves the losses of an architecture's heads.
 class HeadResolver {
  public:
-  HeadResolver(const LossRegistry& registry, const Experiment& experiment, Problems& problems)
-      : registry_(registry), experiment_(experiment), problems_(problems) {}
+  HeadResolver(const LossRegistry& registry, const Experiment& experiment, int64_t dataset_classes, Problems& problems)
+      : registry_(registry), experiment_(experiment), dataset_classes_(dataset_classes), problems_(problems) {}
 
   std::vector<ResolvedHead> Run(const std::vector<Head>& heads) {
     CheckNames(heads);
@@ -111,6 +118,10 @@ class HeadResolver {
       absl::StatusOr<LossHandle> handle = asked < 0 ? Default(head) : Asked(head, asked);
       if (!handle.ok()) continue;
       resolved.push_back(MakeHead(head, asked < 0 ? nullptr : &experiment_.losses[asked], *handle));
+      resolved.back().classes = ClassesOf(head, dataset_classes_);
+      const absl::Status fits = CheckClassVectors(head.signal, resolved.back().classes, *handle);
+      if (fits.ok()) continue;
+      asked < 0 ? problems_.Merge("losses", fits) : MergeOnce(asked, fits);
     }
     return resolved;
   }
@@ -200,6 +211,7 @@ class HeadResolver {
 
   const LossRegistry& registry_;
   const Experiment& experiment_;
+  const int64_t dataset_classes_;
   Problems& problems_;
   std::set<int> merged_;
 };
@@ -242,8 +254,8 @@ void CheckMetrics(const Experiment& experiment, std::vector<std::string> signals
 
 }  // namespace
 
-absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusOr<Split>& split,
-                               Experiment& experiment) {
+absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusOr<Split>& split, Experiment& experiment,
+                               int64_t dataset_classes) {
   Problems problems;
   problems.Merge("name", CheckId(experiment.id));
   problems.Merge("split", split.ok() ? absl::OkStatus() : absl::InvalidArgumentError(split.status().message()));
@@ -256,7 +268,8 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
   if (architecture.ok()) {
     const auto heads = registry.catalog().ResolveHeads(**architecture, experiment.architecture_params);
     problems.Merge("architectureParameters", heads.status());
-    if (heads.ok() && split.ok()) experiment.heads = HeadResolver(registry, experiment, problems).Run(*heads);
+    if (heads.ok() && split.ok())
+      experiment.heads = HeadResolver(registry, experiment, dataset_classes, problems).Run(*heads);
     if (heads.ok()) {
       for (const Head& head : *heads) signals.push_back(head.signal);
     }

@@ -16,9 +16,9 @@ namespace gradeline {
 /// Fills task, heads and catalog digest of `experiment`. `split`: the split it names, or why there is none. All
 /// violations at once, fields as in gradeline.v1.Experiment ("losses[0].params.gamma", "training.worldSize"). When the
 /// only problem is a loss, architecture or metric that exists but is not valid here, the code is FAILED_PRECONDITION;
-/// otherwise INVALID_ARGUMENT. Both carry the violations.
-absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusOr<Split>& split,
-                               Experiment& experiment);
+/// otherwise INVALID_ARGUMENT. Both carry the violations. `dataset_classes`: of the split's dataset; 0: unknown.
+absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusOr<Split>& split, Experiment& experiment,
+                               int64_t dataset_classes = 0);
 
 /// The heads of a stored experiment with losses ready to compute, from what was resolved at its creation: the catalog
 /// of today does not matter. FAILED_PRECONDITION if a loss is no longer loaded, or in another version (both named).

@@ -34,10 +34,48 @@ HeadLoss Asked(std::string head, std::string loss, ParamMap params = {}) {
   return asked;
 }
 
+std::shared_ptr<const LossRegistry> RegistryOf(std::vector<HeadTemplate> heads) {
+  ArchitectureInfo net;
+  net.id = "net";
+  net.tasks = {"classification"};
+  net.heads = std::move(heads);
+  auto catalog = Catalog::Make({{"classification", "Classification", "", {}}}, {net}, "digest");
+  EXPECT_TRUE(catalog.ok()) << catalog.status();
+  LossRegistry::Builder builder;
+  EXPECT_TRUE(builder.Add(*CheckPluginTables(test_registry::kPlugin, PluginInfo{})).ok());
+  return std::move(builder).Build(std::make_shared<const Catalog>(*std::move(catalog)));
+}
+
 std::vector<std::string> FieldsOf(const absl::Status& status) {
   std::vector<std::string> fields;
   for (const auto& violation : FieldViolationsOf(status)) fields.push_back(violation.field);
   return fields;
+}
+
+TEST(Resolve, NormalisersChooseTheReduction) {
+  const auto reduction = [](const char* kind) {
+    HeadTemplate head = test_registry::MakeHead("classification", "multiclass", "ratio");
+    head.normaliser = kind;
+    if (head.normaliser == "given") head.normaliser_rule = "what the worker counts";
+    Experiment experiment = GoodExperiment();
+    EXPECT_TRUE(ResolveExperiment(*RegistryOf({head}), GoodSplit(), experiment).ok());
+    return experiment.heads.at(0).reduction;
+  };
+  EXPECT_EQ(reduction("valid_weight"), Reduction::kMean);
+  EXPECT_EQ(reduction("items"), Reduction::kMeanAll);
+  EXPECT_EQ(reduction("positives"), Reduction::kGiven);
+  EXPECT_EQ(reduction("given"), Reduction::kGiven);
+}
+
+TEST(Resolve, ClassesComeFromTheDataset) {
+  HeadTemplate head = test_registry::MakeHead("classification", "multiclass", "ratio");
+  head.classes_of = "all";
+  head.background = "last";
+  Experiment experiment = GoodExperiment();
+  ASSERT_TRUE(ResolveExperiment(*RegistryOf({head}), GoodSplit(), experiment, 10).ok());
+  EXPECT_EQ(experiment.heads.at(0).classes, 11);
+  ASSERT_TRUE(ResolveExperiment(*RegistryOf({head}), GoodSplit(), experiment).ok());
+  EXPECT_EQ(experiment.heads.at(0).classes, 0);
 }
 
 TEST(Resolve, DefaultsFillEveryHead) {

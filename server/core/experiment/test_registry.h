@@ -112,7 +112,7 @@ inline HeadTemplate MakeHead(const char* id, const char* signal, const char* los
   head.id = id;
   head.signal.value = signal;
   head.losses.fallback.value = loss;
-  head.normaliser = "items";
+  head.normaliser = "valid_weight";
   return head;
 }
 

@@ -74,6 +74,7 @@ struct Training {
 struct ResolvedHead {
   std::string head, signal, loss, plugin_digest;
   uint32_t loss_version = 0, merge = 0;
+  int64_t classes = 0;  ///< size of the predictions' class axis; 0: not known, or there is none
   ParamMap params;
   double weight = 1;
   Reduction reduction = Reduction::kMean;

@@ -61,6 +61,13 @@ class LossRegistry {
     absl::Status Add(std::vector<LossInfo> losses);
     /// Lists a plugin that was refused.
     void AddRefused(PluginInfo plugin);
+    /// What the heads of `catalog` say of losses that were added: defaults and `only` that no form of the head can
+    /// take, parameters that none of these losses has, values that they refuse. INVALID_ARGUMENT with all violations,
+    /// fields as of Catalog::Make ("architectures.u-net.heads[0].losses.params.ignore_index"). A catalog may be ahead
+    /// of the losses: what it says of those that were not added is not looked at.
+    absl::Status CheckCatalog(const Catalog& catalog) const;
+    /// Losses that `catalog` names and that were not added, each once.
+    std::vector<std::string> MissingLosses(const Catalog& catalog) const;
     std::shared_ptr<const LossRegistry> Build(std::shared_ptr<const Catalog> catalog) &&;
 
    private:

@@ -7,17 +7,17 @@ namespace gradeline {
 namespace {
 
 constexpr SignalInfo kSignals[] = {
-    {"multiclass", "N c", "N labels, or N c soft", "one class out of c per row, from logits"},
-    {"dense-multiclass", "N c", "N labels, c is background",
+    {"multiclass", "N c", 1, "N labels, or N c soft", "one class out of c per row, from logits"},
+    {"dense-multiclass", "N c", 1, "N labels, c is background",
      "one class out of c or background per row, one sigmoid a class"},
-    {"binary", "N", "N 0/1, or soft", "yes or no per row"},
-    {"multilabel", "N C", "N C 0/1/ignored, or soft", "yes or no per row and class"},
-    {"value", "N *", "N *", "real numbers"},
-    {"box", "N 4", "N 4", "one box, or its four deltas, per row"},
-    {"box-distribution", "N 4 b", "N 4", "a distribution over b bins for each side of a box"},
-    {"pixel-multiclass", "N c *", "N * labels", "one class out of c per pixel, from logits"},
-    {"pixel-binary", "N *", "N * 0/1/ignored, or soft", "yes or no per pixel"},
-    {"pixel-multilabel", "N C *", "N C *", "yes or no per class and pixel"},
+    {"binary", "N", -1, "N 0/1, or soft", "yes or no per row"},
+    {"multilabel", "N C", 1, "N C 0/1/ignored, or soft", "yes or no per row and class"},
+    {"value", "N *", -1, "N *", "real numbers"},
+    {"box", "N 4", -1, "N 4", "one box, or its four deltas, per row"},
+    {"box-distribution", "N 4 b", -1, "N 4", "a distribution over b bins for each side of a box"},
+    {"pixel-multiclass", "N c *", 1, "N * labels", "one class out of c per pixel, from logits"},
+    {"pixel-binary", "N *", -1, "N * 0/1/ignored, or soft", "yes or no per pixel"},
+    {"pixel-multilabel", "N C *", 1, "N C *", "yes or no per class and pixel"},
 };
 
 }  // namespace

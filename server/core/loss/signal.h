@@ -11,6 +11,7 @@ namespace gradeline {
 struct SignalInfo {
   std::string_view id;          ///< "pixel-multiclass"
   std::string_view prediction;  ///< dims of the prediction in the ABI's words: "N c *"
+  int class_axis;               ///< of the prediction; -1: it has none
   std::string_view target;      ///< for people: "N * labels"
   std::string_view doc;
 };

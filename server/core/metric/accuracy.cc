@@ -120,6 +120,7 @@ absl::StatusOr<std::vector<double>> Accuracy::Update(const MetricBatch& batch) c
   const auto* prediction = static_cast<const std::byte*>(batch.prediction.data);
   const auto* target = static_cast<const std::byte*>(batch.target.data);
   int64_t right = 0, counted = 0;
+  if (layout.inner == 0) return std::vector<double>{0, 0};  // whatever outer says: there is nothing to walk over
   Classes predicted{}, wanted{};
   for (int64_t o = 0; o < layout.outer; ++o) {
     for (int64_t first = 0; first < layout.inner; first += kBlock) {

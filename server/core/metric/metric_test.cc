@@ -140,6 +140,14 @@ TEST(AccuracyTest, RefusesShapesThatDoNotFit) {
               HasSubstr("i32; accuracy takes f32"));
 }
 
+// Rows without elements number what they like: they must not be walked over.
+TEST(AccuracyTest, NothingToCountTakesNoTime) {
+  const Tensor p(DType::kF32, {int64_t{1} << 61, 3, 0}, {}), t(DType::kI64, {int64_t{1} << 61, 0}, {});
+  const auto delta = Accuracy().Update({p.view(), t.view()});
+  ASSERT_TRUE(delta.ok()) << delta.status();
+  EXPECT_EQ(*delta, (std::vector<double>{0, 0}));
+}
+
 TEST(FindMetricTest, NamesWhatThereIs) {
   EXPECT_TRUE(FindMetric("accuracy", "pixel-multiclass").ok());
   const absl::Status unknown = FindMetric("acuracy", "multiclass").status();

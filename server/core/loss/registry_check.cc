@@ -1,0 +1,126 @@
+// LossRegistry::Builder's second half: what a catalog says of the losses that there are.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/core/base/status.h"
+#include "server/core/loss/offers.h"
+#include "server/core/loss/registry.h"
+
+namespace gradeline {
+namespace {
+
+/// The losses that a head names as what it takes.
+std::set<std::string> NamedLosses(const HeadForms& head) {
+  std::set<std::string> named(head.losses->only.begin(), head.losses->only.end());
+  for (const HeadForms::Form& form : head.forms) named.insert(form.default_loss);
+  return named;
+}
+
+/// Checks what one head says of losses.
+class PolicyCheck {
+ public:
+  PolicyCheck(const LossPointers& losses, const std::vector<std::string>& tasks, const HeadForms& head,
+              std::string path, Violations& violations)
+      : tasks_(tasks), head_(head), path_(std::move(path)), violations_(violations) {
+    for (const auto& loss : losses) loaded_[loss->id] = loss;
+  }
+
+  void Run() {
+    CheckDefaults();
+    for (const std::string& id : head_.losses->only) {
+      const auto loss = loaded_.find(id);
+      if (loss == loaded_.end()) continue;
+      std::vector<std::string> signals;
+      for (const HeadForms::Form& form : head_.forms) signals.push_back(form.signal);
+      AddRefusal(path_ + ".only", *loss->second, signals);
+    }
+    CheckParams(".params", head_.losses->params);
+    CheckParams(".fixed", head_.losses->fixed);
+  }
+
+ private:
+  void AddRefusal(const std::string& field, const LossInfo& loss, const std::vector<std::string>& signals) {
+    for (const std::string& task : tasks_) {
+      const std::string why = WhyRefused(loss, task, signals, *head_.losses);
+      if (why.empty()) continue;
+      violations_.Add(field, absl::StrCat("is ", loss.id, ", which is not valid here: ", why));
+      return;
+    }
+  }
+
+  void CheckDefaults() {
+    for (const HeadForms::Form& form : head_.forms) {
+      const auto loss = loaded_.find(form.default_loss);
+      if (loss == loaded_.end()) continue;
+      AddRefusal(path_ + ".default", *loss->second, {form.signal});
+    }
+  }
+
+  /// A value holds for the named losses that have the parameter. While some of these are not loaded, a name that is
+  /// unknown may be theirs.
+  void CheckParams(const std::string& part, const ParamMap& params) {
+    const std::set<std::string> named = NamedLosses(head_);
+    for (const auto& [name, value] : params) {
+      bool all_loaded = true, known = false;
+      std::vector<std::string> names;
+      const std::string field = absl::StrCat(path_, part, ".", name);
+      for (const std::string& id : named) {
+        const auto loss = loaded_.find(id);
+        if (loss == loaded_.end()) {
+          all_loaded = false;
+          continue;
+        }
+        for (const ParamSpec& spec : loss->second->params) {
+          names.push_back(spec.name);
+          if (spec.name != name) continue;
+          known = true;
+          for (const FieldViolation& bad : FieldViolationsOf(ResolveParams({&spec, 1}, {{name, value}}).status())) {
+            violations_.Add(field, absl::StrCat(bad.description, " (parameter of ", id, ")"));
+          }
+        }
+      }
+      if (known || !all_loaded) continue;
+      const std::vector<std::string> near = NearNames(name, names);
+      violations_.Add(field, absl::StrCat("is no parameter of ", absl::StrJoin(named, ", "), "; ",
+                                          near.empty() ? "known: " : "did you mean ",
+                                          absl::StrJoin(near.empty() ? names : near, ", "), near.empty() ? "" : "?"));
+    }
+  }
+
+  const std::vector<std::string>& tasks_;
+  const HeadForms& head_;
+  const std::string path_;
+  Violations& violations_;
+  std::map<std::string, std::shared_ptr<const LossInfo>> loaded_;
+};
+
+}  // namespace
+
+absl::Status LossRegistry::Builder::CheckCatalog(const Catalog& catalog) const {
+  Violations violations;
+  for (const ArchitectureInfo& architecture : catalog.architectures()) {
+    for (size_t i = 0; i < architecture.heads.size(); ++i) {
+      const HeadForms head = FormsOf(architecture, architecture.heads[i], architecture.heads[i].id);
+      const std::string path = absl::StrCat("architectures.", architecture.id, ".heads[", i, "].losses");
+      PolicyCheck(losses_, architecture.tasks, head, path, violations).Run();
+    }
+  }
+  return violations.ToStatus();
+}
+
+std::vector<std::string> LossRegistry::Builder::MissingLosses(const Catalog& catalog) const {
+  std::set<std::string> missing;
+  for (const ArchitectureInfo& architecture : catalog.architectures()) {
+    for (const HeadTemplate& head : architecture.heads) {
+      missing.merge(NamedLosses(FormsOf(architecture, head, head.id)));
+      missing.insert(head.losses.except.begin(), head.losses.except.end());
+    }
+  }
+  for (const auto& loss : losses_) missing.erase(loss->id);
+  return {missing.begin(), missing.end()};
+}
+
+}  // namespace gradeline
