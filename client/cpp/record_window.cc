@@ -2,7 +2,6 @@
 #include "client/cpp/record_window.h"
 
 #include "absl/strings/str_cat.h"
-#include "client/cpp/status.h"
 
 namespace gradeline::client {
 
@@ -111,8 +110,7 @@ Answer RecordWindow::TakeResult(const v1::Result& result) {
 }
 
 Answer RecordWindow::TakeRefused(const v1::Refused& refused) {
-  const bool conflict = ReasonOf(StatusFromProto(refused.status())) == "CONFLICT";
-  if (!refused.has_record() && !conflict) return GiveBack(refused.seq());
+  if (!refused.seq_taken()) return GiveBack(refused.seq());
   const auto found = entries_.find(refused.seq());
   if (found == entries_.end() || !found->second.awaits_answer) return nullptr;
   if (refused.has_record()) {

@@ -107,12 +107,11 @@ grpc::ByteBuffer RefusedBytes(v1::TrainResponse response, int64_t seq, const abs
 
 }  // namespace
 
-void TrainStream::HandleTooLarge(grpc::ByteBuffer bytes, int64_t size, StreamPipe::SlotRef slot) {
+void TrainStream::HandleUnread(grpc::ByteBuffer bytes, const absl::Status& why, StreamPipe::SlotRef slot) {
   grpc::ProtoBufferReader in(&bytes);
-  const int64_t seq = BatchSeqOf(&in, size);
-  const absl::Status status = MessageTooLarge("the batch", size, calls_->max_message_bytes());
-  if (seq <= 0 || session_ == nullptr) return pipe_->Close(status);
-  RefuseUnrecorded(seq, status, std::move(slot));
+  const int64_t seq = BatchSeqOf(&in, static_cast<int64_t>(bytes.Length()));
+  if (seq <= 0 || session_ == nullptr) return pipe_->Close(why);
+  if (IsNext(seq, slot)) RefuseUnrecorded(seq, why, std::move(slot));
 }
 
 void TrainStream::RefuseUnrecorded(int64_t seq, const absl::Status& status, StreamPipe::SlotRef slot) {
@@ -123,19 +122,12 @@ void TrainStream::RefuseUnrecorded(int64_t seq, const absl::Status& status, Stre
 void TrainStream::HandleBatch(StreamPipe::SlotRef slot) {
   const v1::Batch& batch = reader_.batch();
   const int64_t seq = batch.seq();
-  if (seq >= 1 && seq <= committed_) return pipe_->Committed(committed_, true);
-  if (unrecorded_ > 0 && seq > unrecorded_) {
-    // What the worker sent before it saw the refusal of a batch that has no record.
-    return RefuseUnrecorded(seq,
-                            absl::FailedPreconditionError(absl::StrCat(
-                                "seq ", unrecorded_, " was refused without a record and is still the next one")),
-                            std::move(slot));
-  }
+  if (!IsNext(seq, slot)) return;
   const absl::StatusOr<RecordKey> key = KeyFromProto(batch.key(), session_->heads());
   absl::Status status = BelowField("key", key.status());
   if (status.ok()) status = session_->CheckKey(*key);
   if (!status.ok()) return RefuseUnrecorded(seq, status, std::move(slot));
-  if (!BeginSeq(seq)) return;
+  Begin(seq);
 
   auto work = std::make_shared<Computation>(&calls_->metrics(), std::move(slot));
   work->record.seq = seq;
@@ -207,6 +199,7 @@ void TrainStream::ReportRefused(const std::shared_ptr<Computation>& work, const 
   Record record = work->record;
   record.code = static_cast<int32_t>(status.code());
   v1::TrainResponse response;
+  response.mutable_refused()->set_seq_taken(true);
   *response.mutable_refused()->mutable_record() = ToProto(record, session_->heads());
   const int64_t seq = record.seq;
   Answer(work, std::move(record), RefusedBytes(std::move(response), seq, status));

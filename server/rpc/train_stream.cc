@@ -48,11 +48,17 @@ void TrainStream::Done() {
 
 void TrainStream::Handle(grpc::ByteBuffer bytes, StreamPipe::SlotRef slot) {
   const auto size = static_cast<int64_t>(bytes.Length());
-  if (size > calls_->max_message_bytes()) return HandleTooLarge(std::move(bytes), size, std::move(slot));
-  grpc::ProtoBufferReader in(&bytes);
-  const absl::Status parsed = reader_.Read(&in, size);
+  if (size > calls_->max_message_bytes()) {
+    return HandleUnread(std::move(bytes), MessageTooLarge("the batch", size, calls_->max_message_bytes()),
+                        std::move(slot));
+  }
+  absl::Status parsed;
+  {
+    grpc::ProtoBufferReader in(&bytes);
+    parsed = reader_.Read(&in, size);
+  }
+  if (!parsed.ok()) return HandleUnread(std::move(bytes), parsed, std::move(slot));
   bytes.Clear();
-  if (!parsed.ok()) return pipe_->Close(parsed);
   const bool hello = reader_.kind() == TrainRequestReader::Kind::kHello;
   if (hello == std::exchange(hello_seen_, true)) {
     return pipe_->Close(absl::FailedPreconditionError(hello ? "hello came twice: it is the first message of a stream"
@@ -71,15 +77,15 @@ void TrainStream::HandleOther(const v1::TrainRequest& request, StreamPipe::SlotR
     case v1::TrainRequest::kHello:
       return HandleHello(request.hello(), std::move(slot));
     case v1::TrainRequest::kReplay:
-      return HandleReplay(request.replay());
+      return HandleReplay(request.replay(), slot);
     case v1::TrainRequest::kEndPhase:
-      return HandleEndPhase(request.end_phase());
+      return HandleEndPhase(request.end_phase(), slot);
     case v1::TrainRequest::kFlush:
       return session_->Flush();
     case v1::TrainRequest::kHeartbeat:
       return session_->Heartbeat(request.heartbeat().paused());
     case v1::TrainRequest::kBye:
-      return HandleBye(request.bye());
+      return HandleBye(request.bye(), slot);
     default:
       return pipe_->Close(absl::InvalidArgumentError(
           "the message is empty or unknown; allowed: hello, batch, replay, endPhase, flush, heartbeat, bye"));
@@ -119,8 +125,16 @@ void TrainStream::AfterWelcome(std::function<void()> event) {
   waiting_.push_back(std::move(event));
 }
 
-bool TrainStream::BeginSeq(int64_t seq) {
-  const absl::StatusOr<SeqVerdict> verdict = session_->Begin(seq);
+bool TrainStream::IsNext(int64_t seq, const StreamPipe::SlotRef& slot) {
+  if (unrecorded_ > 0 && seq > unrecorded_) {
+    // What the worker sent before it saw the refusal of a batch that has no record.
+    RefuseUnrecorded(seq,
+                     absl::FailedPreconditionError(
+                         absl::StrCat("seq ", unrecorded_, " was refused without a record and is still the next one")),
+                     slot);
+    return false;
+  }
+  const absl::StatusOr<SeqVerdict> verdict = session_->CheckSeq(seq);
   if (!verdict.ok()) {
     pipe_->Close(verdict.status());
     return false;
@@ -129,38 +143,46 @@ bool TrainStream::BeginSeq(int64_t seq) {
     pipe_->Committed(committed_, true);
     return false;
   }
-  unrecorded_ = 0;
-  pipe_->Begun(seq);
   return true;
 }
 
-void TrainStream::HandleReplay(const v1::Replay& replay) {
+void TrainStream::Begin(int64_t seq) {
+  session_->Begin(seq).IgnoreError();  // a session that broke meanwhile tells when the message is reported
+  unrecorded_ = 0;
+  pipe_->Begun(seq);
+}
+
+void TrainStream::HandleReplay(const v1::Replay& replay, const StreamPipe::SlotRef& slot) {
+  const int64_t seq = replay.record().seq();
+  if (!IsNext(seq, slot)) return;
   absl::StatusOr<Record> record = RecordFromProto(replay.record(), session_->heads());
   absl::Status status = record.status();
-  if (status.ok() && record->seq > committed_) status = session_->CheckRecord(*record);
+  if (status.ok()) status = session_->CheckRecord(*record);
   if (!status.ok()) return pipe_->Close(BelowField("replay.record", status));
-  const int64_t seq = record->seq;
-  if (!BeginSeq(seq)) return;
+  Begin(seq);
   session_->Report(*std::move(record), [self = shared_from_this(), seq](RecordFate fate, const absl::Status& why) {
     self->Settled(seq, fate, why);
   });
 }
 
-void TrainStream::HandleEndPhase(const v1::EndPhase& end) {
+void TrainStream::HandleEndPhase(const v1::EndPhase& end, const StreamPipe::SlotRef& slot) {
+  const int64_t seq = end.seq();
+  if (!IsNext(seq, slot)) return;
   const absl::StatusOr<Phase> phase = PhaseFromProto(end.phase());
   if (!phase.ok()) return pipe_->Close(BelowField("endPhase", phase.status()));
-  const int64_t seq = end.seq();
-  if (!BeginSeq(seq)) return;
+  Begin(seq);
   const absl::Status status = session_->EndPhase(
       seq, *phase, end.epoch(), end.records(),
       [self = shared_from_this(), seq](RecordFate fate, const absl::Status& why) { self->Settled(seq, fate, why); });
   if (!status.ok()) pipe_->Close(BelowField("endPhase", status));
 }
 
-void TrainStream::HandleBye(const v1::Bye& bye) {
+void TrainStream::HandleBye(const v1::Bye& bye, const StreamPipe::SlotRef& slot) {
   const int64_t seq = bye.seq();
-  if (!BeginSeq(seq)) return;
-  session_->Bye(seq, bye.reason(), [self = shared_from_this(), seq](RecordFate fate, const absl::Status& why) {
+  if (!IsNext(seq, slot)) return;
+  Begin(seq);
+  // The slot is kept until then, so that a client that sends no more waits for the answer.
+  session_->Bye(seq, bye.reason(), [self = shared_from_this(), seq, slot](RecordFate fate, const absl::Status& why) {
     if (!self->Settled(seq, fate, why)) return;
     self->pipe_->Committed(seq, true);
     self->pipe_->End(absl::OkStatus());
@@ -175,6 +197,7 @@ bool TrainStream::Settled(int64_t seq, RecordFate fate, const absl::Status& stat
     case RecordFate::kConflict: {
       v1::TrainResponse response;
       response.mutable_refused()->set_seq(seq);
+      response.mutable_refused()->set_seq_taken(true);
       *response.mutable_refused()->mutable_status() =
           StatusToProto(WithReason(absl::AlreadyExistsError(status.message()), "CONFLICT"));
       if (reply == nullptr) reply = pipe_->Promise(0, nullptr);

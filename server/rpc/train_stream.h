@@ -41,12 +41,15 @@ class TrainStream final : public RankListener, public LongStream, public std::en
   void HandleOther(const v1::TrainRequest& request, StreamPipe::SlotRef slot);
   void HandleHello(const v1::Hello& hello, StreamPipe::SlotRef slot);
   void HandleBatch(StreamPipe::SlotRef slot);
-  void HandleReplay(const v1::Replay& replay);
-  void HandleEndPhase(const v1::EndPhase& end);
-  void HandleBye(const v1::Bye& bye);
-  void HandleTooLarge(grpc::ByteBuffer bytes, int64_t size, StreamPipe::SlotRef slot);
-  /// True if `seq` is the next one, which is then begun; otherwise it has been answered or the stream ended.
-  bool BeginSeq(int64_t seq);
+  void HandleReplay(const v1::Replay& replay, const StreamPipe::SlotRef& slot);
+  void HandleEndPhase(const v1::EndPhase& end, const StreamPipe::SlotRef& slot);
+  void HandleBye(const v1::Bye& bye, const StreamPipe::SlotRef& slot);
+  /// A message that was not parsed, because of `why`: refused if it is a Batch with a seq, else the stream ends.
+  void HandleUnread(grpc::ByteBuffer bytes, const absl::Status& why, StreamPipe::SlotRef slot);
+  /// True if `seq` is the next one; otherwise it has been answered or the stream ended. `slot` is the message's.
+  bool IsNext(int64_t seq, const StreamPipe::SlotRef& slot);
+  /// Takes the next seq.
+  void Begin(int64_t seq);
   void Compute(const std::shared_ptr<Computation>& work);
   void Computed(const std::shared_ptr<Computation>& batch, absl::StatusOr<LossResult> result);
   void ReportResult(const std::shared_ptr<Computation>& batch, LossResult result);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "server/core/base/status.h"
+#include "server/core/base/utf8.h"
 
 namespace gradeline {
 namespace {
@@ -20,9 +21,7 @@ constexpr size_t kLongestMetadata = 500;
 // The first `limit` bytes, not ending within a UTF-8 sequence.
 std::string Shortened(std::string_view text, size_t limit) {
   if (text.size() <= limit) return std::string(text);
-  size_t end = limit;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return absl::StrCat(std::string(text.substr(0, end)), "...");
+  return absl::StrCat(std::string(Utf8Prefix(text, limit)), "...");
 }
 
 int64_t RetrySeconds(const absl::Status& status, const std::string& reason) {

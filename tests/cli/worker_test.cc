@@ -348,8 +348,6 @@ TEST_F(WorkerTest, AGoodbyeWhoseAnswerWasLostIsDone) {
     const WorkerOptions options = Started(*server_, 2);
     CuttingProxy proxy(server_->address());
     const auto worker = Joined(proxy.address(), options);
-    ASSERT_TRUE(worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get().ok());
-    ASSERT_TRUE(worker->Flush().ok());
     proxy.CutAfterSent(bytes + 1);
     EXPECT_TRUE(worker->Bye().ok()) << bytes;
   }

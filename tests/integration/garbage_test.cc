@@ -4,6 +4,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/any.pb.h"
 #include "tests/integration/server_fixture.h"
 
 namespace gradeline {
@@ -11,7 +12,7 @@ namespace {
 
 class Garbage : public ServerTest {
  protected:
-  /// Sends messages on a new call of `method` and says that no more come; how the call ends.
+  /// Sends messages on a new call of `method` and says that no more come; how the call ends. Keeps the answers.
   grpc::Status Send(const std::string& method, const std::vector<std::string>& messages) {
     grpc::GenericStub stub(channel_);
     grpc::ClientContext context;
@@ -29,10 +30,12 @@ class Garbage : public ServerTest {
     }
     call->WritesDone(nullptr);
     queue.Next(&tag, &ok);
+    answers_.clear();
     for (ok = true; ok;) {
       grpc::ByteBuffer answer;
       call->Read(&answer, nullptr);
       queue.Next(&tag, &ok);
+      if (ok) answers_.push_back(std::move(answer));
     }
     grpc::Status status;
     call->Finish(&status, nullptr);
@@ -48,6 +51,7 @@ class Garbage : public ServerTest {
     return bytes;
   }
 
+  std::vector<grpc::ByteBuffer> answers_;
   uint64_t seed_ = std::random_device()();
   std::mt19937_64 random_{seed_};
 };
@@ -69,6 +73,30 @@ TEST_F(Garbage, OnTheStreamAndInUnaryCalls) {
   EXPECT_EQ(StatusOf(status).code(), absl::StatusCode::kInvalidArgument);
   v1::EvaluateLossResponse response;
   EXPECT_TRUE(Call(&v1::TrainingService::Stub::EvaluateLoss, training_, evaluate, &response).ok()) << server_.log();
+}
+
+TEST_F(Garbage, ABatchThatDoesNotParseIsRefusedAndItsSeqComesAgain) {
+  const std::string hello = RankStream::Hello(Started("g"), 0, 1, std::string(16, 'i')).SerializeAsString();
+  const v1::TrainRequest good = RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0);
+  std::string no_utf8 = good.SerializeAsString();
+  no_utf8.replace(no_utf8.find("prediction"), 3, "\xff\xfe\xfd");
+  google::protobuf::Any cut_short;  // its value has the number of TrainRequest.batch
+  cut_short.set_value(good.batch().SerializeAsString() + "\x1a\x7f");
+  Send("/gradeline.v1.TrainingService/Train",
+       {hello, no_utf8, cut_short.SerializeAsString(), good.SerializeAsString()});
+  std::vector<v1::TrainResponse> responses;
+  for (grpc::ByteBuffer& answer : answers_) {
+    v1::TrainResponse response;
+    EXPECT_TRUE(grpc::SerializationTraits<v1::TrainResponse>::Deserialize(&answer, &response).ok());
+    if (!response.has_committed()) responses.push_back(std::move(response));
+  }
+  ASSERT_EQ(responses.size(), 4u);
+  for (size_t i : {1, 2}) {
+    EXPECT_EQ(responses[i].refused().seq(), 1);
+    EXPECT_FALSE(responses[i].refused().seq_taken());
+    EXPECT_EQ(responses[i].refused().status().message(), "the message is no gradeline.v1.TrainRequest");
+  }
+  EXPECT_EQ(responses[3].result().seq(), 1);
 }
 
 }  // namespace

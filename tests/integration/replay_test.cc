@@ -102,6 +102,9 @@ TEST_F(Replay, AnotherBatchUnderATakenKeyIsAConflict) {
   EXPECT_EQ(refused.seq(), 2);
   EXPECT_EQ(refused.status().code(), static_cast<int>(StatusCode::kAlreadyExists));
   EXPECT_FALSE(refused.has_record());
+  EXPECT_TRUE(refused.seq_taken());
+  ASSERT_TRUE(stream.Send(RankStream::Batch(3, v1::PHASE_VALIDATION, 0, 1)));
+  EXPECT_EQ(stream.NextOf(TrainResponse::kResult).result().seq(), 3);
 }
 
 }  // namespace

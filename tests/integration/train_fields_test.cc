@@ -78,7 +78,7 @@ TEST_F(TrainFields, ARankThatIsTaken) {
   const auto started = Started("taken");
   RankStream first(training_.get(), started, 0, 1, std::string(16, '1'));
   EXPECT_EQ(Joined(started, [](v1::Hello&) {}),
-            (Refusal{StatusCode::kAlreadyExists, {"rank 0 is held by another process"}}));
+            (Refusal{StatusCode::kAlreadyExists, {"hello.rank: 0 is held by another process"}}));
   ASSERT_TRUE(first.Send(RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0))) << "the holder is not disturbed";
   EXPECT_EQ(first.NextOf(TrainResponse::kResult).result().seq(), 1);
 }
@@ -105,6 +105,9 @@ TEST_F(TrainFields, Order) {
       Invalid({"the message is empty or unknown; allowed: hello, batch, replay, endPhase, flush, heartbeat, bye"}));
   const Refusal gap = Precondition("seq 2 is out of order: 1 is next, everything up to 0 is committed");
   EXPECT_EQ(After(RankStream::Batch(2, v1::PHASE_TRAIN, 0, 0)), gap);
+  v1::TrainRequest wrong_key = RankStream::Batch(2, v1::PHASE_TRAIN, 0, 0);
+  wrong_key.mutable_batch()->mutable_key()->set_head("box");
+  EXPECT_EQ(After(wrong_key), gap) << "seq is checked before the key";
   EXPECT_EQ(After(RankStream::EndPhase(2, v1::PHASE_TRAIN, 0, 0)), gap);
   EXPECT_EQ(After(RankStream::Bye(2)), gap);
   EXPECT_EQ(After(RankStream::Batch(0, v1::PHASE_TRAIN, 0, 0)),

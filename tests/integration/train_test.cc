@@ -104,6 +104,7 @@ TEST_F(Train, BadBatchesAreRecordedAndTheStreamLivesOn) {
     const v1::Refused answer = stream.NextOf(TrainResponse::kRefused).refused();
     EXPECT_EQ(answer.seq(), seq);
     EXPECT_TRUE(answer.has_record());
+    EXPECT_TRUE(answer.seq_taken());
     EXPECT_EQ(answer.record().code(), answer.status().code());
     EXPECT_EQ(answer.record().digest().size(), 16u);
     return answer.status().message();
@@ -175,18 +176,60 @@ TEST_F(Train, AWrongKeyIsRefusedWithoutARecordAndItsSeqComesAgain) {
   ASSERT_TRUE(stream.Send(wrong));
   // Sent before the worker could see the refusal.
   ASSERT_TRUE(stream.Send(RankStream::Batch(2, v1::PHASE_TRAIN, 0, 1)));
+  ASSERT_TRUE(stream.Send(RankStream::EndPhase(3, v1::PHASE_TRAIN, 0, 2)));
+  v1::Record replayed;
+  replayed.set_seq(4);
+  ASSERT_TRUE(stream.Send(RankStream::Replay(replayed)));
+  ASSERT_TRUE(stream.Send(RankStream::Bye(5)));
   const v1::Refused first = stream.NextOf(TrainResponse::kRefused).refused();
   EXPECT_EQ(first.seq(), 1);
   EXPECT_FALSE(first.has_record());
+  EXPECT_FALSE(first.seq_taken());
   EXPECT_EQ(first.status().message(),
             "key.step: -1 is negative; allowed: 0 and above; key.head: \"box\" is no head of the experiment; allowed: "
             "classification");
-  const v1::Refused second = stream.NextOf(TrainResponse::kRefused).refused();
-  EXPECT_EQ(second.seq(), 2);
-  EXPECT_FALSE(second.has_record());
-  EXPECT_EQ(second.status().message(), "seq 1 was refused without a record and is still the next one");
+  for (int64_t seq = 2; seq <= 5; ++seq) {
+    const v1::Refused later = stream.NextOf(TrainResponse::kRefused).refused();
+    EXPECT_EQ(later.seq(), seq);
+    EXPECT_FALSE(later.has_record());
+    EXPECT_FALSE(later.seq_taken());
+    EXPECT_EQ(later.status().message(), "seq 1 was refused without a record and is still the next one");
+  }
   ASSERT_TRUE(stream.Send(RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0)));
   EXPECT_EQ(stream.NextOf(TrainResponse::kResult).result().seq(), 1);
+}
+
+TEST_F(Train, AGoodbyeBeforeThePhaseIsEndedIsRefusedAndTheRankStaysHeld) {
+  const auto started = Started("early");
+  {
+    RankStream stream(training_.get(), started, 0, 1);
+    ASSERT_TRUE(stream.Send(RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0)));
+    ASSERT_TRUE(stream.Send(RankStream::Bye(2)));
+    const absl::Status status = stream.Finish();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(status.message(), "rank 0 cannot finish: it has 1 records in train of epoch 0, which it has not ended");
+  }
+  RankStream stream(training_.get(), started, 0, 1);
+  EXPECT_EQ(stream.welcome().committed_seq(), 1);
+  ASSERT_TRUE(stream.Send(RankStream::EndPhase(2, v1::PHASE_TRAIN, 0, 1)));
+  EXPECT_EQ(stream.NextOf(TrainResponse::kSealed).sealed().epoch().verdict(), v1::SEAL_VERDICT_COMPLETE);
+  ASSERT_TRUE(stream.Send(RankStream::Bye(3)));
+  stream.NextCommitted(3);
+  EXPECT_TRUE(stream.Finish().ok());
+  EXPECT_EQ(Get("early").state(), v1::EXPERIMENT_STATE_SUCCEEDED);
+}
+
+TEST_F(Train, ALongReasonOfAGoodbyeIsCut) {
+  const auto started = Started("long");
+  RankStream stream(training_.get(), started, 0, 1);
+  v1::TrainRequest bye = RankStream::Bye(1);
+  std::string reason = "x";
+  while (reason.size() < 6'000'000) reason += "\u00e9";  // two bytes: the limit lies within one
+  bye.mutable_bye()->set_reason(reason);
+  ASSERT_TRUE(stream.Send(bye));
+  stream.NextCommitted(1);
+  EXPECT_TRUE(stream.Finish().ok());
+  EXPECT_EQ(Get("long").state_reason(), "rank 0: " + reason.substr(0, 4095));
 }
 
 TEST_F(Train, FlushIsAnsweredByCommitted) {

@@ -189,7 +189,7 @@ class Link:
     def _on_refused(self, refused: Any) -> None:
         error = from_status(refused.status, Refused)
         error.seq, error.recorded = refused.seq, refused.HasField("record")
-        if error.recorded or error.reason == "CONFLICT":
+        if refused.seq_taken:
             entry = self._journal.answered(refused.seq, refused.record if error.recorded else None)
         elif self._overtaken:
             self._overtaken -= 1  # was on its way when its forerunner was refused, and has been sent again

@@ -133,6 +133,7 @@ class Peer:
                 yield response
                 return
             refused.record.CopyFrom(record)
+            refused.seq_taken = True
         else:
             values = from_wire(batch.inputs[0])
             result = response.result

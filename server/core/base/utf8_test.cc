@@ -33,6 +33,12 @@ TEST(IsUtf8Test, BrokenSequences) {
   }
 }
 
+TEST(Utf8, PrefixesEndBetweenCharacters) {
+  const std::string text = "a\xc3\xbc\xe2\x82\xac";
+  const size_t expected[] = {0, 1, 1, 3, 3, 3, 6, 6};
+  for (size_t most = 0; most < std::size(expected); ++most) EXPECT_EQ(Utf8Prefix(text, most).size(), expected[most]);
+}
+
 TEST(Utf8, QuotedIsPrintableAndShort) {
   EXPECT_EQ(Quoted("a\n\xff"), "\"a\\n\\xff\"");
   EXPECT_EQ(Quoted(std::string(100, 'x')), "\"" + std::string(80, 'x') + "...\"");

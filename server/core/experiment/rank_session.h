@@ -58,12 +58,15 @@ enum class RecordFate {
   kConflict,   ///< the same key with another digest was there: nothing changes; an incident is kept
   kClosed,     ///< the attempt is closed, nothing changes; the listener has been, or is about to be, told by OnStop
   kFenced,     ///< this session is no longer the rank's
-  kFailed,  ///< the store failed (status says why, e.g. RESOURCE_EXHAUSTED on a full disk); the stream must close, the
-            ///< worker replays
+  kFailed,  ///< nothing was written: the store failed (status says why, e.g. RESOURCE_EXHAUSTED on a full disk), or the
+            ///< message is not in order (ABORTED, FAILED_PRECONDITION); the stream must close, the worker replays
 };
 using RecordDone = std::function<void(RecordFate, const absl::Status&)>;
 
-/// What Begin says of a message's seq.
+/// Bytes of a goodbye's reason that are kept.
+inline constexpr size_t kLongestReason = 4096;
+
+/// What CheckSeq says of a message's seq.
 enum class SeqVerdict {
   kNew,        ///< the next one
   kCommitted,  ///< at or below committed_seq: answer Committed again, do nothing
@@ -77,8 +80,11 @@ class RankSession {
   virtual const WelcomeInfo& welcome() const = 0;
   virtual const std::vector<SessionHead>& heads() const = 0;
 
-  /// Checks a seq in arrival order (before computing). FAILED_PRECONDITION names the expected seq on a gap or decrease
-  /// above committed; RESOURCE_EXHAUSTED when more than max_uncommitted are open: either closes the stream.
+  /// Checks a seq in arrival order, before anything else of its message. FAILED_PRECONDITION names the expected seq on
+  /// a gap or decrease above committed; RESOURCE_EXHAUSTED when more than max_uncommitted are open: either closes the
+  /// stream.
+  virtual absl::StatusOr<SeqVerdict> CheckSeq(int64_t seq) const = 0;
+  /// CheckSeq, and takes the seq if it is new.
   virtual absl::StatusOr<SeqVerdict> Begin(int64_t seq) = 0;
 
   /// Checks a record's key against the attempt: head reports in the phase, epoch within training.epochs, phase allowed
@@ -98,10 +104,11 @@ class RankSession {
   /// listener. INVALID_ARGUMENT if the phase is not this rank's; a second one with the same numbers is a duplicate,
   /// with others a conflict (through done).
   virtual absl::Status EndPhase(int64_t seq, Phase phase, int64_t epoch, int64_t records, RecordDone done) = 0;
-  /// Commits what is queued without waiting for the group; OnCommitted follows.
+  /// OnCommitted follows once what is queued is committed, even if it says nothing new.
   virtual void Flush() = 0;
   virtual void Heartbeat(bool paused) = 0;
-  /// Empty reason: the rank is DONE; otherwise the experiment becomes FAILED.
+  /// Empty reason: the rank is DONE, or, while it has records in a phase that it has not ended, kFailed with
+  /// FAILED_PRECONDITION. Otherwise the experiment becomes FAILED, with at most kLongestReason bytes of the reason.
   virtual void Bye(int64_t seq, std::string reason, RecordDone done) = 0;
 };
 

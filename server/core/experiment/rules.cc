@@ -141,14 +141,24 @@ absl::Status CheckJoin(const JoinRequest& request, const Experiment& experiment,
   return absl::OkStatus();
 }
 
+// ALREADY_EXISTS that names the field.
+absl::Status RankTaken(int32_t rank) {
+  Violations violations;
+  violations.Add("rank", absl::StrCat(rank, " is held by another process"));
+  const absl::Status named = violations.ToStatus();
+  absl::Status status = absl::AlreadyExistsError(named.message());
+  named.ForEachPayload(
+      [&status](absl::string_view url, const absl::Cord& payload) { status.SetPayload(url, payload); });
+  return status;
+}
+
 absl::Status CheckHolder(const JoinRequest& request, const RankRow& rank) {
   if (rank.state == RankState::kDone || rank.state == RankState::kGone) {
     return WithReason(absl::FailedPreconditionError(absl::StrCat("rank ", rank.rank, " is ", NameOf(rank.state))),
                       absl::StrCat("RANK_", NameOf(rank.state)), {{"rank", absl::StrCat(rank.rank)}});
   }
   if (rank.state != RankState::kFree && rank.instance != request.instance) {
-    return WithReason(absl::AlreadyExistsError(absl::StrCat("rank ", rank.rank, " is held by another process")),
-                      "RANK_TAKEN", {{"rank", absl::StrCat(rank.rank)}});
+    return WithReason(RankTaken(rank.rank), "RANK_TAKEN", {{"rank", absl::StrCat(rank.rank)}});
   }
   return absl::OkStatus();
 }
@@ -221,13 +231,30 @@ Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfE
   return {};
 }
 
+// A phase with records and no end could never seal once the rank is DONE.
+absl::Status CheckEnded(Group& group, const Holder& holder) {
+  const AttemptKey key = holder.live->key();
+  GRADELINE_ASSIGN_OR_RETURN(const std::vector<PhaseOfEpoch> open, group.store().ListOpenPhases(key.first, key.second));
+  for (const PhaseOfEpoch& phase : open) {
+    GRADELINE_ASSIGN_OR_RETURN(const PhaseState* const state, group.PhaseOf(key, phase));
+    if (state->ends.count(holder.rank) > 0) continue;
+    GRADELINE_ASSIGN_OR_RETURN(const Fold fold, FoldOf(group, key, phase, holder.live->heads()));
+    const int64_t records = fold.RecordsOf(holder.rank);
+    if (records == 0) continue;
+    return absl::FailedPreconditionError(absl::StrCat("rank ", holder.rank, " cannot finish: it has ", records,
+                                                      " records in ", Text(phase), ", which it has not ended"));
+  }
+  return absl::OkStatus();
+}
+
 Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::string& reason) {
   RankRow* row = nullptr;
   Verdict verdict = Admit(group, holder, seq, &row);
   if (row == nullptr) return verdict;
-  Advance(group, holder, *row);
   const AttemptKey key = holder.live->key();
-  absl::Status status;
+  absl::Status status = reason.empty() ? CheckEnded(group, holder) : absl::OkStatus();
+  if (!status.ok()) return Failed(status);
+  Advance(group, holder, *row);
   if (!reason.empty()) {
     status = CloseAttempt(group, key.first, holder.live->heads(), ExperimentState::kFailed,
                           absl::StrCat("rank ", holder.rank, ": ", reason));

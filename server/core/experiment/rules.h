@@ -41,7 +41,8 @@ Verdict CommitRecord(Group& group, const Holder& holder, const Record& record);
 /// as many as it said, the rank is GONE and the experiment LOST.
 Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfEpoch phase, int64_t records);
 
-/// Empty reason: the rank is DONE, and the last of them ends the attempt as SUCCEEDED. Otherwise it ends as FAILED.
+/// Empty reason: the rank is DONE, and the last of them ends the attempt as SUCCEEDED; kFailed (FAILED_PRECONDITION) if
+/// it has records in a phase that it has not ended. Otherwise the attempt ends as FAILED.
 Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::string& reason);
 
 /// Ends the newest attempt: open phases seal as partial, fences are raised, the state changes, one event each, the

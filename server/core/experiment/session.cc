@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "server/core/base/status.h"
+#include "server/core/base/utf8.h"
 #include "server/core/experiment/fold.h"
 #include "server/core/experiment/names.h"
 
@@ -80,12 +82,30 @@ Session::Session(Ledger* ledger, Holder holder, WelcomeInfo welcome, const std::
       listener_(std::move(listener)),
       next_seq_(welcome_.committed_seq + 1),
       committed_(welcome_.committed_seq) {
-  for (const PhaseOfEpoch& phase : holder_.live->OpenPhasesOf(holder_.rank)) open_[phase] = false;
-  for (const PhaseOfEpoch& phase : ended) open_[phase] = true;
+  for (const PhaseOfEpoch& phase : ended) open_.push_back({phase, true});
+  absl::MutexLock lock(&mutex_);
+  for (const PhaseOfEpoch& phase : holder_.live->OpenPhasesOf(holder_.rank)) {
+    if (FindOpen(phase) == nullptr) open_.push_back({phase, false});
+  }
+  // How they arrived is not stored; workers go epoch by epoch, train first.
+  std::sort(open_.begin(), open_.end(), [](const OpenPhase& a, const OpenPhase& b) {
+    return std::tie(a.phase.epoch, a.phase.phase) < std::tie(b.phase.epoch, b.phase.phase);
+  });
+}
+
+absl::StatusOr<SeqVerdict> Session::CheckSeq(int64_t seq) const {
+  absl::MutexLock lock(&mutex_);
+  return SeqVerdictOf(seq);
 }
 
 absl::StatusOr<SeqVerdict> Session::Begin(int64_t seq) {
   absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<SeqVerdict> verdict = SeqVerdictOf(seq);
+  if (verdict.ok() && *verdict == SeqVerdict::kNew) ++next_seq_;
+  return verdict;
+}
+
+absl::StatusOr<SeqVerdict> Session::SeqVerdictOf(int64_t seq) const {
   if (!broken_.ok()) return broken_;
   if (seq >= 1 && seq <= committed_) return SeqVerdict::kCommitted;
   if (seq != next_seq_) {
@@ -97,7 +117,6 @@ absl::StatusOr<SeqVerdict> Session::Begin(int64_t seq) {
                                                      " records are uncommitted, the most is ",
                                                      welcome_.max_uncommitted));
   }
-  ++next_seq_;
   return SeqVerdict::kNew;
 }
 
@@ -121,28 +140,32 @@ absl::Status Session::CheckPhase(Phase phase, int64_t epoch, const char* prefix)
   return violations.ToStatus();
 }
 
+Session::OpenPhase* Session::FindOpen(PhaseOfEpoch phase) {
+  const auto found =
+      std::find_if(open_.begin(), open_.end(), [phase](const OpenPhase& open) { return open.phase == phase; });
+  return found == open_.end() ? nullptr : &*found;
+}
+
 absl::Status Session::CheckOpen(PhaseOfEpoch phase, bool ending) {
-  for (auto it = open_.begin(); it != open_.end();) {
-    it = it->second && holder_.live->IsSealed(it->first) ? open_.erase(it) : std::next(it);
-  }
-  const auto found = open_.find(phase);
+  std::erase_if(open_, [this](const OpenPhase& open) { return open.ended && holder_.live->IsSealed(open.phase); });
+  const OpenPhase* found = FindOpen(phase);
   // An end that comes twice is compared in the commit.
-  if (ending && found != open_.end()) return absl::OkStatus();
+  if (ending && found != nullptr) return absl::OkStatus();
   if (holder_.live->IsSealed(phase)) {
     if (ending) return absl::OkStatus();
     return absl::FailedPreconditionError(
         absl::StrCat(NameOf(phase.phase), " of epoch ", phase.epoch, " is sealed: nothing can be added"));
   }
-  if (found != open_.end()) {
-    if (!found->second) return absl::OkStatus();
+  if (found != nullptr) {
+    if (!found->ended) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrCat("rank ", holder_.rank, " has ended ", NameOf(phase.phase),
                                                       " of epoch ", phase.epoch, ": nothing can be added"));
   }
   if (open_.size() < 2) return absl::OkStatus();
-  const auto& first = *open_.begin();
-  return absl::FailedPreconditionError(absl::StrCat(
-      NameOf(phase.phase), " of epoch ", phase.epoch, " is too far ahead: ", open_.size(),
-      " earlier phases are not sealed, wait for ", NameOf(first.first.phase), " of epoch ", first.first.epoch));
+  const PhaseOfEpoch first = open_.front().phase;
+  return absl::FailedPreconditionError(
+      absl::StrCat(NameOf(phase.phase), " of epoch ", phase.epoch, " is too far ahead: ", open_.size(),
+                   " earlier phases are not sealed, wait for ", NameOf(first.phase), " of epoch ", first.epoch));
 }
 
 absl::Status Session::CheckKey(const RecordKey& key) {
@@ -160,8 +183,9 @@ absl::Status Session::CheckKey(const RecordKey& key) {
   }
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
   absl::MutexLock lock(&mutex_);
-  GRADELINE_RETURN_IF_ERROR(CheckOpen({key.phase, key.epoch}, false));
-  open_.try_emplace({key.phase, key.epoch}, false);
+  const PhaseOfEpoch phase{key.phase, key.epoch};
+  GRADELINE_RETURN_IF_ERROR(CheckOpen(phase, false));
+  if (FindOpen(phase) == nullptr) open_.push_back({phase, false});
   return absl::OkStatus();
 }
 
@@ -177,8 +201,9 @@ void Session::Post(std::function<Verdict(Group&, const Holder&)> commit, RecordD
   command.kind = Command::kRecord;
   command.run = [self, verdict, commit = std::move(commit)](Group& group) {
     *verdict = commit(group, self->holder_);
-    // A missing seq is the stream's fault, and nothing was written; every other failure is the store's.
-    const bool lost = verdict->fate == RecordFate::kFailed && !absl::IsAborted(verdict->status);
+    // A message out of order is the stream's fault, and nothing was written; every other failure is the store's.
+    const bool in_order = !absl::IsAborted(verdict->status) && !absl::IsFailedPrecondition(verdict->status);
+    const bool lost = verdict->fate == RecordFate::kFailed && in_order;
     return lost ? verdict->status : absl::OkStatus();
   };
   command.done = [self, verdict, done = std::move(done)](const absl::Status& status) {
@@ -205,7 +230,8 @@ absl::Status Session::EndPhase(int64_t seq, Phase phase, int64_t epoch, int64_t 
   {
     absl::MutexLock lock(&mutex_);
     GRADELINE_RETURN_IF_ERROR(CheckOpen({phase, epoch}, true));
-    open_[{phase, epoch}] = true;
+    if (FindOpen({phase, epoch}) == nullptr) open_.push_back({{phase, epoch}, false});
+    FindOpen({phase, epoch})->ended = true;
   }
   Post(
       [seq, phase, epoch, records](Group& group, const Holder& holder) {
@@ -216,7 +242,7 @@ absl::Status Session::EndPhase(int64_t seq, Phase phase, int64_t epoch, int64_t 
 }
 
 void Session::Flush() {
-  // What is queued is committed without waiting anyway; this answers after it.
+  // What is queued is committed as soon as the ledger comes to it; this answers after it.
   Command command;
   command.kind = Command::kNotice;
   command.done = [self = shared_from_this()](const absl::Status&) {
@@ -230,10 +256,11 @@ void Session::Flush() {
   ledger_->Post(std::move(command));
 }
 
-// A rank's lease has no end while its attempt is open, so there is nothing to renew.
+// There are no leases yet: a rank is held until its attempt closes, so there is nothing to renew.
 void Session::Heartbeat(bool) {}
 
 void Session::Bye(int64_t seq, std::string reason, RecordDone done) {
+  reason.resize(Utf8Prefix(reason, kLongestReason).size());
   Post([seq, reason = std::move(reason)](Group& group,
                                          const Holder& holder) { return CommitBye(group, holder, seq, reason); },
        std::move(done));

@@ -3,7 +3,6 @@
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_SESSION_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_SESSION_H_
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +24,7 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
 
   const WelcomeInfo& welcome() const override { return welcome_; }
   const std::vector<SessionHead>& heads() const override { return *holder_.live->heads(); }
+  absl::StatusOr<SeqVerdict> CheckSeq(int64_t seq) const override;
   absl::StatusOr<SeqVerdict> Begin(int64_t seq) override;
   absl::Status CheckKey(const RecordKey& key) override;
   absl::Status CheckRecord(const Record& record) override;
@@ -39,6 +39,12 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
   void Committed(int64_t seq);
 
  private:
+  absl::StatusOr<SeqVerdict> SeqVerdictOf(int64_t seq) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  struct OpenPhase {
+    PhaseOfEpoch phase;
+    bool ended = false;
+  };
+  OpenPhase* FindOpen(PhaseOfEpoch phase) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// Queues a message that takes a seq.
   void Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done);
   absl::Status CheckPhase(Phase phase, int64_t epoch, const char* prefix) const;
@@ -50,12 +56,12 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
   const WelcomeInfo welcome_;
   const std::shared_ptr<RankListener> listener_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   int64_t next_seq_ ABSL_GUARDED_BY(mutex_);
   int64_t committed_ ABSL_GUARDED_BY(mutex_);
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);  ///< a record was not stored: nothing after it can be
-  /// Phases not sealed yet that the rank reported in, in arrival order; true once ended.
-  std::map<PhaseOfEpoch, bool> open_ ABSL_GUARDED_BY(mutex_);
+  /// Phases not sealed yet that the rank reported in, in arrival order.
+  std::vector<OpenPhase> open_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gradeline

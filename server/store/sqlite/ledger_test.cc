@@ -413,6 +413,19 @@ TEST_F(LedgerTest, ASealedPhaseAndAPhaseTooFarAheadAreRefused) {
   EXPECT_EQ(again->CheckKey({kTrain, 2, 0, 0, 0}).code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(LedgerTest, TooFarAheadWaitsForThePhaseThatCameFirst) {
+  world_.Start(2, 3);
+  const auto first = Join(0);
+  const auto second = Join(1);
+  int64_t seq = SendPhase(*first, 1, kValidation, 0, 1);
+  seq = SendPhase(*first, seq, kTrain, 1, 1);
+  EXPECT_THAT(std::string(first->CheckKey({kValidation, 1, 0, 0, 0}).message()),
+              HasSubstr("wait for validation of epoch 0"));
+  // A new stream of the rank says the same.
+  EXPECT_THAT(std::string(Join(0)->CheckKey({kValidation, 1, 0, 0, 0}).message()),
+              HasSubstr("wait for validation of epoch 0"));
+}
+
 TEST_F(LedgerTest, FlushIsAnsweredEvenIfNothingIsNew) {
   world_.Start(1, 1);
   const auto session = Join();
