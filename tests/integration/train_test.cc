@@ -1,5 +1,8 @@
 // The training stream when all goes well, and batches that do not.
+#include <sqlite3.h>
+
 #include <cmath>
+#include <future>
 #include <thread>
 
 #include "tests/integration/server_fixture.h"
@@ -71,7 +74,44 @@ TEST_F(Train, GivenNormalisersDivideValueAndGradientAndTheRecordKeepsItsOwn) {
   EXPECT_EQ(given.gradients(0).data(), own.gradients(0).data()) << "scale 4 over 8 is 1 over 2";
 }
 
+/// Keeps the server from committing while it lives, for less than the server's patience.
+class HeldCommits {
+ public:
+  explicit HeldCommits(const std::string& path) {
+    EXPECT_EQ(sqlite3_open(path.c_str(), &database_), SQLITE_OK);
+    sqlite3_busy_timeout(database_, 5000);
+    EXPECT_EQ(sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  }
+  ~HeldCommits() {
+    sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
+    sqlite3_close(database_);
+  }
+  HeldCommits(const HeldCommits&) = delete;
+
+ private:
+  sqlite3* database_ = nullptr;
+};
+
 // The wire's order: a training result comes before its commit, a validation result after it.
+TEST_F(Train, AValidationResultWaitsForTheCommitAndATrainingResultDoesNot) {
+  const auto started = Started("held", 2);
+  RankStream validating(training_.get(), started, 0, 2);
+  RankStream training(training_.get(), started, 1, 2);
+  std::future<v1::TrainResponse> validated;
+  {
+    const HeldCommits held(server_.folder() + "/g.db");
+    ASSERT_TRUE(validating.Send(RankStream::Batch(1, v1::PHASE_VALIDATION, 0, 0)));
+    validated = std::async(std::launch::async, [&] { return validating.Next(); });
+    for (int64_t seq = 1; seq <= 100; ++seq) {
+      ASSERT_TRUE(training.Send(RankStream::Batch(seq, v1::PHASE_TRAIN, 0, seq)));
+      const TrainResponse response = training.Next();
+      ASSERT_EQ(response.result().seq(), seq) << response.ShortDebugString();
+    }
+    EXPECT_EQ(validated.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  }
+  EXPECT_EQ(validated.get().result().seq(), 1);
+}
+
 TEST_F(Train, ValidationResultsComeInOrderAndCommittedNeverOvertakesThem) {
   const auto started = Started("order");
   RankStream stream(training_.get(), started, 0, 1);
