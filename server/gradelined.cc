@@ -124,6 +124,7 @@ struct Gradelined::Impl {
     RpcOptions rpc_options;
     rpc_options.listen = config.grpc.listen;
     rpc_options.max_message_bytes = config.grpc.max_message_bytes;
+    rpc_options.stall_limit = std::chrono::milliseconds(config.grpc.stall_limit_ms);
     rpc_options.version = Version();
     rpc_options.start_unix_ms = clock.UnixMillis();
     rpc_options.memory_budget_bytes = config.engine.memory_budget_bytes;

@@ -47,8 +47,34 @@ grpc::Status CallTimer::End(const absl::Status& status) const {
   return ToGrpc(status);
 }
 
-Calls::Calls(ServerMetrics* metrics, int64_t max_message_bytes, int threads)
-    : metrics_(metrics), max_message_bytes_(max_message_bytes), pool_(threads) {}
+Calls::Calls(ServerMetrics* metrics, int64_t max_message_bytes, std::chrono::milliseconds stall_limit, int threads)
+    : metrics_(metrics),
+      max_message_bytes_(max_message_bytes),
+      stall_limit_(stall_limit),
+      pool_(threads),
+      stall_watch_([this] { WatchStalls(); }) {}
+
+Calls::~Calls() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  end_.notify_all();
+  stall_watch_.join();
+}
+
+void Calls::WatchStalls() {
+  std::unique_lock lock(mutex_);
+  // So often that a stall ends at most a quarter of the limit late.
+  while (!end_.wait_for(lock, stall_limit_ / 4, [this] { return ending_; })) {
+    const std::vector<std::weak_ptr<LongStream>> streams = streams_;
+    lock.unlock();
+    for (const auto& weak : streams) {
+      if (const std::shared_ptr<LongStream> stream = weak.lock()) stream->CutIfStalled(stall_limit_);
+    }
+    lock.lock();
+  }
+}
 
 absl::Status Calls::CheckSize(int64_t bytes) const {
   if (bytes <= max_message_bytes_) return absl::OkStatus();

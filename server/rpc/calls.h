@@ -1,5 +1,5 @@
 // What every call shares: where blocking work runs, the message limit, latency metrics, error logs, and the list of
-// long streams that a drain must end.
+// long streams, which end when the server drains or their client stops reading.
 #ifndef GRADELINE_SERVER_RPC_CALLS_H_
 #define GRADELINE_SERVER_RPC_CALLS_H_
 
@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,9 @@ class LongStream {
   virtual ~LongStream() = default;
   /// The server is stopping: finish what is in flight, then end with UNAVAILABLE. Any thread.
   virtual void Drain() = 0;
+  /// Ends the stream if its client has taken nothing of what is being written for `limit`. Any thread. Streams that
+  /// hold nothing of the memory budget need not.
+  virtual void CutIfStalled(std::chrono::milliseconds) {}
 };
 
 /// Calls that have begun and not ended. Thread-safe.
@@ -62,7 +66,9 @@ class CallTimer {
 /// Thread-safe.
 class Calls {
  public:
-  Calls(ServerMetrics* metrics, int64_t max_message_bytes, int threads);
+  /// `stall_limit`: how long a client may take nothing of what is written to it.
+  Calls(ServerMetrics* metrics, int64_t max_message_bytes, std::chrono::milliseconds stall_limit, int threads);
+  ~Calls();
 
   ServerMetrics& metrics() { return *metrics_; }
   WorkerPool& pool() { return pool_; }
@@ -95,13 +101,18 @@ class Calls {
   void DrainStreams();
 
  private:
+  void WatchStalls();
+
   ServerMetrics* metrics_;
   const int64_t max_message_bytes_;
+  const std::chrono::milliseconds stall_limit_;
   RunningCalls running_;
   std::mutex mutex_;
-  bool draining_ = false;
+  bool draining_ = false, ending_ = false;
+  std::condition_variable end_;
   std::vector<std::weak_ptr<LongStream>> streams_;
   WorkerPool pool_;
+  std::thread stall_watch_;
 };
 
 }  // namespace gradeline

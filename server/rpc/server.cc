@@ -30,7 +30,7 @@ struct RpcServer::Impl {
       : options(std::move(o)),
         engine(e),
         registry(&experiments->registry()),
-        calls(metrics, options.max_message_bytes, options.worker_threads),
+        calls(metrics, options.max_message_bytes, options.stall_limit, options.worker_threads),
         catalog(registry, &calls),
         dataset(experiments, &calls),
         split(experiments, &calls),
@@ -55,6 +55,7 @@ struct RpcServer::Impl {
 namespace {
 
 constexpr std::chrono::milliseconds kLastAnswers{300};
+constexpr int kMostCallsOfAConnection = 256;
 
 std::vector<const google::protobuf::FileDescriptor*> ServiceFiles() {
   return {v1::ListTasksRequest::descriptor()->file(),
@@ -87,6 +88,7 @@ void SetLimits(int64_t max_message_bytes, grpc::ServerBuilder* builder) {
   const int64_t hard = std::min<int64_t>(2 * max_message_bytes, std::numeric_limits<int>::max());
   builder->SetMaxReceiveMessageSize(static_cast<int>(hard));
   builder->SetMaxSendMessageSize(static_cast<int>(hard));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostCallsOfAConnection);
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a port in use is an error, not a share of its calls
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);

@@ -17,7 +17,8 @@ namespace gradeline {
 struct RpcOptions {
   std::string listen;  ///< "127.0.0.1:50051", port 0: any; "unix:/path"
   int64_t max_message_bytes = int64_t{256} << 20;
-  int worker_threads = 8;  ///< for calls that wait for a commit
+  std::chrono::milliseconds stall_limit{60'000};  ///< how long a client may take nothing of what is written to it
+  int worker_threads = 8;                         ///< for calls that wait for a commit
   // What GetServerInfo tells.
   std::string version;
   int64_t start_unix_ms = 0;

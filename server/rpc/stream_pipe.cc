@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "server/core/base/status.h"
+
 namespace gradeline {
 namespace {
 
@@ -10,6 +13,9 @@ using RawReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 // While answers are ready without a pause, Committed is sent at least this often.
 constexpr int64_t kMostUnsentCommits = 64;
+
+// A stream whose answers nobody reads keeps no more than this part of the budget from others.
+constexpr int64_t kSharesOfBudget = 4;
 
 }  // namespace
 
@@ -40,12 +46,16 @@ class StreamPipe::Reactor final : public RawReactor {
   std::shared_ptr<StreamPipe> pipe_;
 };
 
-StreamPipe::StreamPipe(Engine* engine, CallTimer timer, Handlers handlers)
-    : engine_(engine), timer_(timer), handlers_(std::make_shared<const Handlers>(std::move(handlers))) {}
+StreamPipe::StreamPipe(Engine* engine, grpc::CallbackServerContext* context, CallTimer timer, Handlers handlers)
+    : engine_(engine),
+      context_(context),
+      timer_(timer),
+      handlers_(std::make_shared<const Handlers>(std::move(handlers))) {}
 
-std::pair<std::shared_ptr<StreamPipe>, RawReactor*> StreamPipe::Open(Engine* engine, CallTimer timer,
-                                                                     Handlers handlers) {
-  std::shared_ptr<StreamPipe> pipe(new StreamPipe(engine, timer, std::move(handlers)));
+std::pair<std::shared_ptr<StreamPipe>, RawReactor*> StreamPipe::Open(Engine* engine,
+                                                                     grpc::CallbackServerContext* context,
+                                                                     CallTimer timer, Handlers handlers) {
+  std::shared_ptr<StreamPipe> pipe(new StreamPipe(engine, context, timer, std::move(handlers)));
   const Locked locked(pipe.get());
   pipe->reactor_ = new Reactor(pipe);
   pipe->ReadMore();
@@ -121,8 +131,20 @@ void StreamPipe::CutNow() {
   if (!std::exchange(cut_, true)) handlers_->cut();
 }
 
+void StreamPipe::CutIfStalled(std::chrono::milliseconds limit) {
+  Locked locked(this);
+  if (reactor_ == nullptr || !write_outstanding_ || std::chrono::steady_clock::now() - write_began_ < limit) return;
+  ending_ = true;
+  final_ = WithReason(absl::AbortedError(absl::StrCat("the client has taken no answer for ", limit.count(), " ms")),
+                      "STALLED", {{"limitMs", absl::StrCat(limit.count())}, {"key", "grpc.stall_limit_ms"}});
+  for (const ReplyRef& reply : replies_) locked.Drop(std::move(reply->slot));
+  replies_.clear();
+  last_.Clear();
+  CutNow();
+  context_->TryCancel();  // the write ends, and with it the call
+}
+
 void StreamPipe::OnRead(bool ok) {
-  int64_t bytes = 0;
   {
     const Locked locked(this);
     reading_ = false;
@@ -134,11 +156,22 @@ void StreamPipe::OnRead(bool ok) {
     }
     ++used_;
     admitting_ = true;
-    bytes = static_cast<int64_t>(incoming_.Length());
+    read_ = 2 * static_cast<int64_t>(incoming_.Length());  // the parsed message, and a gradient of its size at most
   }
-  // The parsed message, and a gradient of its size at most. Outside the mutex: it may run the grants of other streams.
-  const int64_t cost = 2 * bytes;
-  engine_->Admit(cost, [self = shared_from_this(), cost] { self->Admitted(cost); });
+  AdmitRead();
+}
+
+// Asks for what the message that was read needs, once the stream holds little enough of the budget.
+void StreamPipe::AdmitRead() {
+  int64_t bytes = 0;
+  {
+    const Locked locked(this);
+    if (!read_ || (held_ > 0 && held_ + *read_ > engine_->memory_budget_bytes() / kSharesOfBudget)) return;
+    bytes = *std::exchange(read_, std::nullopt);
+    held_ += bytes;
+  }
+  // Outside the mutex: it may run the grants of other streams.
+  engine_->Admit(bytes, [self = shared_from_this(), bytes] { self->Admitted(bytes); });
 }
 
 void StreamPipe::Admitted(int64_t bytes) {
@@ -159,10 +192,14 @@ void StreamPipe::Admitted(int64_t bytes) {
 
 void StreamPipe::Free(int64_t bytes) {
   engine_->Release(bytes);
-  const Locked locked(this);
-  --used_;
-  ReadMore();
-  WriteMore();
+  {
+    const Locked locked(this);
+    --used_;
+    held_ -= bytes;
+    ReadMore();
+    WriteMore();
+  }
+  AdmitRead();
 }
 
 void StreamPipe::ReadMore() {
@@ -180,6 +217,7 @@ int64_t StreamPipe::SendableCommit() const {
 void StreamPipe::Write(grpc::ByteBuffer bytes) {
   outgoing_.Swap(&bytes);
   write_outstanding_ = true;
+  write_began_ = std::chrono::steady_clock::now();
   reactor_->StartWrite(&outgoing_);
 }
 

@@ -7,11 +7,13 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "server/core/engine/engine.h"
@@ -55,9 +57,9 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
     std::function<grpc::ByteBuffer(int64_t)> committed;
   };
 
-  /// The pipe and the reactor to give to gRPC. Reads the first message with a single credit.
+  /// The pipe and the reactor to give to gRPC. Reads the first message with a single credit. `context` is the call's.
   static std::pair<std::shared_ptr<StreamPipe>, grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>*> Open(
-      Engine* engine, CallTimer timer, Handlers handlers);
+      Engine* engine, grpc::CallbackServerContext* context, CallTimer timer, Handlers handlers);
 
   /// From now on so many messages may be unanswered, and so many seqs begun but not committed.
   void SetWindow(int credits, int32_t max_uncommitted, int64_t committed);
@@ -79,15 +81,20 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
   /// the other answers.
   void Close(absl::Status status, grpc::ByteBuffer last = {});
 
+  /// Cuts the stream, with ABORTED and reason STALLED, if nobody has taken the message being written for `limit`: what
+  /// the stream holds of the budget is others' then.
+  void CutIfStalled(std::chrono::milliseconds limit);
+
  private:
   class Reactor;
   class Locked;
-  StreamPipe(Engine* engine, CallTimer timer, Handlers handlers);
+  StreamPipe(Engine* engine, grpc::CallbackServerContext* context, CallTimer timer, Handlers handlers);
 
   void OnRead(bool ok);
   void OnWritten(bool ok);
   void OnCancelled();
   void OnDone();
+  void AdmitRead();
   void Admitted(int64_t bytes);
   void Free(int64_t bytes);
 
@@ -99,6 +106,7 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
   void CutNow();
 
   Engine* const engine_;
+  grpc::CallbackServerContext* const context_;  // valid until gRPC is done
   const CallTimer timer_;
   std::shared_ptr<const Handlers> handlers_;  // null once gRPC is done
 
@@ -108,6 +116,9 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
   SlotRef writing_;
   std::deque<ReplyRef> replies_;
   int credits_ = 1, used_ = 0;
+  int64_t held_ = 0;             // of the budget
+  std::optional<int64_t> read_;  // bytes to ask for, of the message that was read
+  std::chrono::steady_clock::time_point write_began_;
   int32_t max_uncommitted_ = 1;
   int64_t begun_ = 0, committed_ = 0, committed_sent_ = 0;
   bool committed_wanted_ = false;

@@ -17,7 +17,8 @@ TrainStream::TrainStream(Experiments* experiments, Engine* engine, Calls* calls)
     : experiments_(experiments), engine_(engine), calls_(calls), lane_(engine->OpenLane()) {}
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* TrainStream::Open(Experiments* experiments, Engine* engine,
-                                                                               Calls* calls) {
+                                                                               Calls* calls,
+                                                                               grpc::CallbackServerContext* context) {
   auto stream = std::make_shared<TrainStream>(experiments, engine, calls);
   StreamPipe::Handlers handlers;
   handlers.message = [stream](grpc::ByteBuffer bytes, StreamPipe::SlotRef slot) {
@@ -32,7 +33,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* TrainStream::Open(E
     response.mutable_committed()->set_seq(seq);
     return RawBytes(response);
   };
-  auto [pipe, reactor] = StreamPipe::Open(engine, calls->Timer("TrainingService/Train"), std::move(handlers));
+  auto [pipe, reactor] = StreamPipe::Open(engine, context, calls->Timer("TrainingService/Train"), std::move(handlers));
   stream->pipe_ = std::move(pipe);
   calls->Register(stream);
   return reactor;
@@ -248,6 +249,8 @@ void TrainStream::OnStop(ExperimentState state, const std::string& reason) {
 void TrainStream::OnSuperseded() {
   pipe_->Close(WithReason(absl::AbortedError("the rank joined again on another stream"), "SUPERSEDED"));
 }
+
+void TrainStream::CutIfStalled(std::chrono::milliseconds limit) { pipe_->CutIfStalled(limit); }
 
 void TrainStream::Drain() {
   pipe_->End(WithReason(absl::UnavailableError("the server is stopping; connect again and replay"), "DRAINING"));

@@ -23,7 +23,8 @@ class TrainStream final : public RankListener, public LongStream, public std::en
  public:
   /// Begins a stream; gives the reactor for gRPC.
   static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Open(Experiments* experiments, Engine* engine,
-                                                                           Calls* calls);
+                                                                           Calls* calls,
+                                                                           grpc::CallbackServerContext* context);
   TrainStream(Experiments* experiments, Engine* engine, Calls* calls);
 
   void OnCommitted(int64_t seq) override;
@@ -32,6 +33,7 @@ class TrainStream final : public RankListener, public LongStream, public std::en
   void OnStop(ExperimentState state, const std::string& reason) override;
   void OnSuperseded() override;
   void Drain() override;
+  void CutIfStalled(std::chrono::milliseconds limit) override;
 
  private:
   struct Computation;  // one batch from its parsing to its answer

@@ -18,8 +18,8 @@ class TrainingServiceImpl final
         calls_(calls),
         evaluator_(&experiments->registry(), engine, calls) {}
 
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Train(grpc::CallbackServerContext*) override {
-    return TrainStream::Open(experiments_, engine_, calls_);
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Train(grpc::CallbackServerContext* context) override {
+    return TrainStream::Open(experiments_, engine_, calls_, context);
   }
   grpc::ServerUnaryReactor* EvaluateLoss(grpc::CallbackServerContext*, const grpc::ByteBuffer* request,
                                          grpc::ByteBuffer* response) override {

@@ -24,6 +24,7 @@ ServerConfig ToStruct(const pb::ServerFile& file) {
   ServerConfig config;
   if (file.grpc().has_listen()) config.grpc.listen = file.grpc().listen();
   if (file.grpc().has_max_message_bytes()) config.grpc.max_message_bytes = file.grpc().max_message_bytes();
+  if (file.grpc().has_stall_limit_ms()) config.grpc.stall_limit_ms = file.grpc().stall_limit_ms();
   if (file.http().has_listen()) config.http.listen = file.http().listen();
   if (file.store().has_path()) config.store.path = file.store().path();
   if (file.engine().has_threads()) config.engine.threads = file.engine().threads();
@@ -52,6 +53,7 @@ class ValueCheck {
     }
     Listen("http.listen", config.http.listen, "");
     Range("grpc.max_message_bytes", config.grpc.max_message_bytes, 64 << 10, std::numeric_limits<int32_t>::max());
+    Range("grpc.stall_limit_ms", config.grpc.stall_limit_ms, 100, 3'600'000);
     Check(!config.store.path.empty(), "store.path", "is empty; allowed is the path of a file");
     Range("engine.threads", config.engine.threads, 0, 1024);
     Range("engine.memory_budget_bytes", config.engine.memory_budget_bytes, config.grpc.max_message_bytes,

@@ -15,6 +15,7 @@ struct ServerConfig {
   struct Grpc {
     std::string listen = "127.0.0.1:50051";  ///< loopback "host:port" or "unix:path"
     int64_t max_message_bytes = int64_t{256} << 20;
+    int64_t stall_limit_ms = 60'000;
   } grpc;
   struct Http {
     std::string listen = "127.0.0.1:8080";  ///< loopback "host:port"

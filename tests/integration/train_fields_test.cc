@@ -153,7 +153,6 @@ TEST_F(TrainFields, Replay) {
                      "replay.record.values[0].numerator: nan; allowed: -1e+298 to 1e+298",
                      "replay.record.values[0].denominator: -1; allowed: 0 to 1e+298",
                      "replay.record.metrics: has 24 bytes; allowed: 16"}));
-  record.set_seq(2);
   record.set_items(1);
   record.mutable_values(0)->set_numerator(1);
   record.mutable_values(0)->set_denominator(1);
@@ -161,6 +160,7 @@ TEST_F(TrainFields, Replay) {
   EXPECT_EQ(
       After(RankStream::Replay(record)),
       Invalid({"replay.record.metrics: is no delta of accuracy; allowed: counts of a batch, what the Result had"}));
+  record.set_seq(2);
   record.set_metrics(std::string(16, '\0'));
   EXPECT_EQ(After(RankStream::Replay(record)),
             Precondition("seq 2 is out of order: 1 is next, everything up to 0 is committed"));

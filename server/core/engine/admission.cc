@@ -5,10 +5,15 @@
 namespace gradeline {
 
 void Admission::AdmitMessage(int64_t bytes, std::function<void()> granted) {
+  if (TakeSmall(bytes)) return granted();
   Ask(messages_, {bytes, std::move(granted)});
 }
 
 bool Admission::TryAdmitMessage(int64_t bytes, std::function<void()> granted) {
+  if (TakeSmall(bytes)) {
+    granted();
+    return true;
+  }
   {
     std::lock_guard lock(mutex_);
     if (waiting_bytes_ > 0 && waiting_bytes_ + bytes > budget_bytes_) return false;
@@ -30,7 +35,7 @@ void Admission::AddScratch(int64_t bytes) {
 void Admission::ReleaseMessage(int64_t bytes) {
   {
     std::lock_guard lock(mutex_);
-    message_bytes_ -= bytes;
+    (bytes > small_bytes_ ? message_bytes_ : small_message_bytes_) -= bytes;
   }
   Deliver();
 }
@@ -45,7 +50,14 @@ void Admission::ReleaseScratch(int64_t bytes) {
 
 int64_t Admission::admitted_bytes() const {
   std::lock_guard lock(mutex_);
-  return message_bytes_ + scratch_bytes_;
+  return message_bytes_ + small_message_bytes_ + scratch_bytes_;
+}
+
+bool Admission::TakeSmall(int64_t bytes) {
+  if (bytes > small_bytes_) return false;
+  std::lock_guard lock(mutex_);
+  small_message_bytes_ += bytes;
+  return true;
 }
 
 void Admission::Ask(std::deque<Demand>& queue, Demand demand) {
@@ -57,7 +69,7 @@ void Admission::Ask(std::deque<Demand>& queue, Demand demand) {
 }
 
 bool Admission::TakeNext(std::function<void()>& granted) {
-  const int64_t free_bytes = budget_bytes_ - message_bytes_ - scratch_bytes_;
+  const int64_t free_bytes = budget_bytes_ - message_bytes_ - small_message_bytes_ - scratch_bytes_;
   if (!scratch_.empty()) {
     if (scratch_.front().bytes > free_bytes && scratch_bytes_ > 0) return false;
     scratch_bytes_ += scratch_.front().bytes;

@@ -12,12 +12,16 @@ namespace gradeline {
 /// Two queues share the budget. Messages wait until they fit, or until nothing else is admitted. Scratch of calls whose
 /// message is admitted goes before messages, and the first of it is granted even beyond the budget when no other
 /// scratch is held: some admitted call can always finish, so there is no deadlock, and the budget is exceeded by one
-/// call's scratch at most.
+/// call's scratch at most. Small messages are counted, but neither wait nor keep others from being alone: whoever sends
+/// them bounds their number.
 class Admission {
  public:
-  explicit Admission(int64_t budget_bytes) : budget_bytes_(budget_bytes) {}
+  /// `small_bytes`: the most that a small message has.
+  explicit Admission(int64_t budget_bytes, int64_t small_bytes = 0)
+      : budget_bytes_(budget_bytes), small_bytes_(small_bytes) {}
 
-  /// `granted` runs once, on this thread or on one that releases, never under a lock; in order of asking.
+  /// `granted` runs once, on this thread or on one that releases, never under a lock; in order of asking, but for small
+  /// messages.
   void AdmitMessage(int64_t bytes, std::function<void()> granted);
   /// As AdmitMessage, for senders that nothing holds back: false, and nothing is kept, where such messages already wait
   /// and would exceed the budget with this one.
@@ -37,14 +41,15 @@ class Admission {
     std::function<void()> granted;
     bool tried = false;  // came by TryAdmitMessage
   };
+  bool TakeSmall(int64_t bytes);
   void Ask(std::deque<Demand>& queue, Demand demand);
   bool TakeNext(std::function<void()>& granted);
   void Deliver();
 
-  const int64_t budget_bytes_;
+  const int64_t budget_bytes_, small_bytes_;
   mutable std::mutex mutex_;
   std::deque<Demand> messages_, scratch_;
-  int64_t message_bytes_ = 0, scratch_bytes_ = 0;
+  int64_t message_bytes_ = 0, small_message_bytes_ = 0, scratch_bytes_ = 0;
   int64_t waiting_bytes_ = 0;  // of messages_ that were tried
   bool delivering_ = false;    // one thread at a time runs callbacks, so that they run in order
 };

@@ -66,6 +66,24 @@ TEST_F(AdmissionTest, MoreThanTheBudgetIsGrantedAlone) {
   EXPECT_THAT(granted_, ElementsAre(1, 2, 3));
 }
 
+TEST_F(AdmissionTest, SmallMessagesAreCountedAndDoNotWait) {
+  Admission admission(100, 5);
+  std::vector<int> granted;
+  admission.AdmitMessage(90, [&] { granted.push_back(1); });
+  admission.AdmitMessage(50, [&] { granted.push_back(2); });
+  for (int i = 0; i < 3; ++i) admission.AdmitMessage(5, [&] { granted.push_back(3); });
+  EXPECT_THAT(granted, ElementsAre(1, 3, 3, 3));
+  EXPECT_EQ(admission.admitted_bytes(), 105);
+  admission.ReleaseMessage(90);
+  EXPECT_THAT(granted, ElementsAre(1, 3, 3, 3, 2));
+  admission.AdmitMessage(500, [&] { granted.push_back(4); });
+  admission.ReleaseMessage(50);
+  EXPECT_EQ(granted.back(), 4) << "alone, but for small ones";
+  admission.ReleaseMessage(500);
+  for (int i = 0; i < 3; ++i) admission.ReleaseMessage(5);
+  EXPECT_EQ(admission.admitted_bytes(), 0);
+}
+
 TEST_F(AdmissionTest, ScratchGoesBeforeMessages) {
   Message(90, 1);
   Message(50, 2);

@@ -50,7 +50,7 @@ struct Engine::Impl {
 
 Engine::Engine(Options options)
     : impl_(new Impl{{Executor(ThreadsOf(options)), BufferPool(options.pool_keep_bytes),
-                      Admission(options.memory_budget_bytes), PlanCache()}}) {}
+                      Admission(options.memory_budget_bytes, kSmallBytes), PlanCache()}}) {}
 
 Engine::~Engine() = default;
 
@@ -104,6 +104,8 @@ absl::Status Engine::AdmitOrRefuse(int64_t bytes, std::function<void()> granted)
 }
 
 void Engine::Release(int64_t bytes) { impl_->parts.admission.ReleaseMessage(bytes); }
+
+int64_t Engine::memory_budget_bytes() const { return impl_->parts.admission.budget_bytes(); }
 
 int64_t Engine::admitted_bytes() const { return impl_->parts.admission.admitted_bytes(); }
 

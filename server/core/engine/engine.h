@@ -88,16 +88,18 @@ class Engine {
   absl::StatusOr<LossResult> Run(const LossCall& call);
 
   /// Admission by bytes. `granted` runs, at once or later, on this thread or on one that releases, when `bytes` fit
-  /// into the budget; what is asked for first is granted first. A demand above the whole budget is granted alone.
-  /// Release gives them back. The caller counts its message and, if a gradient is wanted, its reply (as many bytes as
-  /// the differentiable inputs). The engine counts scratch by itself while a batch runs (item losses, what the passes
-  /// of a loss share, sums, and a tile's copies once per thread; not below 64 KiB): it goes before messages, and may
-  /// exceed the budget by one batch's when no other is held.
+  /// into the budget; what is asked for first is granted first. A demand above the whole budget is granted alone, one
+  /// of at most kSmallBytes at once. Release gives them back. The caller counts its message and, if a gradient is
+  /// wanted, its reply (as many bytes as the differentiable inputs). The engine counts scratch by itself while a batch
+  /// runs (item losses, what the passes of a loss share, sums, and a tile's copies once per thread; not below 64 KiB):
+  /// it goes before messages, and may exceed the budget by one batch's when no other is held.
   void Admit(int64_t bytes, std::function<void()> granted);
   /// As Admit, for callers that nothing holds back. RESOURCE_EXHAUSTED, reason MEMORY_BUDGET_FULL, and `granted` never
   /// runs, where callers of this that wait already would exceed the budget with this one.
   absl::Status AdmitOrRefuse(int64_t bytes, std::function<void()> granted);
   void Release(int64_t bytes);
+  static constexpr int64_t kSmallBytes = int64_t{128} << 10;  ///< a message of 64 KiB and its reply
+  int64_t memory_budget_bytes() const;
   int64_t admitted_bytes() const;  ///< messages and scratch
 
   struct Impl;
