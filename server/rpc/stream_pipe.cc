@@ -180,13 +180,14 @@ void StreamPipe::Admitted(int64_t bytes) {
   std::shared_ptr<const Handlers> handlers;
   {
     const Locked locked(this);
-    admitting_ = false;
     message.Swap(&incoming_);
     if (cut_) return;
     handlers = handlers_;
   }
   handlers->message(std::move(message), std::move(slot));
+  // Not before: a message that is read meanwhile must not overtake this one.
   const Locked locked(this);
+  admitting_ = false;
   ReadMore();
 }
 

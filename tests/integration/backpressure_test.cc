@@ -70,7 +70,9 @@ class LazyStream {
 
  private:
   static constexpr int64_t kOpen = -1, kHello = -2, kFinish = -3;
-  static void* Tag(int64_t number) { return reinterpret_cast<void*>(number); }
+  static void* Tag(int64_t number) {
+    return reinterpret_cast<void*>(number);  // NOLINT(performance-no-int-to-ptr): a tag is not followed
+  }
 
   bool Take(std::chrono::system_clock::time_point until) {
     void* tag = nullptr;
