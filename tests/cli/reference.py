@@ -6,8 +6,12 @@ X = np.longdouble
 
 
 def _log_softmax(z):
-    shifted = z - z.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    # The top class is left out of the sum: 1 + rest would round away a small rest, which is the whole loss there.
+    top = z.argmax(axis=1, keepdims=True)
+    shifted = z - np.take_along_axis(z, top, axis=1)
+    others = np.exp(shifted)
+    np.put_along_axis(others, top, X(0), axis=1)
+    return shifted - np.log1p(others.sum(axis=1, keepdims=True))
 
 
 def _softplus(z):
