@@ -79,8 +79,10 @@ TEST_F(AdmissionTest, SmallMessagesAreCountedAndDoNotWait) {
   admission.AdmitMessage(500, [&] { granted.push_back(4); });
   admission.ReleaseMessage(50);
   EXPECT_EQ(granted.back(), 4) << "alone, but for small ones";
+  EXPECT_TRUE(admission.TryAdmitMessage(5, [&] { granted.push_back(5); }));
+  EXPECT_EQ(granted.back(), 5);
   admission.ReleaseMessage(500);
-  for (int i = 0; i < 3; ++i) admission.ReleaseMessage(5);
+  for (int i = 0; i < 4; ++i) admission.ReleaseMessage(5);
   EXPECT_EQ(admission.admitted_bytes(), 0);
 }
 
