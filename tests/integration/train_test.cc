@@ -122,7 +122,8 @@ TEST_F(Train, ValidationResultsComeInOrderAndCommittedNeverOvertakesThem) {
   int64_t answered = 0, committed = 0;
   while (committed < 41) {
     const TrainResponse response = stream.Next();
-    ASSERT_NE(response.message_case(), TrainResponse::MESSAGE_NOT_SET) << "ended after " << committed << ": " << stream.Finish();
+    ASSERT_NE(response.message_case(), TrainResponse::MESSAGE_NOT_SET)
+        << "ended after " << committed << ": " << stream.Finish();
     if (response.has_result()) {
       EXPECT_EQ(response.result().seq(), ++answered);
     }
