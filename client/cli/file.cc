@@ -29,17 +29,15 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   const std::unique_ptr<std::FILE, Close> file(path == "-" ? stdin : std::fopen(path.c_str(), "rb"));
   if (file == nullptr) return Failed(path, "open");
   std::string out;
-  size_t got = 0;
-  do {
+  while (std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
     const size_t size = out.size();
     const size_t step = std::max<size_t>(size_t{64} << 10, size);
     out.resize(size + step);
-    got = std::fread(out.data() + size, 1, step, file.get());
-    out.resize(size + got);
+    out.resize(size + std::fread(out.data() + size, 1, step, file.get()));
     if (out.size() > kMaxBytes) {
       return absl::InvalidArgumentError(absl::StrCat(path, ": the file is larger than the allowed 2 GiB"));
     }
-  } while (got > 0);
+  }
   if (std::ferror(file.get())) return Failed(path, "read");
   return out;
 }

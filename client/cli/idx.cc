@@ -148,8 +148,7 @@ absl::StatusOr<std::vector<IdxPair>> FindIdxPairs(const std::string& folder) {
   std::vector<IdxPair> out;
   for (const std::string& name : names) {
     const size_t at = name.find(kImages);
-    if (at == std::string::npos ||
-        (name.substr(at + kImages.size()) != "" && name.substr(at + kImages.size()) != ".gz")) {
+    if (at == std::string::npos || (name.size() > at + kImages.size() && name.substr(at + kImages.size()) != ".gz")) {
       continue;
     }
     const std::string prefix = name.substr(0, at);

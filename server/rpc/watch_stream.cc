@@ -98,13 +98,13 @@ void WatchStream::Fetch() {
   const std::lock_guard lock(mutex_);
   fetching_ = false;
   if (news.ok()) {
-    Take(*std::move(news));
+    Take(*news);
   } else {
     EndWith(news.status());
   }
 }
 
-void WatchStream::Take(Subscription::News news) {
+void WatchStream::Take(const Subscription::News& news) {
   if (ending_) return;
   for (const Event& event : news.events) page_.push_back(ToResponse(event, heads_));
   stirred_ |= !news.events.empty();

@@ -35,7 +35,7 @@ class WatchStream final : public LongStream, public std::enable_shared_from_this
   void OnDone();
 
   // With the mutex held.
-  void Take(Subscription::News news);
+  void Take(const Subscription::News& news);
   void EndWith(absl::Status status);
   void FetchMore();
   void WriteMore();

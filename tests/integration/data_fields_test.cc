@@ -24,7 +24,7 @@ class DataFields : public ServerTest {
     message.mutable_header()->set_request_id(request_id);
     return message;
   }
-  static ImportPart Items(std::vector<std::pair<std::string, int>> items) {
+  static ImportPart Items(const std::vector<std::pair<std::string, int>>& items) {
     ImportPart message;
     message.mutable_items();
     for (const auto& [uri, label] : items) {
@@ -168,13 +168,14 @@ TEST_F(DataFields, CreateSplit) {
         request.Clear();
         request.set_request_id("1");
       }),
-      Invalid({"split.name: \"\" is no resource name of the form \"splits/{id}\"",
-               "split.dataset: \"\" is no resource name of the form \"datasets/{id}\"",
-               "split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
-               "requestId: \"1\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000",
-               "split.task: there is no task \"\"; known: attribute-prediction, classification, instance-segmentation, "
-               "object-detection, panoptic-segmentation, regression, semantic-segmentation, tagging",
-               "split.trainPercent: trainPercent 0, validationPercent 0 and testPercent 0 add up to 0, not to 100"}));
+      Invalid(
+          {"split.name: \"\" is no resource name of the form \"splits/{id}\"",
+           "split.dataset: \"\" is no resource name of the form \"datasets/{id}\"",
+           "split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
+           "requestId: \"1\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000",
+           ("split.task: there is no task \"\"; known: attribute-prediction, classification, instance-segmentation, "
+            "object-detection, panoptic-segmentation, regression, semantic-segmentation, tagging"),
+           "split.trainPercent: trainPercent 0, validationPercent 0 and testPercent 0 add up to 0, not to 100"}));
   EXPECT_EQ(field([](v1::Split& s) {
               s.clear_strategy();
               s.set_task("clasification");

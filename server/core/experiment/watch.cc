@@ -64,8 +64,9 @@ void Watcher::Stir(const Progress& progress) {
 
 void WatchHub::Add(std::shared_ptr<Watcher> watcher) {
   if (watcher->closed()) return;
-  watchers_[watcher->no()].push_back(watcher);
-  watcher->Stir();
+  auto& list = watchers_[watcher->no()];
+  list.push_back(std::move(watcher));
+  list.back()->Stir();
 }
 
 std::vector<std::shared_ptr<Watcher>>* WatchHub::Living(int64_t no) {

@@ -418,7 +418,7 @@ TEST_F(LedgerTest, TooFarAheadWaitsForThePhaseThatCameFirst) {
   const auto first = Join(0);
   const auto second = Join(1);
   int64_t seq = SendPhase(*first, 1, kValidation, 0, 1);
-  seq = SendPhase(*first, seq, kTrain, 1, 1);
+  SendPhase(*first, seq, kTrain, 1, 1);
   EXPECT_THAT(std::string(first->CheckKey({kValidation, 1, 0, 0, 0}).message()),
               HasSubstr("wait for validation of epoch 0"));
   // A new stream of the rank says the same.
