@@ -114,6 +114,7 @@ struct Gradelined::Impl {
     GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossRegistry> registry, BuildRegistry(config, &metrics));
     Experiments::Options options;
     options.numerics = engine.numerics();
+    options.leases = {config.leases.suspect_ms, config.leases.gone_ms, config.leases.progress_ms};
     options.on_fatal = EndAtOnce;
     experiments = std::make_unique<Experiments>(store, std::move(registry), &clock, std::move(options));
     metrics.CountExperimentsBy([this] { return CountByState(*experiments); });

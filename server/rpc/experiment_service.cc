@@ -37,14 +37,40 @@ absl::StatusOr<std::string> CheckedId(const Request& request) {
   return id;
 }
 
-absl::StatusOr<v1::StartExperimentResponse> Start(Experiments* experiments, const v1::StartExperimentRequest& request) {
-  GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
-  GRADELINE_ASSIGN_OR_RETURN(const Experiments::Started started,
-                             experiments->Start(id, request.request_id(), request.etag()));
+/// The experiment's id and the page of a list below an experiment.
+template <typename Request>
+absl::StatusOr<std::pair<std::string, PageRequest>> CheckedParent(const Request& request) {
+  Violations violations;
+  const absl::StatusOr<PageRequest> page = PageOf(request);
+  const absl::StatusOr<std::string> id = IdFromName("parent", "experiments", request.parent());
+  violations.Merge("", id.status());
+  violations.Merge("", page.status());
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  return std::make_pair(*id, *page);
+}
+
+v1::StartExperimentResponse ToResponse(const Experiments::Started& started) {
   v1::StartExperimentResponse response;
   *response.mutable_experiment() = ToProto(started.experiment);
   response.set_attempt_token(started.token);
   return response;
+}
+
+absl::StatusOr<v1::StartExperimentResponse> Start(Experiments* experiments, const v1::StartExperimentRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
+  GRADELINE_ASSIGN_OR_RETURN(const Experiments::Started started,
+                             experiments->Start(id, request.request_id(), request.etag()));
+  return ToResponse(started);
+}
+
+absl::StatusOr<v1::StartExperimentResponse> Resume(Experiments* experiments,
+                                                   const v1::ResumeExperimentRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
+  const std::optional<int64_t> first =
+      request.has_first_epoch() ? std::optional<int64_t>(request.first_epoch()) : std::nullopt;
+  GRADELINE_ASSIGN_OR_RETURN(const Experiments::Started started,
+                             experiments->Resume(id, first, request.request_id(), request.etag()));
+  return ToResponse(started);
 }
 
 absl::StatusOr<v1::Experiment> Cancel(Experiments* experiments, const v1::CancelExperimentRequest& request) {
@@ -70,17 +96,24 @@ absl::StatusOr<v1::ListExperimentsResponse> List(Experiments* experiments, const
 }
 
 absl::StatusOr<v1::ListEpochsResponse> Epochs(Experiments* experiments, const v1::ListEpochsRequest& request) {
-  Violations violations;
-  const absl::StatusOr<PageRequest> page = PageOf(request);
-  const absl::StatusOr<std::string> id = IdFromName("parent", "experiments", request.parent());
-  violations.Merge("", id.status());
-  violations.Merge("", page.status());
-  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(*id));
-  GRADELINE_ASSIGN_OR_RETURN(const Page<Seal> seals, experiments->ListEpochs(*id, page->size, page->after));
+  GRADELINE_ASSIGN_OR_RETURN(const auto parent, CheckedParent(request));
+  const auto& [id, page] = parent;
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(id));
+  GRADELINE_ASSIGN_OR_RETURN(const Page<Seal> seals, experiments->ListEpochs(id, page.size, page.after));
   v1::ListEpochsResponse response;
   for (const Seal& seal : seals.items) *response.add_epochs() = ToProto(seal, experiment.heads);
-  response.set_next_page_token(NextPageToken(*page, seals.next));
+  response.set_next_page_token(NextPageToken(page, seals.next));
+  return response;
+}
+
+absl::StatusOr<v1::ListAttemptsResponse> Attempts(Experiments* experiments, const v1::ListAttemptsRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto parent, CheckedParent(request));
+  const auto& [id, page] = parent;
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(id));
+  GRADELINE_ASSIGN_OR_RETURN(const Page<AttemptRow> attempts, experiments->ListAttempts(id, page.size, page.after));
+  v1::ListAttemptsResponse response;
+  for (const AttemptRow& attempt : attempts.items) *response.add_attempts() = ToProto(attempt, experiment);
+  response.set_next_page_token(NextPageToken(page, attempts.next));
   return response;
 }
 
@@ -112,6 +145,20 @@ grpc::ServerUnaryReactor* ExperimentServiceImpl::StartExperiment(grpc::CallbackS
                                                                  v1::StartExperimentResponse* response) {
   return calls_->Answer(context, "ExperimentService/StartExperiment", request, response,
                         [this, request] { return Start(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::ResumeExperiment(grpc::CallbackServerContext* context,
+                                                                  const v1::ResumeExperimentRequest* request,
+                                                                  v1::StartExperimentResponse* response) {
+  return calls_->Answer(context, "ExperimentService/ResumeExperiment", request, response,
+                        [this, request] { return Resume(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::ListAttempts(grpc::CallbackServerContext* context,
+                                                              const v1::ListAttemptsRequest* request,
+                                                              v1::ListAttemptsResponse* response) {
+  return calls_->Answer(context, "ExperimentService/ListAttempts", request, response,
+                        [this, request] { return Attempts(experiments_, *request); });
 }
 
 grpc::ServerUnaryReactor* ExperimentServiceImpl::CancelExperiment(grpc::CallbackServerContext* context,

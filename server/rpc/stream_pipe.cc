@@ -75,6 +75,11 @@ void StreamPipe::Begun(int64_t seq) {
   begun_ = std::max(begun_, seq);
 }
 
+bool StreamPipe::Listens() const {
+  const std::lock_guard lock(mutex_);
+  return reading_;
+}
+
 StreamPipe::ReplyRef StreamPipe::Promise(int64_t seq, SlotRef slot) {
   auto reply = std::make_shared<Reply>();
   reply->seq = seq;

@@ -66,6 +66,9 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
   /// The newest seq that was begun.
   void Begun(int64_t seq);
 
+  /// Whether the next message is being waited for: not while a limit holds the client back.
+  bool Listens() const;
+
   /// Takes the next place in the order of answers.
   ReplyRef Promise(int64_t seq, SlotRef slot);
   void Fulfil(const ReplyRef& reply, grpc::ByteBuffer bytes);
@@ -110,7 +113,7 @@ class StreamPipe : public std::enable_shared_from_this<StreamPipe> {
   const CallTimer timer_;
   std::shared_ptr<const Handlers> handlers_;  // null once gRPC is done
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Reactor* reactor_ = nullptr;  // null once gRPC is done
   grpc::ByteBuffer incoming_, outgoing_, last_;
   SlotRef writing_;

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
+#include "server/core/base/utf8.h"
 #include "server/core/experiment/fold.h"
 #include "server/core/loss/head_axes.h"
 #include "server/rpc/loss_outcome.h"
@@ -97,6 +99,21 @@ absl::Status CheckSummable(const LossResult& result, const LossInfo& loss) {
                       "NOT_FINITE", {{"component", loss.components[i].name}});
   }
   return absl::OkStatus();
+}
+
+// What of an error is kept with the record: the words that say where, not its text.
+Refusal RefusalOf(const absl::Status& status) {
+  const ErrorReason error = ReasonOf(status);
+  Refusal refusal;
+  refusal.reason = Utf8Prefix(error.reason, kLongestRefusalWord);
+  for (const char* key : {"component", "input"}) {
+    const auto found = error.metadata.find(key);
+    if (found != error.metadata.end()) refusal.component = Utf8Prefix(found->second, kLongestRefusalWord);
+  }
+  int64_t item = 0;
+  const auto found = error.metadata.find("item");
+  if (found != error.metadata.end() && absl::SimpleAtoi(found->second, &item) && item >= 0) refusal.item = item;
+  return refusal;
 }
 
 grpc::ByteBuffer RefusedBytes(v1::TrainResponse response, int64_t seq, const absl::Status& status) {
@@ -198,6 +215,7 @@ void TrainStream::ReportResult(const std::shared_ptr<Computation>& work, LossRes
 void TrainStream::ReportRefused(const std::shared_ptr<Computation>& work, const absl::Status& status) {
   Record record = work->record;
   record.code = static_cast<int32_t>(status.code());
+  record.refusal = RefusalOf(status);
   v1::TrainResponse response;
   response.mutable_refused()->set_seq_taken(true);
   *response.mutable_refused()->mutable_record() = ToProto(record, session_->heads());

@@ -232,10 +232,11 @@ void TrainStream::OnSealed(const Seal& seal) {
   });
 }
 
-void TrainStream::OnRanks(const std::vector<int32_t>& suspect, const std::vector<int32_t>& gone) {
+void TrainStream::OnRanks(const std::vector<LateRank>& suspect, const std::vector<LateRank>& gone) {
   v1::TrainResponse response;
-  response.mutable_ranks()->mutable_suspect()->Assign(suspect.begin(), suspect.end());
-  response.mutable_ranks()->mutable_gone()->Assign(gone.begin(), gone.end());
+  response.mutable_ranks();
+  for (const LateRank& late : suspect) *response.mutable_ranks()->add_suspect() = ToProto(late);
+  for (const LateRank& late : gone) *response.mutable_ranks()->add_gone() = ToProto(late);
   AfterWelcome([this, response] { pipe_->Send(RawBytes(response)); });
 }
 

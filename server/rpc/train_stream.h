@@ -29,7 +29,8 @@ class TrainStream final : public RankListener, public LongStream, public std::en
 
   void OnCommitted(int64_t seq) override;
   void OnSealed(const Seal& seal) override;
-  void OnRanks(const std::vector<int32_t>& suspect, const std::vector<int32_t>& gone) override;
+  void OnRanks(const std::vector<LateRank>& suspect, const std::vector<LateRank>& gone) override;
+  bool Listens() const override { return pipe_->Listens(); }
   void OnStop(ExperimentState state, const std::string& reason) override;
   void OnSuperseded() override;
   void Drain() override;

@@ -189,7 +189,7 @@ TEST_P(StoreContract, ExperimentsChangeOnlyWhatMayChange) {
 TEST_P(StoreContract, AttemptsAndRanks) {
   const int64_t no = MakeAttempt(2);
   EXPECT_EQ(store_->GetAttempt(no, 1)->token, "secret");
-  EXPECT_TRUE(store_->GetAttempt(no, 1)->open);
+  EXPECT_TRUE(store_->GetAttempt(no, 1)->open());
   EXPECT_EQ(store_->GetAttempt(no, 2).status().code(), absl::StatusCode::kNotFound);
   Write([&](Transaction& t) {
     RankRow rank = *t.GetRank(no, 1, 1);
@@ -202,14 +202,63 @@ TEST_P(StoreContract, AttemptsAndRanks) {
     EXPECT_EQ(t.GetRank(no, 1, 2).status().code(), absl::StatusCode::kNotFound);
     EXPECT_EQ(t.GetRank(no, 1, 1)->committed_seq, 12) << "reads its own writes";
   });
-  Write([&](Transaction& t) { EXPECT_TRUE(t.CloseAttempt(no, 1, "over").ok()); });
+  Write([&](Transaction& t) { EXPECT_TRUE(t.CloseAttempt(no, 1, ExperimentState::kFailed, "over").ok()); });
   const auto ranks = *store_->ListRanks(no, 1);
   ASSERT_EQ(ranks.size(), 2u);
   EXPECT_EQ(ranks[0].fence, 1);
   EXPECT_EQ(ranks[1].fence, 5);
   EXPECT_EQ(ranks[1].instance, std::string("\0x", 2));
-  EXPECT_FALSE(store_->GetAttempt(no, 1)->open);
+  EXPECT_EQ(store_->GetAttempt(no, 1)->ended, ExperimentState::kFailed);
   EXPECT_EQ(store_->GetAttempt(no, 1)->reason, "over");
+  EXPECT_EQ(store_->GetAttempt(no, 1)->late, 0);
+  Write([&](Transaction& t) { EXPECT_TRUE(t.CountLate(no, 1).ok()); });
+  EXPECT_EQ(store_->GetAttempt(no, 1)->late, 1);
+}
+
+TEST_P(StoreContract, HeldRanksAreThoseOfOpenAttempts) {
+  const int64_t no = MakeAttempt(2);
+  EXPECT_TRUE(store_->ListHeldRanks()->empty());
+  Write([&](Transaction& t) {
+    RankRow rank = *t.GetRank(no, 1, 1);
+    rank.fence = 4;
+    rank.state = RankState::kHeld;
+    EXPECT_TRUE(t.PutRank(no, 1, rank).ok());
+  });
+  const auto held = *store_->ListHeldRanks();
+  ASSERT_EQ(held.size(), 1u);
+  EXPECT_EQ(held[0].experiment_no, no);
+  EXPECT_EQ(held[0].attempt, 1);
+  EXPECT_EQ(held[0].rank, 1);
+  EXPECT_EQ(held[0].fence, 4);
+  Write([&](Transaction& t) { EXPECT_TRUE(t.CloseAttempt(no, 1, ExperimentState::kLost, "over").ok()); });
+  EXPECT_TRUE(store_->ListHeldRanks()->empty());
+}
+
+TEST_P(StoreContract, ACompleteSealBeforeAnEpochIsOfTheNewestAttempt) {
+  const int64_t no = MakeAttempt(1);
+  const auto seal = [&](int32_t attempt, int64_t epoch, bool complete, int64_t revision) {
+    Seal made;
+    made.attempt = attempt;
+    made.epoch = epoch;
+    made.complete = complete;
+    made.revision = revision;
+    Write([&](Transaction& t) { EXPECT_TRUE(t.InsertSeal(no, made).ok()); });
+  };
+  seal(1, 0, true, 1);
+  seal(1, 1, true, 2);
+  seal(1, 2, false, 3);
+  seal(2, 1, true, 4);
+  Write([&](Transaction& t) {
+    const auto before = [&](int32_t attempt, int64_t epoch) {
+      const auto found = *t.FindCompleteSealBefore(no, attempt, {Phase::kTrain, epoch});
+      return found ? std::make_pair(found->attempt, found->epoch) : std::make_pair(0, int64_t{-1});
+    };
+    EXPECT_EQ(before(0, 9), std::make_pair(2, int64_t{1}));
+    EXPECT_EQ(before(1, 9), std::make_pair(1, int64_t{1}));
+    EXPECT_EQ(before(0, 1), std::make_pair(1, int64_t{0}));
+    EXPECT_EQ(before(2, 1), std::make_pair(0, int64_t{-1}));
+    EXPECT_FALSE(*t.FindCompleteSealBefore(no, 0, {Phase::kTest, 9}));
+  });
 }
 
 TEST_P(StoreContract, AKeyIsStoredOnceAndTheDigestDecides) {

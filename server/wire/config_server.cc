@@ -27,6 +27,9 @@ ServerConfig ToStruct(const pb::ServerFile& file) {
   if (file.grpc().has_stall_limit_ms()) config.grpc.stall_limit_ms = file.grpc().stall_limit_ms();
   if (file.http().has_listen()) config.http.listen = file.http().listen();
   if (file.store().has_path()) config.store.path = file.store().path();
+  if (file.leases().has_suspect_ms()) config.leases.suspect_ms = file.leases().suspect_ms();
+  if (file.leases().has_gone_ms()) config.leases.gone_ms = file.leases().gone_ms();
+  if (file.leases().has_progress_ms()) config.leases.progress_ms = file.leases().progress_ms();
   if (file.engine().has_threads()) config.engine.threads = file.engine().threads();
   if (file.engine().has_memory_budget_bytes()) config.engine.memory_budget_bytes = file.engine().memory_budget_bytes();
   config.plugins.directories.assign(file.plugins().directories().begin(), file.plugins().directories().end());
@@ -55,6 +58,9 @@ class ValueCheck {
     Range("grpc.max_message_bytes", config.grpc.max_message_bytes, 64 << 10, std::numeric_limits<int32_t>::max());
     Range("grpc.stall_limit_ms", config.grpc.stall_limit_ms, 100, 3'600'000);
     Check(!config.store.path.empty(), "store.path", "is empty; allowed is the path of a file");
+    Range("leases.suspect_ms", config.leases.suspect_ms, 100, 3'600'000);
+    Range("leases.gone_ms", config.leases.gone_ms, config.leases.suspect_ms + 1, 86'400'000);
+    Range("leases.progress_ms", config.leases.progress_ms, config.leases.gone_ms, 604'800'000);
     Range("engine.threads", config.engine.threads, 0, 1024);
     Range("engine.memory_budget_bytes", config.engine.memory_budget_bytes, config.grpc.max_message_bytes,
           std::numeric_limits<int64_t>::max());

@@ -23,6 +23,9 @@ struct ServerConfig {
   struct Store {
     std::string path = "./var/gradeline.db";
   } store;
+  struct Leases {
+    int64_t suspect_ms = 10'000, gone_ms = 60'000, progress_ms = 600'000;
+  } leases;
   struct Engine {
     int threads = 0;  ///< 0: one per core
     int64_t memory_budget_bytes = int64_t{2} << 30;

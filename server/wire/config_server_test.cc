@@ -41,6 +41,9 @@ TEST(LoadServerConfigTest, ShippedFileListsEveryDefault) {
   EXPECT_EQ(shipped->store.path, defaults.store.path);
   EXPECT_EQ(shipped->engine.threads, defaults.engine.threads);
   EXPECT_EQ(shipped->engine.memory_budget_bytes, defaults.engine.memory_budget_bytes);
+  EXPECT_EQ(shipped->leases.suspect_ms, defaults.leases.suspect_ms);
+  EXPECT_EQ(shipped->leases.gone_ms, defaults.leases.gone_ms);
+  EXPECT_EQ(shipped->leases.progress_ms, defaults.leases.progress_ms);
   EXPECT_EQ(shipped->plugins.directories, defaults.plugins.directories);
   EXPECT_EQ(shipped->plugins.probe_deadline_ms, defaults.plugins.probe_deadline_ms);
   EXPECT_EQ(shipped->plugins.strict, defaults.plugins.strict);

@@ -42,6 +42,14 @@ HeadLoss HeadLossFromProto(const std::string& field, const v1::HeadLoss& proto, 
   return loss;
 }
 
+EarlyStopping EarlyStoppingFromProto(const v1::EarlyStopping& proto, Violations* violations) {
+  EarlyStopping stopping{proto.monitor(), std::nullopt, proto.patience(), proto.min_delta()};
+  MonitorMode mode{};
+  ReadEnum("training.earlyStopping.mode", proto.mode(), v1::MonitorMode_descriptor(), &mode, violations);
+  if (mode != MonitorMode{}) stopping.mode = mode;
+  return stopping;
+}
+
 Training TrainingFromProto(const v1::Training& proto, Violations* violations) {
   Training training;
   if (proto.epochs() != 0) training.epochs = proto.epochs();
@@ -53,6 +61,10 @@ Training TrainingFromProto(const v1::Training& proto, Violations* violations) {
   ReadEnum("training.validationRanks", proto.validation_ranks(), v1::PhaseRanks_descriptor(),
            &training.validation_ranks, violations);
   ReadEnum("training.testRanks", proto.test_ranks(), v1::PhaseRanks_descriptor(), &training.test_ranks, violations);
+  if (proto.has_early_stopping()) {
+    training.early_stopping = EarlyStoppingFromProto(proto.early_stopping(), violations);
+  }
+  ReadEnum("training.nonFinite", proto.non_finite(), v1::NonFinite_descriptor(), &training.non_finite, violations);
   return training;
 }
 
@@ -66,6 +78,37 @@ v1::Training ToProto(const Training& training) {
   proto.set_rank_mean(static_cast<v1::RankMean>(training.rank_mean));
   proto.set_validation_ranks(static_cast<v1::PhaseRanks>(training.validation_ranks));
   proto.set_test_ranks(static_cast<v1::PhaseRanks>(training.test_ranks));
+  if (training.early_stopping) {
+    v1::EarlyStopping* out = proto.mutable_early_stopping();
+    out->set_monitor(training.early_stopping->monitor);
+    if (training.early_stopping->mode) out->set_mode(static_cast<v1::MonitorMode>(*training.early_stopping->mode));
+    out->set_patience(training.early_stopping->patience);
+    out->set_min_delta(training.early_stopping->min_delta);
+  }
+  proto.set_non_finite(static_cast<v1::NonFinite>(training.non_finite));
+  return proto;
+}
+
+v1::Directive ToProto(const Directive& directive) {
+  v1::Directive proto;
+  proto.set_stop(directive.stop);
+  proto.set_learning_rate(directive.learning_rate);
+  if (directive.best_epoch) proto.set_best_epoch(*directive.best_epoch);
+  proto.set_best_value(directive.best_value);
+  proto.set_stale_epochs(directive.stale_epochs);
+  return proto;
+}
+
+v1::RefusedBatch ToProto(const RefusedBatch& batch, const std::vector<ResolvedHead>& heads) {
+  v1::RefusedBatch proto;
+  proto.set_rank(batch.rank);
+  proto.set_step(batch.step);
+  proto.set_head(heads.at(static_cast<size_t>(batch.head)).head);
+  proto.set_part(batch.part);
+  proto.set_code(batch.code);
+  proto.set_reason(batch.refusal.reason);
+  proto.set_component(batch.refusal.component);
+  if (batch.refusal.item) proto.set_item(*batch.refusal.item);
   return proto;
 }
 
@@ -171,6 +214,32 @@ v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads) {
   }
   proto.set_revision(seal.revision);
   *proto.mutable_seal_time() = TimestampOf(seal.seal_ms);
+  if (seal.directive) *proto.mutable_directive() = ToProto(*seal.directive);
+  if (seal.first_refused) *proto.mutable_first_refused() = ToProto(*seal.first_refused, heads);
+  return proto;
+}
+
+v1::LateRank ToProto(const LateRank& late) {
+  v1::LateRank proto;
+  proto.set_rank(late.rank);
+  proto.set_silent_ms(late.silent_ms);
+  if (late.last) {
+    proto.set_phase(static_cast<v1::Phase>(late.last->phase));
+    proto.set_epoch(late.last->epoch);
+    proto.set_step(late.last->step);
+  }
+  return proto;
+}
+
+v1::Attempt ToProto(const AttemptRow& attempt, const Experiment& experiment) {
+  v1::Attempt proto;
+  proto.set_attempt(attempt.attempt);
+  proto.set_state(static_cast<v1::ExperimentState>(attempt.ended.value_or(experiment.state)));
+  proto.set_state_reason(attempt.ended ? attempt.reason : experiment.reason);
+  proto.set_first_epoch(attempt.first_epoch);
+  proto.set_world_size(attempt.world_size);
+  proto.set_numerics(attempt.numerics);
+  proto.set_late_messages(attempt.late);
   return proto;
 }
 
@@ -184,6 +253,7 @@ v1::Progress ToProto(const Progress& progress) {
   proto.set_loss(progress.loss);
   proto.set_ranks_joined(progress.ranks_joined);
   proto.set_world_size(progress.world_size);
+  for (const LateRank& late : progress.suspect) *proto.add_suspect() = ToProto(late);
   return proto;
 }
 

@@ -6,6 +6,7 @@
 
 #include "gradeline/v1/experiment.pb.h"
 #include "server/core/base/status.h"
+#include "server/core/experiment/store.h"
 #include "server/core/experiment/types.h"
 
 namespace gradeline {
@@ -17,7 +18,10 @@ v1::Experiment ToProto(const Experiment& experiment);
 v1::ResolvedHead ToProto(const ResolvedHead& head);
 /// `heads`: those of the experiment, which seals name by number.
 v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads);
+v1::LateRank ToProto(const LateRank& late);
 v1::Progress ToProto(const Progress& progress);
+/// `experiment`: whose state an open attempt has.
+v1::Attempt ToProto(const AttemptRow& attempt, const Experiment& experiment);
 
 }  // namespace gradeline
 

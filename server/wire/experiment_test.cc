@@ -39,6 +39,11 @@ v1::Experiment Good() {
   training->set_rank_mean(v1::RANK_MEAN_PER_RANK);
   training->set_validation_ranks(v1::PHASE_RANKS_FIRST);
   training->set_test_ranks(v1::PHASE_RANKS_ALL);
+  training->mutable_early_stopping()->set_monitor("validation.loss");
+  training->mutable_early_stopping()->set_mode(v1::MONITOR_MODE_MAX);
+  training->mutable_early_stopping()->set_patience(3);
+  training->mutable_early_stopping()->set_min_delta(0.25);
+  training->set_non_finite(v1::NON_FINITE_SKIP);
   return proto;
 }
 

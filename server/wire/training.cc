@@ -127,6 +127,8 @@ absl::StatusOr<Record> RecordFromProto(const v1::Record& proto, const std::vecto
   if (key.ok()) record.key = *key;
   for (const v1::Ratio& ratio : proto.values()) record.values.push_back({ratio.numerator(), ratio.denominator()});
   ReadMetrics(proto.metrics(), &record, &violations);
+  record.refusal = {proto.refusal().reason(), proto.refusal().component(), std::nullopt};
+  if (proto.refusal().has_item()) record.refusal.item = proto.refusal().item();
   if (!violations.empty()) return violations.ToStatus();
   return record;
 }
@@ -149,6 +151,11 @@ v1::Record ToProto(const Record& record, const std::vector<SessionHead>& heads) 
     out->set_denominator(ratio.denominator);
   }
   proto.set_metrics(record.metrics.data(), record.metrics.size() * sizeof(double));
+  if (!record.refusal.empty()) {
+    proto.mutable_refusal()->set_reason(record.refusal.reason);
+    proto.mutable_refusal()->set_component(record.refusal.component);
+    if (record.refusal.item) proto.mutable_refusal()->set_item(*record.refusal.item);
+  }
   return proto;
 }
 
@@ -193,7 +200,9 @@ v1::Welcome WelcomeToProto(const WelcomeInfo& info, const std::vector<SessionHea
   v1::Welcome proto;
   proto.set_attempt(info.attempt);
   proto.set_fence(info.fence);
+  proto.set_first_epoch(info.first_epoch);
   proto.set_lease_ms(info.lease_ms);
+  proto.set_gone_ms(info.gone_ms);
   proto.set_committed_seq(info.committed_seq);
   for (const SessionHead& head : heads) {
     v1::HeadInputs* out = proto.add_heads();

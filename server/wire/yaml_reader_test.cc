@@ -169,7 +169,7 @@ TEST(ApplySettingTest, RefusesWithTheSetting) {
   EXPECT_EQ(problem("engine.threads"), (FieldViolation{"--set engine.threads", "has no \"=\"; allowed is path=value"}));
   EXPECT_EQ(problem("grpc=1").field, "--set grpc=1: grpc");
   EXPECT_EQ(problem("grpc.listen.port=1").field, "--set grpc.listen.port=1: grpc.listen");
-  EXPECT_EQ(problem("=1").description, "is no key; known: grpc, http, store, engine, plugins, catalog, log");
+  EXPECT_EQ(problem("=1").description, "is no key; known: grpc, http, store, engine, plugins, catalog, log, leases");
   EXPECT_NE(problem("plugins.directories=[a").field, "none");
   EXPECT_EQ(problem("store.path=\xff").description, "is not UTF-8");
 }

@@ -154,6 +154,20 @@ TEST_F(ExperimentFields, MetricsAndTraining) {
             Invalid({"experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
                      "experiment.training.validationRanks: 3 is unknown; allowed: PHASE_RANKS_ALL, PHASE_RANKS_FIRST",
                      "experiment.training.testRanks: -1 is unknown; allowed: PHASE_RANKS_ALL, PHASE_RANKS_FIRST"}));
+  EXPECT_EQ(
+      WithTraining([](v1::Training& t) {
+        t.set_non_finite(static_cast<v1::NonFinite>(3));
+        t.mutable_early_stopping()->set_monitor("validation.f_score");
+        t.mutable_early_stopping()->set_mode(static_cast<v1::MonitorMode>(3));
+        t.mutable_early_stopping()->set_patience(0);
+        t.mutable_early_stopping()->set_min_delta(-0.5);
+      }),
+      Invalid({"experiment.training.earlyStopping.mode: 3 is unknown; allowed: MONITOR_MODE_MIN, MONITOR_MODE_MAX",
+               "experiment.training.nonFinite: 3 is unknown; allowed: NON_FINITE_REFUSE, NON_FINITE_SKIP",
+               "experiment.training.earlyStopping.monitor: \"validation.f_score\" is no measure of the experiment; "
+               "allowed: train.loss, train.accuracy, validation.loss, validation.accuracy",
+               "experiment.training.earlyStopping.patience: 0; allowed: 1 to 100000",
+               "experiment.training.earlyStopping.minDelta: -0.5; allowed: finite, 0 or more"}));
 }
 
 TEST_F(ExperimentFields, TrainingThatIsNotSetTakesItsDefaults) {
@@ -171,7 +185,7 @@ TEST_F(ExperimentFields, TrainingThatIsNotSetTakesItsDefaults) {
   EXPECT_EQ(training.world_size(), 1);
 }
 
-TEST_F(ExperimentFields, StartAndCancel) {
+TEST_F(ExperimentFields, StartCancelAndResume) {
   MakeSplit();
   v1::CreateExperimentRequest create;
   *create.mutable_experiment() = ExperimentNamed("e", 1, 1);
@@ -193,6 +207,14 @@ TEST_F(ExperimentFields, StartAndCancel) {
     request.set_etag(etag);
     return Refused<v1::Experiment>(&Service::CancelExperiment, experiment_, request);
   };
+  const auto resume = [&](const std::string& name, const std::string& id, const std::string& etag, int64_t first) {
+    v1::ResumeExperimentRequest request;
+    request.set_name(name);
+    request.set_request_id(id);
+    request.set_etag(etag);
+    request.set_first_epoch(first);
+    return Refused<v1::StartExperimentResponse>(&Service::ResumeExperiment, experiment_, request);
+  };
   const Refusal both = Invalid(
       {"name: \"e\" is no resource name of the form \"experiments/{id}\"", absl::StrCat("requestId: \"7\" ", kUuid)});
   const Refusal none{StatusCode::kNotFound, {"no experiment is called \"none\""}};
@@ -200,6 +222,11 @@ TEST_F(ExperimentFields, StartAndCancel) {
   EXPECT_EQ(cancel("e", "7", ""), both);
   EXPECT_EQ(start("experiments/none", "", ""), none);
   EXPECT_EQ(cancel("experiments/none", "", ""), none);
+  EXPECT_EQ(resume("e", "7", "", 0), both);
+  EXPECT_EQ(resume("experiments/none", "", "", 0), none);
+  EXPECT_EQ(resume("experiments/e", "", "", 0),
+            (Refusal{StatusCode::kFailedPrecondition,
+                     {"experiment e is DRAFT; this needs LOST, FAILED, CANCELLED or EARLY_STOPPED"}}));
   EXPECT_EQ(cancel("experiments/e", "", ""),
             (Refusal{StatusCode::kFailedPrecondition, {"experiment e is DRAFT; this needs QUEUED or RUNNING"}}));
   EXPECT_EQ(start("experiments/e", "", "wrong"),
@@ -211,9 +238,15 @@ TEST_F(ExperimentFields, StartAndCancel) {
             (Refusal{StatusCode::kAborted, {"experiment e has changed: its etag is 2, not 1"}}));
   EXPECT_EQ(cancel("experiments/e", "", ""), kOk);
   EXPECT_EQ(Get("e").state(), v1::EXPERIMENT_STATE_CANCELLED);
+  EXPECT_EQ(resume("experiments/e", "", "1", 0),
+            (Refusal{StatusCode::kAborted, {"experiment e has changed: its etag is 3, not 1"}}));
+  EXPECT_EQ(resume("experiments/e", "", "", 1),
+            Invalid({"firstEpoch: 1; allowed: 0 to 0, the first epoch whose training is not sealed complete"}));
+  EXPECT_EQ(resume("experiments/e", "", "", 0), kOk);
+  EXPECT_EQ(Get("e").attempt(), 2);
 }
 
-TEST_F(ExperimentFields, GetListEpochsAndWatch) {
+TEST_F(ExperimentFields, GetListsAndWatch) {
   const Refusal bad = Invalid({"name: \"e\" is no resource name of the form \"experiments/{id}\""});
   v1::GetExperimentRequest get;
   get.set_name("e");
@@ -231,6 +264,14 @@ TEST_F(ExperimentFields, GetListEpochsAndWatch) {
             Invalid({"parent: \"e\" is no resource name of the form \"experiments/{id}\"",
                      "pageSize: -2 is negative; allowed: 0 (the default of 100) to 1000",
                      "pageToken: is no token of this server; take next_page_token of the page before"}));
+  v1::ListAttemptsRequest attempts;
+  attempts.set_parent("experiments/none");
+  EXPECT_EQ(Refused<v1::ListAttemptsResponse>(&Service::ListAttempts, experiment_, attempts), none);
+  attempts.set_parent("e");
+  attempts.set_page_size(-2);
+  attempts.set_page_token("!");
+  EXPECT_EQ(Refused<v1::ListAttemptsResponse>(&Service::ListAttempts, experiment_, attempts),
+            Refused<v1::ListEpochsResponse>(&Service::ListEpochs, experiment_, epochs));
   const auto watch = [&](const std::string& name, int64_t revision) {
     grpc::ClientContext context;
     context.set_deadline(SoonEnough());

@@ -93,7 +93,7 @@ v1::TrainResponse RankStream::Next() {
 
 v1::TrainResponse RankStream::NextOf(v1::TrainResponse::MessageCase kind) {
   v1::TrainResponse response = Next();
-  while (response.has_committed() && kind != v1::TrainResponse::kCommitted) response = Next();
+  while ((response.has_committed() || response.has_ranks()) && response.message_case() != kind) response = Next();
   EXPECT_EQ(response.message_case(), kind) << response.ShortDebugString();
   return response;
 }
@@ -107,7 +107,7 @@ std::vector<v1::TrainResponse> RankStream::NextCommitted(int64_t seq) {
       ADD_FAILURE() << "the stream ended before seq " << seq << " was committed";
       return answers;
     }
-    if (!response.has_committed()) answers.push_back(std::move(response));
+    if (!response.has_committed() && !response.has_ranks()) answers.push_back(std::move(response));
   }
 }
 

@@ -92,7 +92,8 @@ TEST_F(TrainFields, AFinishedExperiment) {
     EXPECT_TRUE(stream.Finish().ok());
   }
   EXPECT_EQ(Get("over").state(), v1::EXPERIMENT_STATE_SUCCEEDED);
-  EXPECT_EQ(Joined(started, [](v1::Hello&) {}), Precondition("experiment over is SUCCEEDED: all ranks finished"));
+  EXPECT_EQ(Joined(started, [](v1::Hello&) {}),
+            Precondition("attempt 1 of experiment over is SUCCEEDED: all ranks finished"));
 }
 
 TEST_F(TrainFields, Order) {
@@ -143,7 +144,25 @@ TEST_F(TrainFields, Replay) {
             Invalid({"replay.record.code: 77 is not a status code, 0 to 16",
                      "replay.record.items: -1; allowed: 0 to 2147483647",
                      "replay.record.values: has 1 entries, a refused record has 0"}));
+  record.set_items(0);
+  record.set_code(3);
+  record.clear_values();
+  record.mutable_refusal()->set_reason(std::string(64, 'R'));
+  record.mutable_refusal()->set_component(std::string(64, 'c'));
+  record.mutable_refusal()->set_item(-1);
+  EXPECT_EQ(After(RankStream::Replay(record)),
+            Invalid({"replay.record.refusal.reason: has 64 bytes; allowed: at most 63",
+                     "replay.record.refusal.component: has 64 bytes; allowed: at most 63",
+                     "replay.record.refusal.item: -1; allowed: 0 and above"}));
   record.set_code(0);
+  record.clear_refusal();
+  record.add_values()->set_numerator(1);
+  record.mutable_refusal()->set_reason("NOT_FINITE");
+  record.set_metrics(std::string(16, '\0'));
+  EXPECT_EQ(
+      After(RankStream::Replay(record)),
+      Invalid({"replay.record.refusal: is given for a batch that was not refused; allowed: with a code other than 0"}));
+  record.clear_refusal();
   record.set_items(int64_t{1} << 31);
   record.mutable_values(0)->set_numerator(std::numeric_limits<double>::quiet_NaN());
   record.mutable_values(0)->set_denominator(-1);

@@ -47,7 +47,8 @@ class Ear : public RankListener {
     absl::MutexLock lock(&mutex);
     sealed.insert(LedgerModel::Words(seal));
   }
-  void OnRanks(const std::vector<int32_t>&, const std::vector<int32_t>&) override {}
+  void OnRanks(const std::vector<LateRank>&, const std::vector<LateRank>&) override {}
+  bool Listens() const override { return true; }
   void OnStop(ExperimentState, const std::string&) override {}
   void OnSuperseded() override {}
 

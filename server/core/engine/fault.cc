@@ -62,7 +62,8 @@ absl::Status ToStatus(const Fault& fault, const CallPlan& plan, absl::Span<const
   }
   Violations violations;
   violations.Add(field, description);
-  return WithReason(violations.ToStatus(), "BAD_VALUE",
+  const bool finite = value != "NaN" && value != "Inf" && value != "-Inf";
+  return WithReason(violations.ToStatus(), finite ? "BAD_VALUE" : "NOT_FINITE",
                     {{"input", spec.name}, {"item", absl::StrCat(fault.item)}, {"field", field}, {"value", value}});
 }
 

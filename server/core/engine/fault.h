@@ -22,7 +22,8 @@ struct Fault {
   bool Before(const Fault& other) const { return item != other.item ? item < other.item : tensor < other.tensor; }
 };
 
-/// INVALID_ARGUMENT with field "inputs.target[0, 17]", the value and what is allowed; reason BAD_VALUE.
+/// INVALID_ARGUMENT with field "inputs.target[0, 17]", the value and what is allowed; reason NOT_FINITE
+/// for NaN and infinities, BAD_VALUE for others.
 absl::Status ToStatus(const Fault& fault, const CallPlan& plan, absl::Span<const std::optional<TensorView>> views);
 
 }  // namespace gradeline

@@ -180,8 +180,13 @@ void Fields(A& a, HeadLoss& v) {
   Each(a, v.head, v.loss, v.params, v.weight, v.reduction);
 }
 template <typename A>
+void Fields(A& a, EarlyStopping& v) {
+  Each(a, v.monitor, v.mode, v.patience, v.min_delta);
+}
+template <typename A>
 void Fields(A& a, Training& v) {
-  Each(a, v.epochs, v.batch_size, v.learning_rate, v.seed, v.world_size, v.rank_mean, v.validation_ranks, v.test_ranks);
+  Each(a, v.epochs, v.batch_size, v.learning_rate, v.seed, v.world_size, v.rank_mean, v.validation_ranks, v.test_ranks,
+       v.early_stopping, v.non_finite);
 }
 template <typename A>
 void Fields(A& a, ResolvedHead& v) {
@@ -202,9 +207,21 @@ void Fields(A& a, MetricValue& v) {
   Each(a, v.head, v.metric, v.value, v.count);
 }
 template <typename A>
+void Fields(A& a, Refusal& v) {
+  Each(a, v.reason, v.component, v.item);
+}
+template <typename A>
+void Fields(A& a, RefusedBatch& v) {
+  Each(a, v.rank, v.step, v.head, v.part, v.code, v.refusal);
+}
+template <typename A>
+void Fields(A& a, Directive& v) {
+  Each(a, v.stop, v.learning_rate, v.best_epoch, v.best_value, v.stale_epochs);
+}
+template <typename A>
 void Fields(A& a, Seal& v) {
   Each(a, v.attempt, v.phase, v.epoch, v.complete, v.missing_ranks, v.loss, v.average, v.components, v.metrics,
-       v.batches, v.items, v.refused, v.revision, v.seal_ms);
+       v.batches, v.items, v.refused, v.revision, v.seal_ms, v.directive, v.first_refused);
 }
 template <typename A>
 void Fields(A& a, Experiments::Started& v) {
@@ -233,6 +250,7 @@ std::string Encode(const Dataset& dataset) { return Write(dataset); }
 std::string Encode(const Split& split) { return Write(split); }
 std::string Encode(const Experiment& experiment) { return Write(experiment); }
 std::string Encode(const Seal& seal) { return Write(seal); }
+std::string Encode(const Refusal& refusal) { return Write(refusal); }
 std::string Encode(const Experiments::Started& started) { return Write(started); }
 
 template <typename T>
@@ -253,6 +271,7 @@ template absl::StatusOr<Dataset> Decode(std::string_view);
 template absl::StatusOr<Split> Decode(std::string_view);
 template absl::StatusOr<Experiment> Decode(std::string_view);
 template absl::StatusOr<Seal> Decode(std::string_view);
+template absl::StatusOr<Refusal> Decode(std::string_view);
 template absl::StatusOr<Experiments::Started> Decode(std::string_view);
 
 Digest DigestOf(std::string_view method, std::string_view bytes) {

@@ -17,6 +17,7 @@ std::string Encode(const Dataset& dataset);
 std::string Encode(const Split& split);
 std::string Encode(const Experiment& experiment);
 std::string Encode(const Seal& seal);
+std::string Encode(const Refusal& refusal);
 std::string Encode(const Experiments::Started& started);
 
 /// T is one of the types above. INTERNAL if the bytes are not one whole T of a known version.

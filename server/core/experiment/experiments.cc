@@ -26,6 +26,19 @@ absl::Status WrongState(const Experiment& experiment, const char* wanted) {
                     "WRONG_STATE", {{"state", std::string(NameOf(experiment.state))}});
 }
 
+absl::StatusOr<int64_t> NumberOfPage(const std::string& after) {
+  int64_t number = 0;
+  if (after.empty() || absl::SimpleAtoi(after, &number)) return number;
+  Violations violations;
+  violations.Add("pageToken", absl::StrCat("\"", after, "\" is not a page token"));
+  return violations.ToStatus();
+}
+
+bool CanResume(ExperimentState state) {
+  return state == ExperimentState::kLost || state == ExperimentState::kFailed || state == ExperimentState::kCancelled ||
+         state == ExperimentState::kEarlyStopped;
+}
+
 class HubSubscription : public Subscription {
  public:
   explicit HubSubscription(std::shared_ptr<Watcher> watcher) : watcher_(std::move(watcher)) {}
@@ -56,94 +69,6 @@ absl::Status ReadEnded(Group& group, const LiveAttempt& live, int32_t rank, std:
 }
 
 }  // namespace
-
-Experiments::Impl::Impl(std::shared_ptr<Store> the_store, std::shared_ptr<const LossRegistry> the_registry,
-                        const Clock* the_clock, Options the_options)
-    : store(std::move(the_store)),
-      registry(std::move(the_registry)),
-      clock(the_clock),
-      options(std::move(the_options)),
-      hub(clock, options.progress_period_ms),
-      ledger(store.get(), clock,
-             {.committed = [this](Group& group) { OnCommitted(group); },
-              .failed = [this](const absl::Status& status) { OnFailed(status); },
-              .tick = [this] { return OnTick(); }}) {}
-
-absl::StatusOr<std::shared_ptr<LiveAttempt>> Experiments::Impl::Live(Group& group, int64_t no,
-                                                                     const Experiment& experiment) {
-  const auto found = live.find(no);
-  if (found != live.end() && found->second->key().second == experiment.attempt) return found->second;
-  GRADELINE_ASSIGN_OR_RETURN(std::vector<SessionHead> heads, LoadHeads(*registry, experiment));
-  auto loaded = std::make_shared<LiveAttempt>(AttemptKey{no, experiment.attempt}, experiment,
-                                              std::make_shared<const std::vector<SessionHead>>(std::move(heads)));
-  GRADELINE_RETURN_IF_ERROR(loaded->Load(group.store()));
-  live[no] = loaded;
-  return loaded;
-}
-
-template <typename F>
-void Experiments::Impl::ForSessions(AttemptKey attempt, F f) {
-  for (auto it = sessions.lower_bound({attempt, 0}); it != sessions.end() && it->first.first == attempt;) {
-    if (const std::shared_ptr<Session> session = it->second.lock()) {
-      f(*session);
-      ++it;
-    } else {
-      it = sessions.erase(it);
-    }
-  }
-}
-
-void Experiments::Impl::OnCommitted(Group& group) {
-  for (const auto& [key, seq] : group.committed()) {
-    const auto found = sessions.find(key);
-    if (found == sessions.end()) continue;
-    if (const std::shared_ptr<Session> session = found->second.lock()) session->Committed(seq);
-  }
-  for (const auto& effect : group.effects()) {
-    if (const auto* counted = std::get_if<Effect::Counted>(&effect)) {
-      const auto found = live.find(counted->attempt.first);
-      if (found != live.end() && found->second->key() == counted->attempt) {
-        found->second->Count(counted->rank, counted->record);
-        hub.Progressed(counted->attempt.first);
-      }
-    } else if (const auto* gone = std::get_if<Effect::Gone>(&effect)) {
-      ForSessions(gone->attempt, [gone](Session& session) { session.listener().OnRanks({}, {gone->rank}); });
-    } else {
-      OnEvent(std::get<Effect::Happened>(effect));
-    }
-  }
-}
-
-void Experiments::Impl::OnEvent(const Effect::Happened& happened) {
-  const int64_t no = happened.experiment_no;
-  hub.Stored(no);
-  if (const Seal* seal = std::get_if<Seal>(&happened.event.body)) {
-    if (const auto found = live.find(no); found != live.end()) found->second->Seal({seal->phase, seal->epoch});
-    ForSessions({no, seal->attempt}, [seal](Session& session) { session.listener().OnSealed(*seal); });
-    return;
-  }
-  const Experiment& experiment = std::get<Experiment>(happened.event.body);
-  if (!IsTerminal(experiment.state)) return;
-  ForSessions({no, experiment.attempt},
-              [&experiment](Session& session) { session.listener().OnStop(experiment.state, experiment.reason); });
-  sessions.erase(sessions.lower_bound({{no, experiment.attempt}, 0}),
-                 sessions.lower_bound({{no, experiment.attempt + 1}, 0}));
-  live.erase(no);
-}
-
-void Experiments::Impl::OnFailed(const absl::Status& status) {
-  if (!absl::IsDataLoss(status) || fatal) return;
-  fatal = true;
-  if (options.on_fatal) options.on_fatal(status);
-}
-
-bool Experiments::Impl::OnTick() {
-  return hub.Tick([this](int64_t no) -> std::optional<Progress> {
-    const auto found = live.find(no);
-    if (found == live.end()) return std::nullopt;
-    return found->second->progress();
-  });
-}
 
 Experiments::Experiments(std::shared_ptr<Store> store, std::shared_ptr<const LossRegistry> registry, const Clock* clock,
                          Options options)
@@ -205,18 +130,31 @@ absl::StatusOr<Experiments::Started> Experiments::Start(const std::string& id, c
     GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
     if (experiment.state != ExperimentState::kDraft) return WrongState(experiment, "DRAFT");
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
-    AttemptRow attempt;
-    attempt.experiment_no = no;
-    attempt.attempt = ++experiment.attempt;
-    attempt.token = RandomHex(16);
-    attempt.world_size = experiment.training.world_size;
-    attempt.numerics = experiment.numerics = impl_->options.numerics;
-    GRADELINE_RETURN_IF_ERROR(group.store().InsertAttempt(attempt));
-    experiment.state = ExperimentState::kQueued;
-    experiment.reason = "started";
-    experiment.state_ms = group.now_ms();
-    GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
-    return Started{experiment, attempt.token};
+    GRADELINE_ASSIGN_OR_RETURN(auto opened, OpenAttempt(group, no, experiment, 0, impl_->options.numerics));
+    return Started{std::move(opened.first), std::move(opened.second)};
+  });
+}
+
+absl::StatusOr<Experiments::Started> Experiments::Resume(const std::string& id, std::optional<int64_t> first_epoch,
+                                                         const std::string& request_id, const std::string& etag) {
+  const Digest digest =
+      DigestOf("Resume", absl::StrCat(id, "\n", etag, "\n", first_epoch ? absl::StrCat(*first_epoch) : ""));
+  return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
+    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
+    auto& [no, experiment] = found;
+    GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+    if (!CanResume(experiment.state)) return WrongState(experiment, "LOST, FAILED, CANCELLED or EARLY_STOPPED");
+    GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
+    GRADELINE_ASSIGN_OR_RETURN(const int64_t next, NextEpoch(group, no, experiment));
+    const int64_t first = first_epoch.value_or(next);
+    if (first < 0 || first > next) {
+      Violations violations;
+      violations.Add("firstEpoch", absl::StrCat(first, "; allowed: 0 to ", next,
+                                                ", the first epoch whose training is not sealed complete"));
+      return violations.ToStatus();
+    }
+    GRADELINE_ASSIGN_OR_RETURN(auto opened, OpenAttempt(group, no, experiment, first, impl_->options.numerics));
+    return Started{std::move(opened.first), std::move(opened.second)};
   });
 }
 
@@ -239,16 +177,27 @@ absl::StatusOr<Experiment> Experiments::Cancel(const std::string& id, const std:
 
 absl::StatusOr<Page<Seal>> Experiments::ListEpochs(const std::string& id, int page_size,
                                                    const std::string& after) const {
-  int64_t last = 0;
-  if (!after.empty() && !absl::SimpleAtoi(after, &last)) {
-    Violations violations;
-    violations.Add("pageToken", absl::StrCat("\"", after, "\" is not a page token"));
-    return violations.ToStatus();
-  }
+  GRADELINE_ASSIGN_OR_RETURN(const int64_t last, NumberOfPage(after));
   GRADELINE_ASSIGN_OR_RETURN(const auto found, impl_->store->GetExperiment(id));
   return MakePage<Seal>(
       page_size, [&](int limit) { return impl_->store->ListSeals(found.first, limit, last); },
       [](const Seal& seal) { return absl::StrCat(seal.revision); });
+}
+
+absl::StatusOr<Page<AttemptRow>> Experiments::ListAttempts(const std::string& id, int page_size,
+                                                           const std::string& after) const {
+  GRADELINE_ASSIGN_OR_RETURN(const int64_t last, NumberOfPage(after));
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, impl_->store->GetExperiment(id));
+  const auto list = [&](int limit) -> absl::StatusOr<std::vector<AttemptRow>> {
+    std::vector<AttemptRow> attempts;
+    for (int64_t number = last + 1; number <= found.second.attempt && limit > 0; ++number, --limit) {
+      GRADELINE_ASSIGN_OR_RETURN(AttemptRow attempt,
+                                 impl_->store->GetAttempt(found.first, static_cast<int32_t>(number)));
+      attempts.push_back(std::move(attempt));
+    }
+    return attempts;
+  };
+  return MakePage<AttemptRow>(page_size, list, [](const AttemptRow& row) { return absl::StrCat(row.attempt); });
 }
 
 absl::StatusOr<std::unique_ptr<Subscription>> Experiments::Watch(const std::string& id, int64_t from_revision,
@@ -267,7 +216,11 @@ absl::StatusOr<std::unique_ptr<Subscription>> Experiments::Watch(const std::stri
   auto watcher = std::make_shared<Watcher>(impl_->store.get(), found.first, from_revision, std::move(wake));
   Command command;
   command.kind = Command::kNotice;
-  command.done = [impl = impl_.get(), watcher](const absl::Status&) { impl->hub.Add(watcher); };
+  command.done = [impl = impl_.get(), watcher, attempt = found.second.attempt](const absl::Status&) {
+    impl->hub.Add(watcher);
+    // Where somebody is late, nothing else may come for long.
+    if (!impl->leases.Suspects({watcher->no(), attempt}).empty()) impl->hub.Progressed(watcher->no());
+  };
   impl_->ledger.Post(std::move(command));
   return std::make_unique<HubSubscription>(std::move(watcher));
 }
@@ -288,14 +241,18 @@ absl::StatusOr<std::shared_ptr<RankSession>> Experiments::Join(const JoinRequest
     welcome.experiment = joining.joined.experiment;
     welcome.attempt = welcome.experiment.attempt;
     welcome.fence = joining.joined.rank.fence;
-    welcome.lease_ms = impl_->options.lease_ms;
+    welcome.first_epoch = joining.joined.first_epoch;
+    welcome.lease_ms = impl_->options.leases.suspect_ms;
+    welcome.gone_ms = impl_->options.leases.gone_ms;
     welcome.committed_seq = joining.joined.rank.committed_seq;
     welcome.last_seals = joining.last_seals;
     welcome.credits = impl_->options.credits;
     welcome.max_uncommitted = impl_->options.max_uncommitted;
     joining.live->SetRanksJoined(joining.joined.ranks_joined);
-    joining.session = std::make_shared<Session>(&impl_->ledger, Holder{joining.live, request.rank, welcome.fence},
-                                                std::move(welcome), joining.ended, std::move(listener));
+    std::shared_ptr<Lease> lease = impl_->leases.Hold(joining.live->key(), request.rank, welcome.fence);
+    joining.session =
+        std::make_shared<Session>(&impl_->ledger, Holder{joining.live, request.rank, welcome.fence}, std::move(welcome),
+                                  joining.ended, std::move(lease), std::move(listener));
     std::weak_ptr<Session>& slot = impl_->sessions[{joining.live->key(), request.rank}];
     if (const std::shared_ptr<Session> older = slot.lock()) older->listener().OnSuperseded();
     slot = joining.session;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -54,7 +55,7 @@ class Experiments {
     std::string numerics;  ///< of the engine, stored with each attempt
     int32_t credits = 4;
     int32_t max_uncommitted = 1024;
-    int64_t lease_ms = 10'000;
+    LeaseLimits leases = {};
     int64_t progress_period_ms = 250;  ///< least time between two Progress events of a watch
     /// Runs once, on the ledger thread, when the store has lost its disk (DATA_LOSS: a failed fsync or another I/O
     /// error): the process must end at once, without retrying; the next start recovers from the log.
@@ -94,7 +95,13 @@ class Experiments {
   /// ABORTED unless `etag` is empty or Experiment::etag in decimal. The token is kept in the store as it is, so that a
   /// repeat can return it.
   absl::StatusOr<Started> Start(const std::string& id, const std::string& request_id, const std::string& etag);
+  /// Opens the next attempt of a LOST, FAILED, CANCELLED or EARLY_STOPPED experiment. `first_epoch`: what it trains
+  /// first; by default, and at most, the one after the last that the newest attempt trained and sealed complete.
+  absl::StatusOr<Started> Resume(const std::string& id, std::optional<int64_t> first_epoch,
+                                 const std::string& request_id, const std::string& etag);
   absl::StatusOr<Experiment> Cancel(const std::string& id, const std::string& request_id, const std::string& etag);
+  /// Oldest first. An open attempt's row has no `ended`: its state is the experiment's.
+  absl::StatusOr<Page<AttemptRow>> ListAttempts(const std::string& id, int page_size, const std::string& after) const;
   absl::StatusOr<Page<Seal>> ListEpochs(const std::string& id, int page_size, const std::string& after) const;
 
   /// Subscribes to events after `from_revision`. `wake` runs when there may be something new, also without need, on the

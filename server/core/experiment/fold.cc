@@ -21,6 +21,10 @@ void Fold::Add(int32_t rank, const Record& record) {
   ++records_of_rank_[rank];
   if (record.code != 0) {
     ++refused_[record.code];
+    if (!first_refused_) {
+      const RecordKey& key = record.key;
+      first_refused_ = RefusedBatch{rank, key.step, key.head, key.part, record.code, record.refusal};
+    }
     return;
   }
   ++batches_;
@@ -74,6 +78,7 @@ void Fold::Fill(Seal& seal) const {
   seal.batches = batches_;
   seal.items = items_;
   seal.refused = refused_;
+  seal.first_refused = first_refused_;
   seal.metrics.clear();
   for (size_t h = 0; h < sums_.size(); ++h) {
     std::vector<double> sum;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "server/core/experiment/rank_session.h"
@@ -36,8 +37,9 @@ class Fold {
   /// `record.key.head` must be one of the heads; values beyond the head's components are not looked at.
   void Add(int32_t rank, const Record& record);
 
-  /// Fills loss, average, components, metrics, batches, items and refused. RATIO components: sum of numerators / sum of
-  /// denominators. Others: the item-weighted mean of the batches' values, flagged. 0 where the denominator is 0.
+  /// Fills loss, average, components, metrics, batches, items, refused and, of records added in key order,
+  /// first_refused. RATIO components: sum of numerators / sum of denominators. Others: the item-weighted mean of the
+  /// batches' values, flagged. 0 where the denominator is 0.
   void Fill(Seal& seal) const;
   double Loss() const;
   int64_t batches() const { return batches_; }
@@ -59,6 +61,7 @@ class Fold {
   std::vector<OfHead> sums_;
   int64_t batches_ = 0, items_ = 0;
   std::map<int32_t, int64_t> refused_, records_of_rank_;
+  std::optional<RefusedBatch> first_refused_;
 };
 
 }  // namespace gradeline

@@ -36,8 +36,12 @@ struct Effect {
     AttemptKey attempt;
     int32_t rank = 0;
   };
+  struct Done {  ///< a rank has finished
+    AttemptKey attempt;
+    int32_t rank = 0;
+  };
 };
-using EffectList = std::vector<std::variant<Effect::Counted, Effect::Happened, Effect::Gone>>;
+using EffectList = std::vector<std::variant<Effect::Counted, Effect::Happened, Effect::Gone, Effect::Done>>;
 
 /// What a transaction knows of a phase.
 struct PhaseState {

@@ -1,10 +1,11 @@
-// Inside of Experiments: the ledger and what hangs on it. Split over experiments.cc (experiments and streams) and
-// data.cc (datasets and splits).
+// Inside of Experiments: the ledger and what hangs on it. Split over experiments.cc (experiments and streams), data.cc
+// (datasets and splits), impl.cc (around a commit) and liveness.cc (between groups).
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "server/core/base/status.h"
 #include "server/core/experiment/codec.h"
 #include "server/core/experiment/experiments.h"
+#include "server/core/experiment/lease.h"
 #include "server/core/experiment/ledger.h"
 #include "server/core/experiment/live.h"
 #include "server/core/experiment/session.h"
@@ -40,8 +42,18 @@ struct Experiments::Impl {
   // Hooks of the ledger.
   void OnCommitted(Group& group);
   void OnFailed(const absl::Status& status);
-  bool OnTick();
+  absl::Duration OnTick(bool idle);
   void OnEvent(const Effect::Happened& happened);
+
+  // Leases, in liveness.cc.
+  void WatchLeases(bool idle);
+  Leases::Excuse ExcuseOf(AttemptKey attempt, int32_t rank);
+  std::vector<LateRank> SuspectsOf(AttemptKey attempt) const;
+  void TellSuspects(AttemptKey attempt);
+  void TellGone(AttemptKey attempt, int32_t rank);
+  /// Posts the end of a rank, once at a time.
+  void Expire(const Leases::Expired& expired);
+
   /// The streams of an attempt that live.
   template <typename F>
   void ForSessions(AttemptKey attempt, F f);
@@ -54,11 +66,28 @@ struct Experiments::Impl {
   // Ledger thread only.
   std::map<std::pair<AttemptKey, int32_t>, std::weak_ptr<Session>> sessions;
   std::map<int64_t, std::shared_ptr<LiveAttempt>> live;
+  Leases leases;
+  std::set<std::pair<AttemptKey, int32_t>> expiring;
+  bool restored = false;    // the ranks that were held when the process began have their leases
+  bool unwritable = false;  // since a group was lost
+  int64_t looked_ms = 0;
   WatchHub hub;
   bool fatal = false;
 
   Ledger ledger;  // last: its thread uses the rest
 };
+
+template <typename F>
+void Experiments::Impl::ForSessions(AttemptKey attempt, F f) {
+  for (auto it = sessions.lower_bound({attempt, 0}); it != sessions.end() && it->first.first == attempt;) {
+    if (const std::shared_ptr<Session> session = it->second.lock()) {
+      f(*session);
+      ++it;
+    } else {
+      it = sessions.erase(it);
+    }
+  }
+}
 
 template <typename T>
 absl::StatusOr<T> Experiments::Impl::Write(Command::Kind kind, std::function<absl::StatusOr<T>(Group&)> work,

@@ -1,5 +1,6 @@
 #include "server/core/experiment/ledger.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/core/base/status.h"
@@ -19,8 +20,10 @@ Ledger::~Ledger() {
 
 void Ledger::Post(Command command) {
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](std::deque<Command>* queue) { return queue->size() < kQueueCommands; }, &queue_));
+  if (own_ != std::this_thread::get_id()) {
+    mutex_.Await(absl::Condition(
+        +[](std::deque<Command>* queue) { return queue->size() < kQueueCommands; }, &queue_));
+  }
   queue_.push_back(std::move(command));
 }
 
@@ -28,9 +31,8 @@ std::vector<Command> Ledger::Take(bool* idle) {
   std::vector<Command> taken;
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
-  absl::Duration longest = absl::InfiniteDuration();
-  if (wants_care_) longest = absl::Milliseconds(200);
-  if (wants_tick_) longest = absl::Milliseconds(50);
+  absl::Duration longest = tick_;
+  if (wants_care_) longest = std::min(longest, absl::Milliseconds(200));
   mutex_.AwaitWithTimeout(absl::Condition(&ready), longest);
   while (!queue_.empty() && taken.size() < kGroupCommands) {
     const bool alone = queue_.front().kind == Command::kAlone;
@@ -44,6 +46,10 @@ std::vector<Command> Ledger::Take(bool* idle) {
 }
 
 void Ledger::Loop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    own_ = std::this_thread::get_id();
+  }
   while (true) {
     bool idle = false;
     std::vector<Command> commands = Take(&idle);
@@ -56,7 +62,7 @@ void Ledger::Loop() {
     }
     // A checkpoint that fails costs disk space, nothing else; what is broken for good shows in the next group.
     if (wants_care_) wants_care_ = !store_->Maintain(idle).ok();
-    wants_tick_ = hooks_.tick();
+    tick_ = hooks_.tick(idle);
   }
 }
 

@@ -39,8 +39,9 @@ class Ledger {
   struct Hooks {
     std::function<void(Group&)> committed;            ///< after a commit and its commands' done
     std::function<void(const absl::Status&)> failed;  ///< a group was lost
-    /// After each group and now and then while there are none: true if it wants to run again soon.
-    std::function<bool()> tick;
+    /// At the start, after each group, and while there are none after as long as it said the last time. `idle`: nothing
+    /// waits.
+    std::function<absl::Duration(bool idle)> tick;
   };
   static constexpr size_t kGroupCommands = 256;
   static constexpr size_t kQueueCommands = 1 << 16;
@@ -48,7 +49,7 @@ class Ledger {
   Ledger(Store* store, const Clock* clock, Hooks hooks);
   ~Ledger();  ///< commits what is queued
 
-  /// Blocks while the queue is full; never call it from the ledger thread.
+  /// Blocks while the queue is full, except on the ledger thread.
   void Post(Command command);
 
  private:
@@ -65,7 +66,8 @@ class Ledger {
   absl::Mutex mutex_;
   std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool wants_tick_ = false;
+  std::thread::id own_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration tick_ = absl::ZeroDuration();
   bool wants_care_ = false;  // the store is to be maintained again soon
   std::thread thread_;
 };

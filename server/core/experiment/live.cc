@@ -1,8 +1,10 @@
 #include "server/core/experiment/live.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/core/base/status.h"
+#include "server/core/experiment/phases.h"
 
 namespace gradeline {
 
@@ -13,9 +15,9 @@ absl::Status LiveAttempt::Load(Transaction& store) {
   absl::MutexLock lock(&mutex_);
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<PhaseOfEpoch> open, store.ListOpenPhases(key_.first, key_.second));
   for (const PhaseOfEpoch& phase : open) {
-    Fold& fold = open_.try_emplace(phase, heads_).first->second;
-    GRADELINE_RETURN_IF_ERROR(store.ScanRecords(key_.first, key_.second, phase,
-                                                [&fold](const RecordRow& row) { fold.Add(row.rank, row.record); }));
+    const auto add = [this, phase](const RecordRow& row)
+                         ABSL_NO_THREAD_SAFETY_ANALYSIS { Add(phase, row.rank, row.record); };
+    GRADELINE_RETURN_IF_ERROR(store.ScanRecords(key_.first, key_.second, phase, add));
     newest_ = phase;
   }
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<PhaseOfEpoch> sealed, store.ListSealedPhases(key_.first, key_.second));
@@ -23,10 +25,18 @@ absl::Status LiveAttempt::Load(Transaction& store) {
   return absl::OkStatus();
 }
 
+void LiveAttempt::Add(PhaseOfEpoch phase, int32_t rank, const Record& record) {
+  open_.try_emplace(phase, heads_).first->second.Add(rank, record);
+  auto& [seq, key] = last_[rank];
+  if (record.seq < seq) return;
+  seq = record.seq;
+  key = record.key;
+}
+
 void LiveAttempt::Count(int32_t rank, const Record& record) {
   absl::MutexLock lock(&mutex_);
   newest_ = {record.key.phase, record.key.epoch};
-  open_.try_emplace(newest_, heads_).first->second.Add(rank, record);
+  Add(newest_, rank, record);
 }
 
 void LiveAttempt::Seal(PhaseOfEpoch phase) {
@@ -49,6 +59,23 @@ std::vector<PhaseOfEpoch> LiveAttempt::OpenPhasesOf(int32_t rank) const {
   return phases;
 }
 
+bool LiveAttempt::OthersReport(int32_t rank) const {
+  absl::MutexLock lock(&mutex_);
+  return std::any_of(open_.begin(), open_.end(),
+                     [this, rank](const auto& open) { return !Reports(experiment_.training, open.first.phase, rank); });
+}
+
+std::optional<RecordKey> LiveAttempt::LastOf(int32_t rank) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = last_.find(rank);
+  return found == last_.end() ? std::nullopt : std::optional(found->second.second);
+}
+
+void LiveAttempt::SetSuspect(std::vector<LateRank> suspect) {
+  absl::MutexLock lock(&mutex_);
+  suspect_ = std::move(suspect);
+}
+
 void LiveAttempt::SetRanksJoined(int32_t count) {
   absl::MutexLock lock(&mutex_);
   ranks_joined_ = count;
@@ -56,9 +83,13 @@ void LiveAttempt::SetRanksJoined(int32_t count) {
 
 Progress LiveAttempt::progress() const {
   absl::MutexLock lock(&mutex_);
-  Progress progress{.attempt = key_.second, .phase = newest_.phase, .epoch = newest_.epoch};
+  Progress progress;
+  progress.attempt = key_.second;
+  progress.phase = newest_.phase;
+  progress.epoch = newest_.epoch;
   progress.world_size = experiment_.training.world_size;
   progress.ranks_joined = ranks_joined_;
+  progress.suspect = suspect_;
   if (const auto found = open_.find(newest_); found != open_.end()) {
     progress.batches = found->second.batches();
     progress.items = found->second.items();

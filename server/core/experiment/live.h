@@ -5,7 +5,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -38,11 +40,18 @@ class LiveAttempt {
   bool IsSealed(PhaseOfEpoch phase) const;
   /// Open phases in which the rank has committed records.
   std::vector<PhaseOfEpoch> OpenPhasesOf(int32_t rank) const;
+  /// Whether a phase is open in which others report and the rank does not.
+  bool OthersReport(int32_t rank) const;
+  /// The newest record of the rank that this process knows of.
+  std::optional<RecordKey> LastOf(int32_t rank) const;
   void SetRanksJoined(int32_t count);
+  void SetSuspect(std::vector<LateRank> suspect);
   /// Of the phase of the newest record.
   Progress progress() const;
 
  private:
+  void Add(PhaseOfEpoch phase, int32_t rank, const Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const AttemptKey key_;
   const Experiment experiment_;
   const Heads heads_;
@@ -50,7 +59,9 @@ class LiveAttempt {
   std::map<PhaseOfEpoch, Fold> open_ ABSL_GUARDED_BY(mutex_);
   std::set<PhaseOfEpoch> sealed_ ABSL_GUARDED_BY(mutex_);
   PhaseOfEpoch newest_ ABSL_GUARDED_BY(mutex_);
+  std::map<int32_t, std::pair<int64_t, RecordKey>> last_ ABSL_GUARDED_BY(mutex_);  // with its seq, by rank
   int32_t ranks_joined_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<LateRank> suspect_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gradeline

@@ -29,7 +29,10 @@ class RankListener {
   virtual ~RankListener() = default;
   virtual void OnCommitted(int64_t seq) = 0;
   virtual void OnSealed(const Seal& seal) = 0;
-  virtual void OnRanks(const std::vector<int32_t>& suspect, const std::vector<int32_t>& gone) = 0;
+  /// All ranks that are late now; empty: they are back.
+  virtual void OnRanks(const std::vector<LateRank>& suspect, const std::vector<LateRank>& gone) = 0;
+  /// Whether what the worker says is being read: not while a limit holds the stream back. Any thread.
+  virtual bool Listens() const = 0;
   /// The attempt is over (cancelled, failed, succeeded): say Stop and close.
   virtual void OnStop(ExperimentState state, const std::string& reason) = 0;
   /// The same instance joined again on another stream: close this one.
@@ -46,7 +49,8 @@ struct SessionHead {
 struct WelcomeInfo {
   Experiment experiment;
   int32_t attempt = 0;
-  int64_t fence = 0, lease_ms = 0, committed_seq = 0;
+  int64_t first_epoch = 0;
+  int64_t fence = 0, lease_ms = 0, gone_ms = 0, committed_seq = 0;
   std::vector<Seal> last_seals;
   int32_t credits = 0, max_uncommitted = 0;
 };
@@ -65,6 +69,9 @@ using RecordDone = std::function<void(RecordFate, const absl::Status&)>;
 
 /// Bytes of a goodbye's reason that are kept.
 inline constexpr size_t kLongestReason = 4096;
+
+/// Bytes of each word of a refusal.
+inline constexpr size_t kLongestRefusalWord = 63;
 
 /// What CheckSeq says of a message's seq.
 enum class SeqVerdict {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
+#include "server/core/experiment/directive.h"
 #include "server/core/experiment/names.h"
 #include "server/core/loss/head_axes.h"
 #include "server/core/metric/metric.h"
@@ -276,6 +277,7 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
   }
   CheckMetrics(experiment, std::move(signals), problems);
   CheckTraining(experiment.training, problems);
+  problems.Merge("", ResolveEarlyStopping(experiment));
   return problems.ToStatus();
 }
 

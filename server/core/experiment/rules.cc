@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/base/ids.h"
 #include "server/core/base/status.h"
-#include "server/core/experiment/codec.h"
+#include "server/core/experiment/directive.h"
 #include "server/core/experiment/names.h"
+#include "server/core/experiment/phases.h"
 
 namespace gradeline {
 namespace {
@@ -22,7 +24,9 @@ Verdict Admit(Group& group, const Holder& holder, int64_t seq, RankRow** row) {
   if (!attempt.ok()) return Failed(attempt.status());
   const absl::StatusOr<RankRow*> rank = group.Rank(holder.live->key(), holder.rank);
   if (!rank.ok()) return Failed(rank.status());
-  if (!(*attempt)->open) {
+  if (!(*attempt)->open()) {
+    const auto [no, number] = holder.live->key();
+    if (const absl::Status counted = group.store().CountLate(no, number); !counted.ok()) return Failed(counted);
     return {RecordFate::kClosed, absl::FailedPreconditionError(absl::StrCat("attempt ", holder.live->key().second,
                                                                             " is over: ", (*attempt)->reason))};
   }
@@ -55,14 +59,6 @@ Verdict Conflict(Group& group, const Holder& holder, RankRow& row, const char* k
   return {RecordFate::kConflict, std::move(status)};
 }
 
-std::vector<int32_t> ExpectedRanks(const Training& training, Phase phase) {
-  std::vector<int32_t> ranks;
-  for (int32_t rank = 0; rank < training.world_size; ++rank) {
-    if (Reports(training, phase, rank)) ranks.push_back(rank);
-  }
-  return ranks;
-}
-
 absl::StatusOr<Fold> FoldOf(Group& group, AttemptKey key, PhaseOfEpoch phase, const LiveAttempt::Heads& heads) {
   Fold fold(heads);
   GRADELINE_RETURN_IF_ERROR(group.store().ScanRecords(
@@ -80,7 +76,39 @@ absl::Status StoreSeal(Group& group, AttemptKey key, PhaseOfEpoch phase, const F
   seal.missing_ranks = std::move(missing);
   seal.seal_ms = group.now_ms();
   fold.Fill(seal);
+  if (complete && HasDirective(experiment, phase.phase)) {
+    GRADELINE_ASSIGN_OR_RETURN(const auto before, group.store().FindCompleteSealBefore(key.first, 0, phase));
+    seal.directive = Decide(experiment, seal, before);
+  }
   return group.Record(key.first, experiment, &seal);
+}
+
+// Why the attempt was told to stop; empty if it was not.
+absl::StatusOr<std::string> StopReason(Group& group, AttemptKey key, const Experiment& experiment) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::vector<Seal> last, group.store().ListLastSeals(key.first, key.second));
+  for (const Seal& seal : last) {
+    if (!seal.directive || !seal.directive->stop) continue;
+    const std::string best = seal.directive->best_epoch
+                                 ? absl::StrCat(seal.directive->best_value, " in epoch ", *seal.directive->best_epoch)
+                                 : "none";
+    return absl::StrCat(experiment.training.early_stopping->monitor, " has not improved for ",
+                        seal.directive->stale_epochs, " epochs, best: ", best);
+  }
+  return std::string();
+}
+
+// Ends the attempt over a rank that is out for good: LOST, unless it had been told to stop.
+absl::Status CloseOverRank(Group& group, const LiveAttempt& live, int32_t rank, const char* kind,
+                           const std::string& reason) {
+  const AttemptKey key = live.key();
+  GRADELINE_RETURN_IF_ERROR(group.store().InsertIncident(key.first, key.second, rank, kind, reason, group.now_ms()));
+  GRADELINE_ASSIGN_OR_RETURN(RankRow * row, group.Rank(key, rank));
+  row->state = RankState::kGone;
+  group.Touch(key, rank);
+  group.effects().push_back(Effect::Gone{key, rank});
+  GRADELINE_ASSIGN_OR_RETURN(const std::string stop, StopReason(group, key, live.experiment()));
+  if (stop.empty()) return CloseAttempt(group, key.first, live.heads(), ExperimentState::kLost, reason);
+  return CloseAttempt(group, key.first, live.heads(), ExperimentState::kEarlyStopped, absl::StrCat(stop, "; ", reason));
 }
 
 // All expected ends are there: seals, or ends the attempt over the rank whose count is wrong.
@@ -92,13 +120,7 @@ absl::Status SealComplete(Group& group, const LiveAttempt& live, PhaseOfEpoch ph
     if (stored == end.records) continue;
     const std::string reason =
         absl::StrCat("rank ", rank, " ended ", Text(phase), " with ", end.records, " records, the ledger has ", stored);
-    GRADELINE_RETURN_IF_ERROR(
-        group.store().InsertIncident(key.first, key.second, rank, "count", reason, group.now_ms()));
-    GRADELINE_ASSIGN_OR_RETURN(RankRow * row, group.Rank(key, rank));
-    row->state = RankState::kGone;
-    group.Touch(key, rank);
-    group.effects().push_back(Effect::Gone{key, rank});
-    return CloseAttempt(group, key.first, live.heads(), ExperimentState::kLost, reason);
+    return CloseOverRank(group, live, rank, "count", reason);
   }
   GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, group.store().GetExperiment(key.first));
   GRADELINE_RETURN_IF_ERROR(StoreSeal(group, key, phase, fold, {}, true, experiment));
@@ -111,6 +133,24 @@ bool SameToken(std::string_view a, std::string_view b) {
   unsigned char difference = 0;
   for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
   return difference == 0;
+}
+
+absl::Status Ended(const Experiment& experiment, const AttemptRow& attempt) {
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat("attempt ", attempt.attempt, " of experiment ", experiment.id, " is ",
+                                                 NameOf(*attempt.ended), ": ", attempt.reason)),
+      "EXPERIMENT_ENDED", {{"state", std::string(NameOf(*attempt.ended))}});
+}
+
+// The token is not the newest attempt's: it may be an earlier one's.
+absl::Status WrongToken(Group& group, int64_t no, const Experiment& experiment, const std::string& token) {
+  for (int32_t number = experiment.attempt - 1; number >= 1; --number) {
+    GRADELINE_ASSIGN_OR_RETURN(const AttemptRow attempt, group.store().GetAttempt(no, number));
+    if (SameToken(token, attempt.token)) return Ended(experiment, attempt);
+  }
+  return WithReason(absl::PermissionDeniedError(absl::StrCat("the attempt token is not that of attempt ",
+                                                             experiment.attempt, " of ", experiment.id)),
+                    "WRONG_TOKEN", {{"experiment", experiment.id}});
 }
 
 absl::Status CheckJoin(const JoinRequest& request, const Experiment& experiment, const AttemptRow& attempt,
@@ -126,11 +166,7 @@ absl::Status CheckJoin(const JoinRequest& request, const Experiment& experiment,
     violations.Add("instance", absl::StrCat("has ", request.instance.size(), " bytes, 16 are needed"));
   }
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  if (!attempt.open) {
-    return WithReason(absl::FailedPreconditionError(absl::StrCat("experiment ", experiment.id, " is ",
-                                                                 NameOf(experiment.state), ": ", attempt.reason)),
-                      "EXPERIMENT_ENDED", {{"state", std::string(NameOf(experiment.state))}});
-  }
+  if (!attempt.open()) return Ended(experiment, attempt);
   if (attempt.numerics != numerics) {
     return WithReason(
         absl::FailedPreconditionError(absl::StrCat(
@@ -164,17 +200,6 @@ absl::Status CheckHolder(const JoinRequest& request, const RankRow& rank) {
 }
 
 }  // namespace
-
-bool Reports(const Training& training, Phase phase, int32_t rank) {
-  if (rank == 0 || phase == Phase::kTrain) return true;
-  return (phase == Phase::kValidation ? training.validation_ranks : training.test_ranks) == PhaseRanks::kAll;
-}
-
-bool HasPhase(const Experiment& experiment, Phase phase) {
-  return std::any_of(experiment.heads.begin(), experiment.heads.end(), [phase](const ResolvedHead& head) {
-    return std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
-  });
-}
 
 Verdict CommitRecord(Group& group, const Holder& holder, const Record& record) {
   RankRow* row = nullptr;
@@ -247,6 +272,17 @@ absl::Status CheckEnded(Group& group, const Holder& holder) {
   return absl::OkStatus();
 }
 
+absl::Status CloseIfAllDone(Group& group, const LiveAttempt& live) {
+  const AttemptKey key = live.key();
+  GRADELINE_RETURN_IF_ERROR(group.WriteBack());
+  GRADELINE_ASSIGN_OR_RETURN(const std::vector<RankRow> ranks, group.store().ListRanks(key.first, key.second));
+  const auto done = [](const RankRow& rank) { return rank.state == RankState::kDone; };
+  if (!std::all_of(ranks.begin(), ranks.end(), done)) return absl::OkStatus();
+  GRADELINE_ASSIGN_OR_RETURN(const std::string stop, StopReason(group, key, live.experiment()));
+  return stop.empty() ? CloseAttempt(group, key.first, live.heads(), ExperimentState::kSucceeded, "all ranks finished")
+                      : CloseAttempt(group, key.first, live.heads(), ExperimentState::kEarlyStopped, stop);
+}
+
 Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::string& reason) {
   RankRow* row = nullptr;
   Verdict verdict = Admit(group, holder, seq, &row);
@@ -261,13 +297,8 @@ Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::st
   } else {
     row->state = RankState::kDone;
     ++row->fence;
-    status = group.WriteBack();
-    if (!status.ok()) return Failed(status);
-    const auto ranks = group.store().ListRanks(key.first, key.second);
-    if (!ranks.ok()) return Failed(ranks.status());
-    if (std::all_of(ranks->begin(), ranks->end(), [](const RankRow& r) { return r.state == RankState::kDone; })) {
-      status = CloseAttempt(group, key.first, holder.live->heads(), ExperimentState::kSucceeded, "all ranks finished");
-    }
+    group.effects().push_back(Effect::Done{key, holder.rank});
+    status = CloseIfAllDone(group, *holder.live);
   }
   return status.ok() ? Verdict{} : Failed(status);
 }
@@ -288,13 +319,46 @@ absl::Status CloseAttempt(Group& group, int64_t no, const LiveAttempt::Heads& he
     GRADELINE_ASSIGN_OR_RETURN(const Fold fold, FoldOf(group, key, phase, heads));
     GRADELINE_RETURN_IF_ERROR(StoreSeal(group, key, phase, fold, std::move(missing), false, experiment));
   }
-  GRADELINE_RETURN_IF_ERROR(store.CloseAttempt(no, experiment.attempt, reason));
+  GRADELINE_RETURN_IF_ERROR(store.CloseAttempt(no, experiment.attempt, state, reason));
   experiment.state = state;
   experiment.reason = reason;
   experiment.state_ms = group.now_ms();
   GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
   group.Forget();
   return absl::OkStatus();
+}
+
+absl::Status ExpireRank(Group& group, const LiveAttempt& live, int32_t rank, int64_t fence, const std::string& why) {
+  GRADELINE_ASSIGN_OR_RETURN(const AttemptRow* const attempt, group.Attempt(live.key()));
+  GRADELINE_ASSIGN_OR_RETURN(RankRow* const row, group.Rank(live.key(), rank));
+  if (!attempt->open() || row->state != RankState::kHeld || row->fence != fence) return absl::OkStatus();
+  const std::optional<RecordKey> last = live.LastOf(rank);
+  const std::string at = last ? absl::StrCat(Text({last->phase, last->epoch}), ", step ", last->step) : "none known";
+  return CloseOverRank(group, live, rank, "gone", absl::StrCat("rank ", rank, " ", why, "; its newest record: ", at));
+}
+
+absl::StatusOr<std::pair<Experiment, std::string>> OpenAttempt(Group& group, int64_t no, Experiment experiment,
+                                                               int64_t first_epoch, const std::string& numerics) {
+  AttemptRow attempt;
+  attempt.experiment_no = no;
+  attempt.attempt = ++experiment.attempt;
+  attempt.token = RandomHex(16);
+  attempt.world_size = experiment.training.world_size;
+  attempt.first_epoch = first_epoch;
+  attempt.numerics = experiment.numerics = numerics;
+  GRADELINE_RETURN_IF_ERROR(group.store().InsertAttempt(attempt));
+  experiment.state = ExperimentState::kQueued;
+  experiment.reason = attempt.attempt == 1 ? "started" : absl::StrCat("resumed with epoch ", first_epoch);
+  experiment.state_ms = group.now_ms();
+  GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
+  return std::make_pair(std::move(experiment), std::move(attempt.token));
+}
+
+absl::StatusOr<int64_t> NextEpoch(Group& group, int64_t no, const Experiment& experiment) {
+  GRADELINE_ASSIGN_OR_RETURN(const AttemptRow attempt, group.store().GetAttempt(no, experiment.attempt));
+  const PhaseOfEpoch after_all{Phase::kTrain, experiment.training.epochs};
+  GRADELINE_ASSIGN_OR_RETURN(const auto last, group.store().FindCompleteSealBefore(no, experiment.attempt, after_all));
+  return last ? last->epoch + 1 : attempt.first_epoch;
 }
 
 absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics) {
@@ -307,12 +371,9 @@ absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const 
         absl::StrCat("experiment ", experiment.id, " is ", NameOf(experiment.state), ": it has not been started"));
   }
   GRADELINE_ASSIGN_OR_RETURN(const AttemptRow attempt, store.GetAttempt(joined.no, experiment.attempt));
-  if (!SameToken(request.token, attempt.token)) {
-    return WithReason(absl::PermissionDeniedError(absl::StrCat("the attempt token is not that of attempt ",
-                                                               experiment.attempt, " of ", experiment.id)),
-                      "WRONG_TOKEN", {{"experiment", experiment.id}});
-  }
+  if (!SameToken(request.token, attempt.token)) return WrongToken(group, joined.no, experiment, request.token);
   GRADELINE_RETURN_IF_ERROR(CheckJoin(request, experiment, attempt, numerics));
+  joined.first_epoch = attempt.first_epoch;
   GRADELINE_ASSIGN_OR_RETURN(joined.rank, store.GetRank(joined.no, attempt.attempt, request.rank));
   GRADELINE_RETURN_IF_ERROR(CheckHolder(request, joined.rank));
   joined.rank.instance = request.instance;

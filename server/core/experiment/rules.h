@@ -4,6 +4,7 @@
 #define GRADELINE_SERVER_CORE_EXPERIMENT_RULES_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,11 +14,6 @@
 #include "server/core/experiment/rank_session.h"
 
 namespace gradeline {
-
-/// The ranks that report a phase: all, or the first.
-bool Reports(const Training& training, Phase phase, int32_t rank);
-/// Whether any head reports in the phase.
-bool HasPhase(const Experiment& experiment, Phase phase);
 
 /// How a reported message ended.
 struct Verdict {
@@ -41,7 +37,8 @@ Verdict CommitRecord(Group& group, const Holder& holder, const Record& record);
 /// as many as it said, the rank is GONE and the experiment LOST.
 Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfEpoch phase, int64_t records);
 
-/// Empty reason: the rank is DONE, and the last of them ends the attempt as SUCCEEDED; kFailed (FAILED_PRECONDITION) if
+/// Empty reason: the rank is DONE, and the last of them ends the attempt as SUCCEEDED, or EARLY_STOPPED if a seal said
+/// so; kFailed (FAILED_PRECONDITION) if
 /// it has records in a phase that it has not ended. Otherwise the attempt ends as FAILED.
 Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::string& reason);
 
@@ -50,12 +47,25 @@ Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::st
 absl::Status CloseAttempt(Group& group, int64_t no, const LiveAttempt::Heads& heads, ExperimentState state,
                           const std::string& reason);
 
+/// The rank was silent or stuck for too long: it is GONE and the experiment LOST, or EARLY_STOPPED if a seal said so.
+/// Nothing if it is no longer held under this fence. `why` goes on after "rank 1 ".
+absl::Status ExpireRank(Group& group, const LiveAttempt& live, int32_t rank, int64_t fence, const std::string& why);
+
+/// Opens the next attempt of an experiment and makes it QUEUED; gives it with the attempt's token.
+absl::StatusOr<std::pair<Experiment, std::string>> OpenAttempt(Group& group, int64_t no, Experiment experiment,
+                                                               int64_t first_epoch, const std::string& numerics);
+
+/// The epoch that the next attempt would go on with: the one after the last whose train phase the newest attempt sealed
+/// complete, or, if there is none, that attempt's first.
+absl::StatusOr<int64_t> NextEpoch(Group& group, int64_t no, const Experiment& experiment);
+
 /// Gives a rank to an instance: fence + 1, HELD; the first one makes the experiment RUNNING. See Experiments::Join for
 /// the errors.
 struct Joined {
   int64_t no = 0;
   Experiment experiment;
   RankRow rank;
+  int64_t first_epoch = 0;
   int32_t ranks_joined = 0;
 };
 absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics);

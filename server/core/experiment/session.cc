@@ -11,6 +11,7 @@
 #include "server/core/base/utf8.h"
 #include "server/core/experiment/fold.h"
 #include "server/core/experiment/names.h"
+#include "server/core/experiment/phases.h"
 
 namespace gradeline {
 namespace {
@@ -52,9 +53,25 @@ void CheckMetrics(const Record& record, const SessionHead& head, Violations& vio
   }
 }
 
+void CheckRefusal(const Refusal& refusal, Violations& violations) {
+  const auto check = [&violations](const char* field, const std::string& text) {
+    if (text.size() <= kLongestRefusalWord) return;
+    violations.Add(field, absl::StrCat("has ", text.size(), " bytes; allowed: at most ", kLongestRefusalWord));
+  };
+  check("refusal.reason", refusal.reason);
+  check("refusal.component", refusal.component);
+  if (refusal.item && *refusal.item < 0) {
+    violations.Add("refusal.item", absl::StrCat(*refusal.item, "; allowed: 0 and above"));
+  }
+}
+
 // What a replayed record says, once its key is good.
 absl::Status CheckContent(const Record& record, const SessionHead& head) {
   Violations violations;
+  if (record.code == 0 && !record.refusal.empty()) {
+    violations.Add("refusal", "is given for a batch that was not refused; allowed: with a code other than 0");
+  }
+  CheckRefusal(record.refusal, violations);
   if (record.code < 0 || record.code > kLastCode) {
     violations.Add("code", absl::StrCat(record.code, " is not a status code, 0 to ", kLastCode));
   }
@@ -75,10 +92,11 @@ absl::Status CheckContent(const Record& record, const SessionHead& head) {
 }  // namespace
 
 Session::Session(Ledger* ledger, Holder holder, WelcomeInfo welcome, const std::vector<PhaseOfEpoch>& ended,
-                 std::shared_ptr<RankListener> listener)
+                 std::shared_ptr<Lease> lease, std::shared_ptr<RankListener> listener)
     : ledger_(ledger),
       holder_(std::move(holder)),
       welcome_(std::move(welcome)),
+      lease_(std::move(lease)),
       listener_(std::move(listener)),
       next_seq_(welcome_.committed_seq + 1),
       committed_(welcome_.committed_seq) {
@@ -94,6 +112,7 @@ Session::Session(Ledger* ledger, Holder holder, WelcomeInfo welcome, const std::
 }
 
 absl::StatusOr<SeqVerdict> Session::CheckSeq(int64_t seq) const {
+  lease_->Hear();
   absl::MutexLock lock(&mutex_);
   return SeqVerdictOf(seq);
 }
@@ -133,9 +152,11 @@ absl::Status Session::CheckPhase(Phase phase, int64_t epoch, const char* prefix)
     violations.Add(absl::StrCat(prefix, "phase"),
                    absl::StrCat("no head of ", experiment.id, " reports in ", NameOf(phase)));
   }
-  if (epoch < 0 || epoch >= experiment.training.epochs) {
+  // What was trained before a resume may still be validated and tested.
+  const int64_t first = phase == Phase::kTrain ? welcome_.first_epoch : std::max<int64_t>(welcome_.first_epoch - 1, 0);
+  if (epoch < first || epoch >= experiment.training.epochs) {
     violations.Add(absl::StrCat(prefix, "epoch"),
-                   absl::StrCat(epoch, " is not between 0 and ", experiment.training.epochs - 1));
+                   absl::StrCat(epoch, " is not between ", first, " and ", experiment.training.epochs - 1));
   }
   return violations.ToStatus();
 }
@@ -195,6 +216,7 @@ absl::Status Session::CheckRecord(const Record& record) {
 }
 
 void Session::Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done) {
+  lease_->Progress();
   auto verdict = std::make_shared<Verdict>();
   auto self = shared_from_this();
   Command command;
@@ -242,6 +264,7 @@ absl::Status Session::EndPhase(int64_t seq, Phase phase, int64_t epoch, int64_t 
 }
 
 void Session::Flush() {
+  lease_->Hear();
   // What is queued is committed as soon as the ledger comes to it; this answers after it.
   Command command;
   command.kind = Command::kNotice;
@@ -256,14 +279,21 @@ void Session::Flush() {
   ledger_->Post(std::move(command));
 }
 
-// There are no leases yet: a rank is held until its attempt closes, so there is nothing to renew.
-void Session::Heartbeat(bool) {}
+void Session::Heartbeat(bool paused) {
+  lease_->Hear();
+  lease_->SetPaused(paused);
+}
 
 void Session::Bye(int64_t seq, std::string reason, RecordDone done) {
   reason.resize(Utf8Prefix(reason, kLongestReason).size());
   Post([seq, reason = std::move(reason)](Group& group,
                                          const Holder& holder) { return CommitBye(group, holder, seq, reason); },
        std::move(done));
+}
+
+bool Session::Waits() const {
+  absl::MutexLock lock(&mutex_);
+  return !open_.empty() && open_.back().ended && !holder_.live->IsSealed(open_.back().phase);
 }
 
 void Session::Committed(int64_t seq) {

@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "server/core/experiment/lease.h"
 #include "server/core/experiment/ledger.h"
 #include "server/core/experiment/live.h"
 #include "server/core/experiment/rank_session.h"
@@ -20,7 +21,7 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
  public:
   /// Ledger thread, after the join is committed. `ended`: open phases that the rank has ended.
   Session(Ledger* ledger, Holder holder, WelcomeInfo welcome, const std::vector<PhaseOfEpoch>& ended,
-          std::shared_ptr<RankListener> listener);
+          std::shared_ptr<Lease> lease, std::shared_ptr<RankListener> listener);
 
   const WelcomeInfo& welcome() const override { return welcome_; }
   const std::vector<SessionHead>& heads() const override { return *holder_.live->heads(); }
@@ -37,6 +38,8 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
   // Ledger thread only.
   RankListener& listener() { return *listener_; }
   void Committed(int64_t seq);
+  /// Whether the next move is not the rank's: it has ended its newest phase, which is not sealed.
+  bool Waits() const;
 
  private:
   absl::StatusOr<SeqVerdict> SeqVerdictOf(int64_t seq) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -54,6 +57,7 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
   Ledger* const ledger_;
   const Holder holder_;
   const WelcomeInfo welcome_;
+  const std::shared_ptr<Lease> lease_;
   const std::shared_ptr<RankListener> listener_;
 
   mutable absl::Mutex mutex_;

@@ -25,8 +25,10 @@ struct AttemptRow {
   int32_t world_size = 0;
   int64_t first_epoch = 0;
   std::string numerics;
-  bool open = true;
+  std::optional<ExperimentState> ended;  ///< how; nullopt while it is open
   std::string reason;
+  int64_t late = 0;  ///< messages that came after its end
+  bool open() const { return !ended; }
 };
 
 struct RankRow {
@@ -35,6 +37,13 @@ struct RankRow {
   int64_t fence = 0;
   RankState state = RankState::kFree;
   int64_t committed_seq = 0;
+};
+
+/// A rank that some worker holds, of an open attempt.
+struct HeldRank {
+  int64_t experiment_no = 0;
+  int32_t attempt = 0, rank = 0;
+  int64_t fence = 0;
 };
 
 struct PhaseEndRow {
@@ -99,7 +108,9 @@ class Transaction {
   virtual absl::Status InsertAttempt(const AttemptRow& attempt) = 0;  ///< with its ranks, all FREE
   virtual absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) = 0;
   /// No longer open; raises every rank's fence.
-  virtual absl::Status CloseAttempt(int64_t no, int32_t attempt, const std::string& reason) = 0;
+  virtual absl::Status CloseAttempt(int64_t no, int32_t attempt, ExperimentState ended, const std::string& reason) = 0;
+  /// One more message came after the attempt's end.
+  virtual absl::Status CountLate(int64_t no, int32_t attempt) = 0;
   virtual absl::StatusOr<RankRow> GetRank(int64_t no, int32_t attempt, int32_t rank) = 0;
   virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
   virtual absl::Status PutRank(int64_t no, int32_t attempt, const RankRow& rank) = 0;
@@ -117,6 +128,10 @@ class Transaction {
   virtual absl::StatusOr<bool> IsSealed(int64_t no, int32_t attempt, PhaseOfEpoch phase) = 0;
   /// The newest seal of each phase, by phase.
   virtual absl::StatusOr<std::vector<Seal>> ListLastSeals(int64_t no, int32_t attempt) = 0;
+  /// The complete seal of the same phase with the highest earlier epoch, of `attempt` or, if that is 0, of the newest
+  /// attempt that has it.
+  virtual absl::StatusOr<std::optional<Seal>> FindCompleteSealBefore(int64_t no, int32_t attempt,
+                                                                     PhaseOfEpoch phase) = 0;
   virtual absl::Status InsertSeal(int64_t no, const Seal& seal) = 0;
   virtual absl::Status InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind,
                                       std::string_view body, int64_t at_ms) = 0;
@@ -157,6 +172,7 @@ class Store {
   virtual absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) = 0;
   virtual absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) = 0;
   virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
+  virtual absl::StatusOr<std::vector<HeldRank>> ListHeldRanks() = 0;
   /// In order of revision, after `after_revision`.
   virtual absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) = 0;
   virtual absl::StatusOr<std::vector<StoredEvent>> ListEvents(int64_t no, int limit, int64_t after_revision) = 0;

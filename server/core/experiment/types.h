@@ -59,6 +59,16 @@ struct HeadLoss {
   std::optional<Reduction> reduction;
 };
 
+enum class NonFinite : uint8_t { kRefuse = 1, kSkip = 2 };
+enum class MonitorMode : uint8_t { kMin = 1, kMax = 2 };
+
+struct EarlyStopping {
+  std::string monitor;  ///< see Measure
+  std::optional<MonitorMode> mode;
+  int32_t patience = 0;
+  double min_delta = 0;
+};
+
 /// Where a request says 0, what stands here is taken.
 struct Training {
   int32_t epochs = 10;
@@ -68,6 +78,8 @@ struct Training {
   int32_t world_size = 1;
   RankMean rank_mean = RankMean::kGlobal;
   PhaseRanks validation_ranks = PhaseRanks::kAll, test_ranks = PhaseRanks::kAll;
+  std::optional<EarlyStopping> early_stopping = {};
+  NonFinite non_finite = NonFinite::kRefuse;
 };
 
 /// A head as resolved at creation; stored with the experiment so that a changed catalog never changes it.
@@ -115,6 +127,15 @@ struct Ratio {
   bool operator==(const Ratio&) const = default;
 };
 
+/// Why a batch was refused, as far as it is kept.
+struct Refusal {
+  std::string reason;     ///< of ErrorReason
+  std::string component;  ///< or input
+  std::optional<int64_t> item;
+  bool empty() const { return reason.empty() && component.empty() && !item; }
+  bool operator==(const Refusal&) const = default;
+};
+
 /// What is kept of a batch.
 struct Record {
   int64_t seq = 0;
@@ -124,6 +145,7 @@ struct Record {
   int64_t items = 0;
   std::vector<Ratio> values;    ///< one per component
   std::vector<double> metrics;  ///< deltas of the head's metrics, one after another
+  Refusal refusal;              ///< of a refused one
   bool operator==(const Record&) const = default;
 };
 
@@ -140,6 +162,22 @@ struct MetricValue {
   int64_t count = 0;
 };
 
+struct RefusedBatch {
+  int32_t rank = 0;
+  int64_t step = 0;
+  int32_t head = 0, part = 0, code = 0;
+  Refusal refusal;
+};
+
+/// What the ranks are to do next.
+struct Directive {
+  bool stop = false;
+  double learning_rate = 0;
+  std::optional<int64_t> best_epoch;
+  double best_value = 0;
+  int32_t stale_epochs = 0;
+};
+
 /// One sealed phase of one epoch.
 struct Seal {
   int32_t attempt = 0;
@@ -154,6 +192,21 @@ struct Seal {
   std::map<int32_t, int64_t> refused;  ///< code -> count
   int64_t revision = 0;
   int64_t seal_ms = 0;
+  std::optional<Directive> directive;
+  std::optional<RefusedBatch> first_refused;
+};
+
+/// How long a rank may be silent until it is suspect, and until it is gone; and how long it may report nothing while it
+/// is expected to.
+struct LeaseLimits {
+  int64_t suspect_ms = 10'000, gone_ms = 60'000, progress_ms = 600'000;
+};
+
+/// A rank that others may be waiting for.
+struct LateRank {
+  int32_t rank = 0;
+  int64_t silent_ms = 0;
+  std::optional<RecordKey> last;  ///< its newest record that this process knows of
 };
 
 /// Provisional numbers of the phase that is open now.
@@ -163,6 +216,7 @@ struct Progress {
   int64_t epoch = 0, batches = 0, items = 0;
   double loss = 0;
   int32_t ranks_joined = 0, world_size = 0;
+  std::vector<LateRank> suspect;
 };
 
 }  // namespace gradeline

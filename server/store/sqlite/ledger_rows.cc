@@ -14,12 +14,14 @@ absl::StatusOr<InsertOutcome> SqliteTransaction::InsertRecord(int64_t no, int32_
   const std::string_view digest(reinterpret_cast<const char*>(record.digest.data()), record.digest.size());
   Query insert = connection_->Prepare(
       "INSERT INTO records(experiment, attempt, phase, epoch, step, rank, head, part, seq, digest, code, items, vals, "
-      "metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, x'')) ON "
+      "metrics, refusal) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, x''), "
+      "nullif(?15, x'')) ON "
       "CONFLICT(experiment, attempt, phase, epoch, step, rank, head, part) DO NOTHING");
   GRADELINE_RETURN_IF_ERROR(insert
                                 .Bind(no, attempt, key.phase, key.epoch, key.step, rank, key.head, key.part, record.seq,
                                       Blob{digest}, record.code, record.items, Blob{PackValues(record.values)},
-                                      Blob{PackNumbers(record.metrics.data(), record.metrics.size())})
+                                      Blob{PackNumbers(record.metrics.data(), record.metrics.size())},
+                                      Blob{record.refusal.empty() ? "" : Encode(record.refusal)})
                                 .Run());
   if (sqlite3_changes(connection_->handle()) == 1) return InsertOutcome::kInserted;
   Query find = connection_->Prepare(
@@ -57,12 +59,13 @@ absl::StatusOr<std::vector<PhaseEndRow>> SqliteTransaction::ListPhaseEnds(int64_
 absl::Status SqliteTransaction::ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
                                             const std::function<void(const RecordRow&)>& row) {
   Query query = connection_->Prepare(
-      "SELECT step, rank, head, part, seq, digest, code, items, vals, metrics FROM records WHERE experiment = ?1 AND "
+      "SELECT step, rank, head, part, seq, digest, code, items, vals, metrics, refusal FROM records WHERE experiment = "
+      "?1 AND "
       "attempt = ?2 AND phase = ?3 AND epoch = ?4 ORDER BY step, rank, head, part");
   query.Bind(no, attempt, phase.phase, phase.epoch);
   RecordRow read;
   Record& record = read.record;
-  return ForRows(query, [&] {
+  return ForRows(query, [&]() -> absl::Status {
     record.key = {phase.phase, phase.epoch, query.Number(0), static_cast<int32_t>(query.Number(2)),
                   static_cast<int32_t>(query.Number(3))};
     read.rank = static_cast<int32_t>(query.Number(1));
@@ -73,6 +76,10 @@ absl::Status SqliteTransaction::ScanRecords(int64_t no, int32_t attempt, PhaseOf
     record.items = query.Number(7);
     record.values = UnpackValues(query.View(8));
     record.metrics = UnpackNumbers(query.View(9));
+    record.refusal = {};
+    if (!query.View(10).empty()) {
+      GRADELINE_ASSIGN_OR_RETURN(record.refusal, Decode<Refusal>(query.View(10)));
+    }
     row(read);
     return absl::OkStatus();
   });
@@ -127,6 +134,16 @@ absl::StatusOr<std::vector<Seal>> SqliteTransaction::ListLastSeals(int64_t no, i
       "WHERE experiment = ?1 AND attempt = ?2 GROUP BY phase) ORDER BY phase");
   query.Bind(no, attempt);
   return ReadSeals(std::move(query));
+}
+
+absl::StatusOr<std::optional<Seal>> SqliteTransaction::FindCompleteSealBefore(int64_t no, int32_t attempt,
+                                                                              PhaseOfEpoch phase) {
+  Query query = connection_->Prepare(
+      "SELECT result FROM seals WHERE experiment = ?1 AND phase = ?2 AND epoch < ?3 AND verdict = 'complete' AND "
+      "(?4 = 0 OR attempt = ?4) ORDER BY epoch DESC, attempt DESC LIMIT 1");
+  query.Bind(no, phase.phase, phase.epoch, attempt);
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<Seal> found, ReadSeals(std::move(query)));
+  return found.empty() ? std::nullopt : std::optional<Seal>(std::move(found.front()));
 }
 
 absl::Status SqliteTransaction::InsertSeal(int64_t no, const Seal& seal) {

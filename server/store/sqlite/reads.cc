@@ -121,9 +121,8 @@ absl::StatusOr<std::vector<Experiment>> ReadExperiments(Connection& connection, 
 
 absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32_t attempt) {
   Query query = connection.Prepare(
-      "SELECT token, world_size, first_epoch, numerics, state, reason FROM attempts WHERE experiment = ?1 AND attempt "
-      "= "
-      "?2");
+      "SELECT token, world_size, first_epoch, numerics, state, reason, late FROM attempts WHERE experiment = ?1 AND "
+      "attempt = ?2");
   GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(no, attempt).Step());
   if (!found) return absl::NotFoundError(absl::StrCat("experiment number ", no, " has no attempt ", attempt));
   AttemptRow row;
@@ -133,8 +132,9 @@ absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32
   row.world_size = static_cast<int32_t>(query.Number(1));
   row.first_epoch = query.Number(2);
   row.numerics = query.Bytes(3);
-  row.open = query.View(4) == "OPEN";
+  row.ended = ParseExperimentState(query.View(4));
   row.reason = query.Bytes(5);
+  row.late = query.Number(6);
   return row;
 }
 

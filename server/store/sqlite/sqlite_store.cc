@@ -54,6 +54,7 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) override;
   absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) override;
   absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) override;
+  absl::StatusOr<std::vector<HeldRank>> ListHeldRanks() override;
   absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) override;
   absl::StatusOr<std::vector<StoredEvent>> ListEvents(int64_t no, int limit, int64_t after_revision) override;
   absl::StatusOr<std::vector<Incident>> ListIncidents(int64_t no) override;
@@ -257,6 +258,21 @@ absl::StatusOr<AttemptRow> SqliteStore::GetAttempt(int64_t no, int32_t attempt) 
 
 absl::StatusOr<std::vector<RankRow>> SqliteStore::ListRanks(int64_t no, int32_t attempt) {
   return Read([&](Connection& connection) { return ReadRanks(connection, no, attempt); });
+}
+
+absl::StatusOr<std::vector<HeldRank>> SqliteStore::ListHeldRanks() {
+  return Read([](Connection& connection) -> absl::StatusOr<std::vector<HeldRank>> {
+    Query query = connection.Prepare(
+        "SELECT experiment, attempt, rank, fence FROM attempts JOIN ranks USING(experiment, attempt) WHERE "
+        "attempts.state = 'OPEN' AND ranks.state = 'HELD'");
+    std::vector<HeldRank> list;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+      list.push_back({query.Number(0), static_cast<int32_t>(query.Number(1)), static_cast<int32_t>(query.Number(2)),
+                      query.Number(3)});
+      return absl::OkStatus();
+    }));
+    return list;
+  });
 }
 
 absl::StatusOr<std::vector<Seal>> SqliteStore::ListSeals(int64_t no, int limit, int64_t after_revision) {

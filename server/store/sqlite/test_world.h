@@ -52,10 +52,13 @@ class TestListener : public RankListener {
     absl::MutexLock lock(&mutex);
     seals.push_back(seal);
   }
-  void OnRanks(const std::vector<int32_t>&, const std::vector<int32_t>& ranks) override {
+  void OnRanks(const std::vector<LateRank>& late, const std::vector<LateRank>& out) override {
     absl::MutexLock lock(&mutex);
-    gone.insert(gone.end(), ranks.begin(), ranks.end());
+    suspect = late;
+    ++rank_news;
+    for (const LateRank& rank : out) gone.push_back(rank.rank);
   }
+  bool Listens() const override { return listens; }
   void OnStop(ExperimentState state, const std::string& why) override {
     absl::MutexLock lock(&mutex);
     stopped = state;
@@ -88,6 +91,9 @@ class TestListener : public RankListener {
   int64_t committed = 0;
   std::vector<Seal> seals;
   std::vector<int32_t> gone;
+  std::vector<LateRank> suspect;
+  int rank_news = 0;
+  std::atomic<bool> listens{true};
   std::optional<ExperimentState> stopped;
   std::string reason;
   bool superseded = false;

@@ -164,7 +164,7 @@ absl::Status SqliteTransaction::InsertAttempt(const AttemptRow& attempt) {
               "INSERT INTO attempts(experiment, attempt, token, world_size, first_epoch, numerics, state, reason) "
               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
           .Bind(attempt.experiment_no, attempt.attempt, Blob{attempt.token}, attempt.world_size, attempt.first_epoch,
-                attempt.numerics, attempt.open ? "OPEN" : "CLOSED", attempt.reason)
+                attempt.numerics, attempt.ended ? NameOf(*attempt.ended) : "OPEN", attempt.reason)
           .Run());
   for (int32_t rank = 0; rank < attempt.world_size; ++rank) {
     RankRow row;
@@ -178,12 +178,19 @@ absl::StatusOr<AttemptRow> SqliteTransaction::GetAttempt(int64_t no, int32_t att
   return ReadAttempt(*connection_, no, attempt);
 }
 
-absl::Status SqliteTransaction::CloseAttempt(int64_t no, int32_t attempt, const std::string& reason) {
+absl::Status SqliteTransaction::CloseAttempt(int64_t no, int32_t attempt, ExperimentState ended,
+                                             const std::string& reason) {
   GRADELINE_RETURN_IF_ERROR(
-      connection_->Prepare("UPDATE attempts SET state = 'CLOSED', reason = ?3 WHERE experiment = ?1 AND attempt = ?2")
-          .Bind(no, attempt, reason)
+      connection_->Prepare("UPDATE attempts SET state = ?3, reason = ?4 WHERE experiment = ?1 AND attempt = ?2")
+          .Bind(no, attempt, NameOf(ended), reason)
           .Run());
   return connection_->Prepare("UPDATE ranks SET fence = fence + 1 WHERE experiment = ?1 AND attempt = ?2")
+      .Bind(no, attempt)
+      .Run();
+}
+
+absl::Status SqliteTransaction::CountLate(int64_t no, int32_t attempt) {
+  return connection_->Prepare("UPDATE attempts SET late = late + 1 WHERE experiment = ?1 AND attempt = ?2")
       .Bind(no, attempt)
       .Run();
 }

@@ -39,7 +39,8 @@ class SqliteTransaction : public Transaction {
 
   absl::Status InsertAttempt(const AttemptRow& attempt) override;
   absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) override;
-  absl::Status CloseAttempt(int64_t no, int32_t attempt, const std::string& reason) override;
+  absl::Status CloseAttempt(int64_t no, int32_t attempt, ExperimentState ended, const std::string& reason) override;
+  absl::Status CountLate(int64_t no, int32_t attempt) override;
   absl::StatusOr<RankRow> GetRank(int64_t no, int32_t attempt, int32_t rank) override;
   absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) override;
   absl::Status PutRank(int64_t no, int32_t attempt, const RankRow& rank) override;
@@ -52,6 +53,7 @@ class SqliteTransaction : public Transaction {
   absl::StatusOr<std::vector<PhaseOfEpoch>> ListSealedPhases(int64_t no, int32_t attempt) override;
   absl::StatusOr<bool> IsSealed(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
   absl::StatusOr<std::vector<Seal>> ListLastSeals(int64_t no, int32_t attempt) override;
+  absl::StatusOr<std::optional<Seal>> FindCompleteSealBefore(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
   absl::Status InsertSeal(int64_t no, const Seal& seal) override;
   absl::Status InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind, std::string_view body,
                               int64_t at_ms) override;

@@ -14,7 +14,7 @@ namespace {
 /// ended.
 class Heard {
  public:
-  Heard(TestWorld& world, int64_t from, size_t most = 1'000'000) : most_(most) {
+  Heard(TestWorld& world, int64_t from, size_t most = 1'000'000) : from_(from), most_(most) {
     auto watched = world.experiments->Watch("e", from, [this] {
       absl::MutexLock lock(&mutex);
       stirred_ = true;
@@ -66,7 +66,7 @@ class Heard {
     EXPECT_FALSE(ended);
     for (const Event& event : news.events) {
       if (const auto* told = std::get_if<Progress>(&event.body)) {
-        EXPECT_EQ(event.revision, revisions.empty() ? 0 : revisions.back());
+        EXPECT_EQ(event.revision, revisions.empty() ? from_ : revisions.back());
         progress.push_back(*told);
         continue;
       }
@@ -78,6 +78,7 @@ class Heard {
     return !ended && revisions.size() < most_;
   }
 
+  const int64_t from_;
   const size_t most_;
   bool stirred_ ABSL_GUARDED_BY(mutex) = true;
   bool leaving_ ABSL_GUARDED_BY(mutex) = false;
@@ -221,9 +222,11 @@ TEST(Watch, ProgressAfterARestartCountsWhatIsStored) {
   Heard heard(world, 0);
   session = *world.Join(0, listener);
   Send(*session, TestRecord(8, {Phase::kTrain, 0, 8, 0, 0}, 2));
-  heard.Await([&heard]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !heard.progress.empty(); });
-  absl::MutexLock lock(&heard.mutex);
-  EXPECT_EQ(heard.progress[0].batches, 8);
+  listener->AwaitCommitted(8);
+  world.clock.now_ms += 1000;
+  heard.Await([&heard]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return !heard.progress.empty() && heard.progress.back().batches == 8;
+  });
 }
 
 }  // namespace

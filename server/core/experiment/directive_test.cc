@@ -1,0 +1,149 @@
+#include "server/core/experiment/directive.h"
+
+#include <limits>
+
+#include "gmock/gmock.h"
+#include "server/core/base/status.h"
+
+namespace gradeline {
+namespace {
+
+using testing::HasSubstr;
+
+// Two heads that both have accuracy; "aux" reports in training alone.
+Experiment Monitored(const std::string& monitor, int32_t patience, double min_delta = 0) {
+  Experiment experiment;
+  experiment.metrics = {"accuracy"};
+  experiment.training.epochs = 10;
+  experiment.training.learning_rate = 0.25;
+  experiment.training.early_stopping = EarlyStopping{monitor, std::nullopt, patience, min_delta};
+  experiment.heads.resize(2);
+  experiment.heads[0].head = "main";
+  experiment.heads[0].signal = experiment.heads[1].signal = "multiclass";
+  experiment.heads[0].phases = {Phase::kTrain, Phase::kValidation, Phase::kTest};
+  experiment.heads[1].head = "aux";
+  experiment.heads[1].phases = {Phase::kTrain};
+  return experiment;
+}
+
+Experiment Resolved(const std::string& monitor, int32_t patience, double min_delta = 0) {
+  Experiment experiment = Monitored(monitor, patience, min_delta);
+  const absl::Status status = ResolveEarlyStopping(experiment);
+  EXPECT_TRUE(status.ok()) << status;
+  return experiment;
+}
+
+Seal Validation(int64_t epoch, double loss, int32_t attempt = 1) {
+  Seal seal;
+  seal.attempt = attempt;
+  seal.phase = Phase::kValidation;
+  seal.epoch = epoch;
+  seal.complete = true;
+  seal.items = 5;
+  seal.loss = loss;
+  return seal;
+}
+
+// The directives of validation losses in order.
+std::vector<Directive> DirectivesOf(const Experiment& experiment, const std::vector<double>& losses) {
+  std::vector<Directive> directives;
+  std::optional<Seal> before;
+  for (size_t epoch = 0; epoch < losses.size(); ++epoch) {
+    Seal seal = Validation(static_cast<int64_t>(epoch), losses[epoch]);
+    seal.directive = Decide(experiment, seal, before);
+    directives.push_back(*seal.directive);
+    before = seal;
+  }
+  return directives;
+}
+
+TEST(Directive, StopsAfterPatienceEpochsWithoutImprovement) {
+  const auto directives = DirectivesOf(Resolved("validation.loss", 2), {1.0, 0.5, 0.6, 0.5, 0.4});
+  EXPECT_FALSE(directives[0].stop || directives[1].stop || directives[2].stop);
+  EXPECT_EQ(directives[2].stale_epochs, 1);
+  EXPECT_TRUE(directives[3].stop) << "equal is no improvement";
+  EXPECT_EQ(directives[3].best_epoch, 1);
+  EXPECT_EQ(directives[3].best_value, 0.5);
+  EXPECT_EQ(directives[4].stale_epochs, 0);
+  EXPECT_EQ(directives[0].learning_rate, 0.25);
+}
+
+TEST(Directive, AnImprovementIsAtLeastMinDelta) {
+  const auto directives = DirectivesOf(Resolved("validation.loss", 5, 0.125), {1.0, 0.9375, 0.875, 0.8125});
+  EXPECT_EQ(directives[1].stale_epochs, 1);
+  EXPECT_EQ(directives[2].stale_epochs, 0) << "exactly min_delta is enough";
+  EXPECT_EQ(directives[2].best_value, 0.875);
+  EXPECT_EQ(directives[3].stale_epochs, 1) << "counted from the best, not from the last";
+}
+
+TEST(Directive, ANumberThatIsNoneDoesNotImprove) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto directives = DirectivesOf(Resolved("validation.loss", 2), {nan, 3, nan, nan});
+  EXPECT_FALSE(directives[0].best_epoch.has_value());
+  EXPECT_EQ(directives[0].stale_epochs, 1);
+  EXPECT_EQ(directives[1].best_value, 3);
+  EXPECT_TRUE(directives[3].stop);
+}
+
+TEST(Directive, TheLastEpochIsNotToldToStop) {
+  Experiment experiment = Resolved("validation.loss", 1);
+  experiment.training.epochs = 2;
+  EXPECT_FALSE(DirectivesOf(experiment, {1, 2})[1].stop);
+}
+
+TEST(Directive, AnotherAttemptKeepsTheBestAndCountsAnew) {
+  const Experiment experiment = Resolved("validation.loss", 2);
+  Seal before = Validation(3, 0.6, 1);
+  before.directive = Directive{.stop = true, .best_epoch = 1, .best_value = 0.5, .stale_epochs = 2};
+  const Directive directive = Decide(experiment, Validation(4, 0.7, 2), before);
+  EXPECT_EQ(directive.best_epoch, 1);
+  EXPECT_EQ(directive.stale_epochs, 1);
+  EXPECT_FALSE(directive.stop);
+}
+
+TEST(Directive, AMetricHasItsDirection) {
+  const Experiment experiment = Resolved("validation.accuracy", 1);
+  EXPECT_EQ(experiment.training.early_stopping->mode, MonitorMode::kMax);
+  Seal seal = Validation(1, 0);
+  seal.metrics = {{0, "accuracy", 0.75, 4}};
+  Seal before = Validation(0, 0);
+  before.directive = Directive{.best_epoch = 0, .best_value = 0.5};
+  EXPECT_EQ(Decide(experiment, seal, before).best_value, 0.75);
+  before.directive->best_value = 0.8;
+  EXPECT_TRUE(Decide(experiment, seal, before).stop);
+}
+
+TEST(Directive, OnlyTheMonitoredPhaseDecides) {
+  const Experiment experiment = Resolved("validation.loss", 1);
+  Seal seal = Validation(1, 9);
+  seal.phase = Phase::kTrain;
+  const Directive directive = Decide(experiment, seal, std::nullopt);
+  EXPECT_FALSE(directive.best_epoch.has_value());
+  EXPECT_TRUE(HasDirective(experiment, Phase::kTrain));
+  EXPECT_TRUE(HasDirective(experiment, Phase::kValidation));
+  EXPECT_FALSE(HasDirective(experiment, Phase::kTest));
+  EXPECT_FALSE(HasDirective(Experiment{}, Phase::kValidation));
+}
+
+TEST(Directive, WhatIsWrongIsSaidAtOnce) {
+  Experiment experiment = Monitored("validation.aux.accuracy", 0, -1);
+  const absl::Status status = ResolveEarlyStopping(experiment);
+  const auto violations = FieldViolationsOf(status);
+  ASSERT_EQ(violations.size(), 3u) << status;
+  EXPECT_EQ(violations[0].field, "training.earlyStopping.monitor");
+  EXPECT_EQ(violations[0].description,
+            "\"validation.aux.accuracy\" is no measure of the experiment; allowed: train.loss, train.main.accuracy, "
+            "train.aux.accuracy, validation.loss, validation.accuracy");
+  EXPECT_EQ(violations[1].description, "0; allowed: 1 to 100000");
+  EXPECT_EQ(violations[2].description, "-1; allowed: finite, 0 or more");
+  for (const char* wrong : {"", "loss", "test.loss", "validation", "validation.f_score", "train.accuracy"}) {
+    EXPECT_THAT(std::string(FindMeasure(experiment, wrong).status().message()), HasSubstr("allowed: train.loss"))
+        << wrong;
+  }
+  for (const char* right : {"train.aux.accuracy", "validation.main.accuracy"}) {
+    EXPECT_TRUE(FindMeasure(experiment, right).ok()) << right;
+  }
+}
+
+}  // namespace
+}  // namespace gradeline

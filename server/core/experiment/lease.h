@@ -1,0 +1,95 @@
+// Who is alive. A rank's lease is renewed by what its stream says; the ledger thread looks at all of them now and then
+// and finds who is suspect, who is back and who is gone. Knows time only as a monotonic clock; decides nothing that is
+// stored: a rank is gone when the ledger has committed it.
+#ifndef GRADELINE_SERVER_CORE_EXPERIMENT_LEASE_H_
+#define GRADELINE_SERVER_CORE_EXPERIMENT_LEASE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/core/base/clock.h"
+#include "server/core/experiment/group.h"
+#include "server/core/experiment/types.h"
+
+namespace gradeline {
+
+/// One rank's signs of life. Thread-safe.
+class Lease {
+ public:
+  explicit Lease(const Clock* clock);
+  /// Any message of the rank.
+  void Hear() { heard_ms_ = clock_->MonotonicMillis(); }
+  /// A message that takes a seq.
+  void Progress();
+  void SetPaused(bool paused);
+
+  int64_t silent_ms() const { return clock_->MonotonicMillis() - heard_ms_; }
+  /// Since the rank last got on; 0 while it pauses.
+  int64_t stuck_ms() const;
+
+ private:
+  friend class Leases;
+  const Clock* const clock_;
+  std::atomic<int64_t> heard_ms_, progressed_ms_;
+  std::atomic<bool> paused_{false};
+};
+
+/// The leases of all held ranks. Ledger thread only.
+class Leases {
+ public:
+  Leases(const Clock* clock, LeaseLimits limits) : clock_(clock), limits_(limits) {}
+
+  /// A stream of the rank joined.
+  std::shared_ptr<Lease> Hold(AttemptKey attempt, int32_t rank, int64_t fence);
+  /// The rank was held when the process began: suspect, with the full time to come back.
+  void Restore(AttemptKey attempt, int32_t rank, int64_t fence);
+  void Release(AttemptKey attempt, int32_t rank);
+  void Release(AttemptKey attempt);
+  bool empty() const { return ranks_.empty(); }
+
+  /// A rank that has to go, and why.
+  struct Expired {
+    AttemptKey attempt;
+    int32_t rank = 0;
+    int64_t fence = 0;
+    std::string reason;
+  };
+  struct News {
+    std::vector<AttemptKey> changed;  ///< attempts in which a rank became suspect or came back
+    std::vector<Expired> expired;     ///< each again at every look until it is released or holds anew
+  };
+  enum class Excuse {
+    kNone,
+    kIdle,  ///< nobody expects the rank to report now
+    kDeaf,  ///< the server itself does not listen to it
+  };
+  /// An excused rank's time does not run.
+  News Look(const std::function<Excuse(AttemptKey attempt, int32_t rank)>& excuse);
+  /// The ranks of an attempt that are suspect now, without where they are.
+  std::vector<LateRank> Suspects(AttemptKey attempt) const;
+  /// While the ledger cannot write, no rank can come back: all begin anew, suspect, with the full time.
+  void RestoreAll();
+
+ private:
+  struct Held {
+    std::shared_ptr<Lease> lease;
+    int64_t fence = 0;
+    bool suspect = false;
+    int64_t suspect_ms = 0;  ///< since when
+  };
+  void Suspect(Held& held);
+
+  const Clock* const clock_;
+  const LeaseLimits limits_;
+  std::map<std::pair<AttemptKey, int32_t>, Held> ranks_;
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_CORE_EXPERIMENT_LEASE_H_

@@ -1,0 +1,105 @@
+// What the ledger thread does between groups: watches over leases, and tells progress.
+#include <utility>
+
+#include "server/core/experiment/impl.h"
+#include "server/core/experiment/resolve.h"
+#include "server/core/experiment/rules.h"
+
+namespace gradeline {
+namespace {
+
+constexpr absl::Duration kProgressPeriod = absl::Milliseconds(50), kLeasePeriod = absl::Milliseconds(100);
+
+}  // namespace
+
+absl::Duration Experiments::Impl::OnTick(bool idle) {
+  WatchLeases(idle);
+  const bool progress_waits = hub.Tick([this](int64_t no) -> std::optional<Progress> {
+    const auto found = live.find(no);
+    if (found == live.end()) return std::nullopt;
+    return found->second->progress();
+  });
+  if (progress_waits) return kProgressPeriod;
+  return restored && leases.empty() ? absl::InfiniteDuration() : kLeasePeriod;
+}
+
+void Experiments::Impl::WatchLeases(bool idle) {
+  const int64_t now_ms = clock->MonotonicMillis();
+  if (!idle && now_ms - looked_ms < absl::ToInt64Milliseconds(kLeasePeriod)) return;
+  looked_ms = now_ms;
+  // While nothing can be stored no rank can join again, so none is judged.
+  if (unwritable) {
+    if (!store->Check().ok()) return;
+    leases.RestoreAll();
+    unwritable = false;
+  }
+  if (!restored) {
+    const absl::StatusOr<std::vector<HeldRank>> held = store->ListHeldRanks();
+    if (!held.ok()) return;
+    for (const HeldRank& rank : *held) leases.Restore({rank.experiment_no, rank.attempt}, rank.rank, rank.fence);
+    restored = true;
+  }
+  const Leases::News news = leases.Look([this](AttemptKey attempt, int32_t rank) { return ExcuseOf(attempt, rank); });
+  for (const AttemptKey& attempt : news.changed) TellSuspects(attempt);
+  for (const Leases::Expired& expired : news.expired) Expire(expired);
+}
+
+Leases::Excuse Experiments::Impl::ExcuseOf(AttemptKey attempt, int32_t rank) {
+  const auto found = sessions.find({attempt, rank});
+  const std::shared_ptr<Session> session = found == sessions.end() ? nullptr : found->second.lock();
+  if (session == nullptr) return Leases::Excuse::kNone;
+  if (!session->listener().Listens()) return Leases::Excuse::kDeaf;
+  const auto view = live.find(attempt.first);
+  const bool others = view != live.end() && view->second->key() == attempt && view->second->OthersReport(rank);
+  return others || session->Waits() ? Leases::Excuse::kIdle : Leases::Excuse::kNone;
+}
+
+std::vector<LateRank> Experiments::Impl::SuspectsOf(AttemptKey attempt) const {
+  std::vector<LateRank> suspects = leases.Suspects(attempt);
+  const auto view = live.find(attempt.first);
+  if (view == live.end() || view->second->key() != attempt) return suspects;
+  for (LateRank& late : suspects) late.last = view->second->LastOf(late.rank);
+  return suspects;
+}
+
+void Experiments::Impl::TellSuspects(AttemptKey attempt) {
+  const std::vector<LateRank> suspects = SuspectsOf(attempt);
+  ForSessions(attempt, [&suspects](Session& session) { session.listener().OnRanks(suspects, {}); });
+  const auto view = live.find(attempt.first);
+  if (view == live.end() || view->second->key() != attempt) return;
+  view->second->SetSuspect(suspects);
+  hub.Progressed(attempt.first);
+}
+
+void Experiments::Impl::TellGone(AttemptKey attempt, int32_t rank) {
+  LateRank gone;
+  for (const LateRank& late : SuspectsOf(attempt)) {
+    if (late.rank == rank) gone = late;
+  }
+  gone.rank = rank;
+  leases.Release(attempt, rank);
+  const std::vector<LateRank> suspects = SuspectsOf(attempt);
+  ForSessions(attempt, [&](Session& session) { session.listener().OnRanks(suspects, {gone}); });
+}
+
+void Experiments::Impl::Expire(const Leases::Expired& expired) {
+  if (!expiring.insert({expired.attempt, expired.rank}).second) return;
+  Command command;
+  command.run = [this, expired](Group& group) -> absl::Status {
+    const auto [no, attempt] = expired.attempt;
+    GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, group.store().GetExperiment(no));
+    if (experiment.attempt != attempt) return absl::OkStatus();
+    const auto found = live.find(no);
+    if (found != live.end() && found->second->key() == expired.attempt) {
+      return ExpireRank(group, *found->second, expired.rank, expired.fence, expired.reason);
+    }
+    // No rank has come back since the process began, so there is no live view, and the losses may not be loaded.
+    const auto heads = std::make_shared<const std::vector<SessionHead>>(HeadsForFold(experiment));
+    return ExpireRank(group, LiveAttempt(expired.attempt, std::move(experiment), heads), expired.rank, expired.fence,
+                      expired.reason);
+  };
+  command.done = [this, expired](const absl::Status&) { expiring.erase({expired.attempt, expired.rank}); };
+  ledger.Post(std::move(command));
+}
+
+}  // namespace gradeline

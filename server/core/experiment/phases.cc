@@ -1,0 +1,26 @@
+#include "server/core/experiment/phases.h"
+
+#include <algorithm>
+
+namespace gradeline {
+
+bool Reports(const Training& training, Phase phase, int32_t rank) {
+  if (rank == 0 || phase == Phase::kTrain) return true;
+  return (phase == Phase::kValidation ? training.validation_ranks : training.test_ranks) == PhaseRanks::kAll;
+}
+
+std::vector<int32_t> ExpectedRanks(const Training& training, Phase phase) {
+  std::vector<int32_t> ranks;
+  for (int32_t rank = 0; rank < training.world_size; ++rank) {
+    if (Reports(training, phase, rank)) ranks.push_back(rank);
+  }
+  return ranks;
+}
+
+bool HasPhase(const Experiment& experiment, Phase phase) {
+  return std::any_of(experiment.heads.begin(), experiment.heads.end(), [phase](const ResolvedHead& head) {
+    return std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
+  });
+}
+
+}  // namespace gradeline
