@@ -50,7 +50,7 @@ void AddFlags(CLI::App& app, const Resource& resource, Selection& selection, boo
   const auto takes = [&](const char* flag) {
     return std::find(resource.flags.begin(), resource.flags.end(), flag) != resource.flags.end();
   };
-  const char* name_help = resource.singular == "epoch" ? "name of the experiment" : "name; absent: all";
+  const char* name_help = takes("experiment") ? "name of the experiment" : "name; absent: all";
   const auto not_empty = [](const std::string& text) { return text.empty() ? "is empty" : ""; };
   CLI::Option* name = app.add_option("NAME", selection.name, name_help)->check(CLI::Validator(not_empty, ""));
   if (described && !resource.name_is_parent) name->required();

@@ -1,5 +1,6 @@
-// start and cancel experiments, delete datasets.
+// start, resume and cancel experiments, delete datasets.
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
@@ -11,7 +12,23 @@ namespace {
 
 struct Target {
   std::string name, etag;
+  std::optional<int64_t> first_epoch;
 };
+
+// Whole, so that scripts find the token, which is shown only here.
+void Print(Context& context, const v1::StartExperimentResponse& response) {
+  switch (context.form) {
+    case OutputForm::kTable:
+      PrintOne(response.experiment(), LookOf("experiment"), context.form, false, context.out);
+      context.out << "token " << response.attempt_token() << '\n';
+      break;
+    case OutputForm::kName:
+      PrintOne(response.experiment(), LookOf("experiment"), context.form, false, context.out);
+      break;
+    default:
+      PrintOne(response, {}, context.form, false, context.out);
+  }
+}
 
 absl::Status Start(Context& context, const Target& target) {
   v1::StartExperimentRequest request;
@@ -24,18 +41,23 @@ absl::Status Start(Context& context, const Target& target) {
       !status.ok()) {
     return status;
   }
-  // Whole, so that scripts find the token, which is shown only here.
-  switch (context.form) {
-    case OutputForm::kTable:
-      PrintOne(response.experiment(), LookOf("experiment"), context.form, false, context.out);
-      context.out << "token " << response.attempt_token() << '\n';
-      break;
-    case OutputForm::kName:
-      PrintOne(response.experiment(), LookOf("experiment"), context.form, false, context.out);
-      break;
-    default:
-      PrintOne(response, {}, context.form, false, context.out);
+  Print(context, response);
+  return absl::OkStatus();
+}
+
+absl::Status Resume(Context& context, const Target& target) {
+  v1::ResumeExperimentRequest request;
+  request.set_name(ResourceName("experiments", target.name));
+  request.set_etag(target.etag);
+  request.set_request_id(RandomUuid());
+  if (target.first_epoch) request.set_first_epoch(*target.first_epoch);
+  v1::StartExperimentResponse response;
+  if (absl::Status status = context.Call(&client::Connection::experiments,
+                                         &v1::ExperimentService::Stub::ResumeExperiment, request, &response);
+      !status.ok()) {
+    return status;
   }
+  Print(context, response);
   return absl::OkStatus();
 }
 
@@ -80,6 +102,10 @@ void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind
   CLI::App* kind_app = verb_app->add_subcommand(kind, help);
   kind_app->alias(absl::StrCat(kind, "s"));
   const auto target = std::make_shared<Target>();
+  if (run == Resume) {
+    kind_app->add_option("--first-epoch", target->first_epoch,
+                         "the epoch that the checkpoint goes on with; absent: the first that is not trained whole");
+  }
   kind_app->add_option("NAME", target->name, absl::StrCat("name of the ", kind))->required();
   if (with_etag) kind_app->add_option("--etag", target->etag, "only if it still has this etag");
   kind_app->callback(
@@ -91,6 +117,8 @@ void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind
 void AddLifecycle(CLI::App& app, Context& context) {
   AddVerb(app, context, "start", "experiment", "Open the first attempt and print the token that its workers need", true,
           Start);
+  AddVerb(app, context, "resume", "experiment",
+          "Open the next attempt of one that ended as LOST, FAILED, CANCELLED or EARLY_STOPPED", true, Resume);
   AddVerb(app, context, "cancel", "experiment", "End an experiment at once", true, Cancel);
   AddVerb(app, context, "delete", "dataset", "Delete a dataset that no split uses", false, DeleteDataset);
 }

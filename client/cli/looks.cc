@@ -177,6 +177,19 @@ Look EpochLook() {
       }};
 }
 
+Look AttemptLook() {
+  using T = v1::Attempt;
+  return {
+      {MakeColumn<T>("ATTEMPT", [](const T& t) { return absl::StrCat(t.attempt()); }),
+       MakeColumn<T>("STATE",
+                     [](const T& t) { return ShortEnum("EXPERIMENT_STATE_", v1::ExperimentState_Name(t.state())); }),
+       MakeColumn<T>("FIRST EPOCH", [](const T& t) { return absl::StrCat(t.first_epoch()); }),
+       MakeColumn<T>("RANKS", [](const T& t) { return absl::StrCat(t.world_size()); }),
+       MakeColumn<T>("LATE", [](const T& t) { return t.late_messages() == 0 ? "" : absl::StrCat(t.late_messages()); }),
+       MakeColumn<T>("REASON", [](const T& t) { return t.state_reason(); })},
+      [](const google::protobuf::Message& m) { return absl::StrCat(static_cast<const T&>(m).attempt()); }};
+}
+
 Look PluginLook() {
   using T = v1::Plugin;
   return {{IdColumn<T>("PLUGIN"), MakeColumn<T>("VERSION", [](const T& t) { return t.version(); }),

@@ -16,6 +16,7 @@ Look SplitLook();
 Look ItemLook();
 Look ExperimentLook();
 Look EpochLook();
+Look AttemptLook();
 Look PluginLook();
 
 /// "2026-01-31 08:00:00" in UTC, "" for a time that is not set.

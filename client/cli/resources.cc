@@ -149,6 +149,17 @@ MessageOr ListEpochs(Context& context, const Selection& selection) {
   return Give(status, std::move(response));
 }
 
+MessageOr ListAttempts(Context& context, const Selection& selection) {
+  const std::string& experiment = selection.experiment.empty() ? selection.name : selection.experiment;
+  if (experiment.empty()) return UsageError("get attempts needs --experiment NAME");
+  v1::ListAttemptsRequest request;
+  request.set_parent(ResourceName("experiments", experiment));
+  auto response = std::make_unique<v1::ListAttemptsResponse>();
+  const auto status = context.CallAllPages(&Connection::experiments, &v1::ExperimentService::Stub::ListAttempts,
+                                           request, response.get());
+  return Give(status, std::move(response));
+}
+
 MessageOr ListPlugins(Context& context, const Selection&) {
   auto response = std::make_unique<v1::ListPluginsResponse>();
   const auto status = context.CallAllPages(&Connection::admin, &v1::AdminService::Stub::ListPlugins,
@@ -233,6 +244,16 @@ const std::vector<Resource>& Resources() {
        "epochs --experiment first",
        EpochLook(),
        ListEpochs,
+       {},
+       true},
+      {"attempt",
+       "attempts",
+       {},
+       "starts of an experiment",
+       {"experiment"},
+       "attempts --experiment first",
+       AttemptLook(),
+       ListAttempts,
        {},
        true},
       {"plugin", "plugins", {}, "loaded and refused plugins", {}, "plugins", PluginLook(), ListPlugins, {}},

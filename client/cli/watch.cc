@@ -54,13 +54,18 @@ std::string Line(const v1::WatchExperimentResponse& event) {
   for (const v1::MetricValue& metric : epoch.metrics()) {
     absl::StrAppend(&out, "  ", metric.metric(), " ", ShortNumber(metric.value()));
   }
+  if (epoch.directive().stop()) absl::StrAppend(&out, "  stop");
   return out;
 }
 
 std::string ProgressLine(const v1::Progress& progress) {
-  return absl::StrCat(ShortEnum("PHASE_", v1::Phase_Name(progress.phase())), " epoch ", progress.epoch(), "  batches ",
-                      progress.batches(), "  loss ", ShortNumber(progress.loss()), "  ranks ", progress.ranks_joined(),
-                      "/", progress.world_size());
+  std::string out = absl::StrCat(ShortEnum("PHASE_", v1::Phase_Name(progress.phase())), " epoch ", progress.epoch(),
+                                 "  batches ", progress.batches(), "  loss ", ShortNumber(progress.loss()), "  ranks ",
+                                 progress.ranks_joined(), "/", progress.world_size());
+  for (const v1::LateRank& late : progress.suspect()) {
+    absl::StrAppend(&out, "  rank ", late.rank(), " silent for ", late.silent_ms() / 1000, " s");
+  }
+  return out;
 }
 
 // Runs `each` on every event until it returns false or the stream ends.

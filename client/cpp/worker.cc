@@ -132,9 +132,14 @@ absl::Status Worker::Adopt(const v1::Welcome& welcome, std::vector<RecordWindow:
     if (awaited != awaited_seals_.end() && seal.attempt() == welcome.attempt()) awaited->second = seal;
   }
   live_ = true;
-  heartbeat_due_ = absl::Now() + options_.heartbeat_period;
+  heartbeat_due_ = absl::Now() + HeartbeatPeriod();
   changed_.notify_all();
   return absl::OkStatus();
+}
+
+absl::Duration Worker::HeartbeatPeriod() const {
+  const absl::Duration third = absl::Milliseconds(welcome_.lease_ms()) / 3;
+  return third > absl::ZeroDuration() ? std::min(options_.heartbeat_period, third) : options_.heartbeat_period;
 }
 
 void Worker::ReadThread(std::vector<RecordWindow::Lost> lost) {
@@ -226,7 +231,9 @@ void Worker::Handle(v1::TrainResponse response) {
     case v1::TrainResponse::kSealed: {
       v1::Epoch& epoch = *response.mutable_sealed()->mutable_epoch();
       const auto awaited = awaited_seals_.find({epoch.phase(), epoch.epoch()});
-      if (awaited != awaited_seals_.end()) awaited->second = std::move(epoch);
+      // A partial seal ends the attempt: Stop follows and says why.
+      const bool complete = epoch.verdict() == v1::SEAL_VERDICT_COMPLETE;
+      if (complete && awaited != awaited_seals_.end()) awaited->second = std::move(epoch);
       break;
     }
     case v1::TrainResponse::kRanks:
@@ -322,7 +329,7 @@ std::shared_ptr<const v1::TrainRequest> Worker::NextMessage() {
   }
   if (absl::Now() >= heartbeat_due_) {
     message->mutable_heartbeat()->set_paused(paused_);
-    heartbeat_due_ = absl::Now() + options_.heartbeat_period;
+    heartbeat_due_ = absl::Now() + HeartbeatPeriod();
     return message;
   }
   return nullptr;

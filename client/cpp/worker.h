@@ -27,6 +27,7 @@ struct WorkerOptions {
   std::string experiment;
   std::string attempt_token;
   int32_t rank = 0, world_size = 1;
+  /// At most; a third of the server's lease if that is shorter.
   absl::Duration heartbeat_period = absl::Seconds(3);
   /// After a lost connection the worker tries to join again, at random times up to min(max_backoff, first_backoff *
   /// 2^n) apart, until this much time has passed; then everything fails with UNAVAILABLE.
@@ -95,6 +96,7 @@ class Worker {
   /// Joins again until it works or must not be tried any more.
   bool Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost);
   void End(absl::Status why);
+  absl::Duration HeartbeatPeriod() const;
   bool Final(const absl::Status& status) const;
   /// The message to write now, or null; needs the lock.
   std::shared_ptr<const v1::TrainRequest> NextMessage();

@@ -18,8 +18,8 @@ BIN = pathlib.Path(os.environ["GRADELINE_BIN"])
 
 class Server:
     def __init__(self, **settings: str) -> None:
-        """settings: further ones of gradelined, with "_" for the dots."""
-        self._settings = {key.replace("_", "."): value for key, value in settings.items()}
+        """settings: further ones of gradelined, with "_" for the dot."""
+        self._settings = {key.replace("_", ".", 1): value for key, value in settings.items()}
         self._folder = tempfile.TemporaryDirectory()
         self._numbers = itertools.count(1)
         self._process: Optional[subprocess.Popen] = None

@@ -10,7 +10,7 @@ Nothing is opened at import. The PyTorch adapter is gradeline.torch, imported by
 from gradeline.client import Client, connect
 from gradeline.errors import GradelineError, Refused, Stopped, Violation
 from gradeline.phase import Phase
-from gradeline.results import Component, Epoch, Result
+from gradeline.results import Component, Directive, Epoch, RefusedBatch, Result
 from gradeline.tensors import BFloat16
 from gradeline.worker import Worker
 
@@ -18,10 +18,12 @@ __all__ = [
     "BFloat16",
     "Client",
     "Component",
+    "Directive",
     "Epoch",
     "GradelineError",
     "Phase",
     "Refused",
+    "RefusedBatch",
     "Result",
     "Stopped",
     "Violation",

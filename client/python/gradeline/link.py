@@ -7,7 +7,7 @@ import atexit
 import logging
 import os
 import threading
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import grpc
 
@@ -20,7 +20,7 @@ from gradeline.stream import Stream
 
 _log = logging.getLogger("gradeline")
 
-HEARTBEAT_SECONDS = 3.0
+HEARTBEAT_SECONDS = 3.0  # at most; a third of the server's lease if that is shorter
 _FINISHED = ("SUCCEEDED", "EARLY_STOPPED")
 # A call that the transport, not the server, ended with one of these is tried again.
 _TRANSPORT = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED")
@@ -47,6 +47,7 @@ class Link:
         self._flushing = False
         self._paused = False
         self._overtaken = 0  # refusals to come of batches that have been sent again
+        self._directives: Dict[Tuple[int, int], Any] = {}  # (phase, epoch) -> Directive message, of this attempt
         self.suspect_ranks: Sequence[int] = ()
         self.gone_ranks: Sequence[int] = ()
         self._threads = [
@@ -214,7 +215,12 @@ class Link:
         self._seal(sealed.epoch)
 
     def _on_ranks(self, ranks: Any) -> None:
-        self.suspect_ranks, self.gone_ranks = list(ranks.suspect), list(ranks.gone)
+        for late in list(ranks.gone) + [late for late in ranks.suspect if late.rank not in self.suspect_ranks]:
+            if late.rank == self.rank:
+                continue
+            _log.warning("rank %d: waiting for rank %d, silent for %s", self.rank, late.rank, _whereabouts(late))
+        self.suspect_ranks = [late.rank for late in ranks.suspect]
+        self.gone_ranks = [late.rank for late in ranks.gone]
 
     def _on_stop(self, stop: Any) -> None:
         state = wire.word(wire.STATES, stop.state)
@@ -224,7 +230,10 @@ class Link:
             self._fail(Stopped(state, stop.reason))
 
     def _seal(self, epoch: Any) -> None:
-        if epoch.attempt == self._welcome.attempt:
+        # A partial seal ends the attempt: Stop follows and says why.
+        if epoch.attempt == self._welcome.attempt and epoch.verdict == wire.VERDICTS["COMPLETE"]:
+            if epoch.HasField("directive"):
+                self._directives[epoch.phase, epoch.epoch] = epoch.directive
             for entry in self._journal.ended(epoch.phase, epoch.epoch):
                 if not entry.answer.done():
                     entry.answer.set_result(epoch)
@@ -236,12 +245,18 @@ class Link:
     # The heartbeat's thread.
 
     def _beat(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or self._welcome is not None)
         while True:
             with self._changed:
-                if self._changed.wait_for(lambda: self._over, HEARTBEAT_SECONDS):
+                if self._changed.wait_for(lambda: self._over, self._beat_seconds()):
                     return
                 if self._live and self._stream is not None:
                     self._stream.send(wire.TrainRequest(heartbeat={"paused": self._paused}))
+
+    def _beat_seconds(self) -> float:
+        lease_ms = self._welcome.lease_ms if self._welcome is not None else 0
+        return min(HEARTBEAT_SECONDS, lease_ms / 3000) if lease_ms > 0 else HEARTBEAT_SECONDS
 
     # The end.
 
@@ -283,3 +298,10 @@ def _may_retry(error: GradelineError) -> bool:
         # FENCED: the rank was given away; joining again tells to whom.
         return error.code == "UNAVAILABLE" or error.retry_after is not None or error.reason == "FENCED"
     return error.code in _TRANSPORT
+
+
+def _whereabouts(late: Any) -> str:
+    silent = f"{late.silent_ms / 1000:.0f} s"
+    if late.phase == 0:
+        return silent
+    return f"{silent}, last at step {late.step} of {wire.word(wire.PHASES, late.phase).lower()} epoch {late.epoch}"

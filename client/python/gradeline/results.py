@@ -47,6 +47,31 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Directive:
+    """What a seal told the ranks to do next. best_epoch: of the monitored measure; None without early stopping."""
+
+    stop: bool
+    learning_rate: float
+    best_epoch: Optional[int]
+    best_value: float
+    stale_epochs: int
+
+
+@dataclass(frozen=True)
+class RefusedBatch:
+    """The first batch of a phase that was refused. item: within the batch, if the refusal named one."""
+
+    rank: int
+    step: int
+    head: str
+    part: int
+    code: int
+    reason: str
+    component: str
+    item: Optional[int]
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One sealed phase of one epoch, final."""
 
@@ -62,6 +87,8 @@ class Epoch:
     batches: int
     items: int
     refused: Dict[int, int]
+    first_refused: Optional[RefusedBatch] = None
+    directive: Optional[Directive] = None
 
     @staticmethod
     def of(message: Any) -> "Epoch":
@@ -79,7 +106,27 @@ class Epoch:
             batches=message.batches,
             items=message.items,
             refused={part.code: part.count for part in message.refused},
+            first_refused=_refused_batch(message.first_refused) if message.HasField("first_refused") else None,
+            directive=_directive(message.directive) if message.HasField("directive") else None,
         )
+
+
+def _directive(message: Any) -> Directive:
+    best = message.best_epoch if message.HasField("best_epoch") else None
+    return Directive(message.stop, message.learning_rate, best, message.best_value, message.stale_epochs)
+
+
+def _refused_batch(message: Any) -> RefusedBatch:
+    return RefusedBatch(
+        message.rank,
+        message.step,
+        message.head,
+        message.part,
+        message.code,
+        message.reason,
+        message.component,
+        message.item if message.HasField("item") else None,
+    )
 
 
 def _named(values: Any) -> Dict[str, float]:

@@ -11,13 +11,14 @@ Computes nothing but denominators; sums of several heads' losses are the trainer
 
 from typing import Any, Dict, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
 from gradeline import wire
 from gradeline.client import Client
 from gradeline.denominators import denominators
-from gradeline.errors import GradelineError
+from gradeline.errors import GradelineError, Refused
 from gradeline.results import Result
 from gradeline.tensors import Array
 from gradeline.worker import Worker
@@ -38,6 +39,10 @@ class Loss(torch.nn.Module):
     rank's share times the number of ranks: DistributedDataParallel's average over ranks is then exactly loss and
     gradient of the whole batch. With PER_RANK each rank divides by its own denominator.
 
+    A batch that is refused raises Refused. With the experiment's non_finite SKIP one with NaN or Inf gives loss 0 and
+    gradient 0 instead, and last_result.empty is true, so that ranks that train together stay together. Where NaN came
+    out of the model's own layers, 0 times NaN is NaN again: then do not step.
+
     head            may be left out when the experiment has one
     process_group   the ranks that share a batch; the default group unless given
     last_result     the newest gradeline.Result
@@ -55,6 +60,7 @@ class Loss(torch.nn.Module):
         self._worker, self._group = worker, process_group
         self._client = Client(worker.address)
         self._resolved = heads[head].head
+        self._skips = worker.experiment.training.non_finite == wire.NON_FINITE["SKIP"]
         self._global = worker.experiment.training.rank_mean != wire.RANK_MEANS["PER_RANK"]
 
     def forward(
@@ -82,17 +88,23 @@ class Loss(torch.nn.Module):
         if gradient and self._global and self._ranks() > 1:
             normaliser, scale = self._over_ranks(arrays, normaliser), self._ranks()
         step, part = phase.next_key(self.head)
-        result = self._worker.batch(
-            phase.name,
-            phase.epoch,
-            step,
-            self.head,
-            arrays,
-            part=part,
-            normalisers=normaliser,
-            gradient_scale=scale if scale != 1 else None,
-            gradient=gradient,
-        )
+        try:
+            result = self._worker.batch(
+                phase.name,
+                phase.epoch,
+                step,
+                self.head,
+                arrays,
+                part=part,
+                normalisers=normaliser,
+                gradient_scale=scale if scale != 1 else None,
+                gradient=gradient,
+            )
+        except Refused as refused:
+            if not (self._skips and refused.recorded and refused.reason == "NOT_FINITE"):
+                raise
+            zeros = {name: np.zeros_like(array) for name, array in arrays.items()}
+            result = Result(refused.seq, 0.0, 0, True, {}, zeros)
         self.last_result = result
         prediction = tensors["prediction"]
         exact = torch.float64 if prediction.dtype == torch.float64 else torch.float32

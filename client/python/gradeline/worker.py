@@ -49,6 +49,41 @@ class Worker(Link):
         return self._welcome.attempt
 
     @property
+    def first_epoch(self) -> int:
+        """The first epoch that this attempt trains; above 0 after a resume."""
+        return self._welcome.first_epoch
+
+    @property
+    def learning_rate(self) -> float:
+        """As the newest directive says; before the first, the experiment's."""
+        with self._changed:
+            newest = max(self._directives, key=lambda key: key[1], default=None)
+            return self.experiment.training.learning_rate if newest is None else self._directives[newest].learning_rate
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a directive has said that no further epoch is to be run."""
+        with self._changed:
+            return any(directive.stop for directive in self._directives.values())
+
+    def epochs(self) -> Iterator[int]:
+        """The epochs to train: from first_epoch on, until the last or a directive to stop.
+
+        With early stopping each waits until the monitored phase of the one before is sealed, on ranks that do not
+        report that phase too.
+        """
+        training = self.experiment.training
+        monitor = training.early_stopping.monitor if training.HasField("early_stopping") else ""
+        for epoch in range(self.first_epoch, training.epochs):
+            if monitor and epoch > self.first_epoch:
+                decided = (phase_number(monitor.partition(".")[0]), epoch - 1)
+                with self._changed:
+                    self._wait(lambda: decided in self._directives)
+            if self.should_stop:
+                return
+            yield epoch
+
+    @property
     def committed_seq(self) -> int:
         """Every record up to it is durable on the server."""
         return self._journal.committed_seq
@@ -139,7 +174,11 @@ class Worker(Link):
             raise GradelineError("FAILED_PRECONDITION", text)
 
     def flush(self) -> int:
-        """Waits until everything sent so far is durable, and returns its last seq: save checkpoints after it."""
+        """Waits until everything sent so far is durable, and returns its last seq: save checkpoints after it.
+
+        A checkpoint goes on at an epoch's beginning: save one when the epoch's training is sealed, with its number, and
+        resume the experiment with the next.
+        """
         with self._changed:
             self._check_usable()
             wanted = self._journal.last_seq

@@ -9,13 +9,14 @@ import pathlib
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import time
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import gradeline
 from gradeline import wire
-from gradeline.demo import setting
+from gradeline.demo import checkpoint, setting
 from gradeline.demo.facts import facts, shortfalls
 from gradeline.demo.progress import Progress
 from gradeline.demo.ranks import Ranks
@@ -32,6 +33,7 @@ def parse(arguments: Optional[list] = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch-size", type=int, default=128, help="per rank")
     parser.add_argument("--learning-rate", type=float, default=0.003)
+    parser.add_argument("--restarts", type=int, default=2, help="how often to go on from a checkpoint when a rank fails")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
 
@@ -62,30 +64,54 @@ def run(client: gradeline.Client, options: argparse.Namespace) -> int:
     experiment = setting.create_experiment(client, split.name, training)
     _, token = setting.start(client, experiment.name)
     progress = Progress(sys.stderr, options.epochs)
-    environment = {
-        "GRADELINE_SERVER": client.address,
-        "GRADELINE_EXPERIMENT": experiment.name,
-        "GRADELINE_TOKEN": token,
-    }
-    ranks = Ranks(options.ranks, environment, options.data)
+    joined = 0
     try:
-        joined = follow(client, experiment.name, ranks, progress)
-        failed = ranks.failed_after(10.0)
-        if failed is not None:
-            progress.line(f"rank {failed} failed:\n{ranks.output(failed)}")
+        with tempfile.TemporaryDirectory(prefix="gradeline-demo-") as folder:
+            checkpoints = pathlib.Path(folder)
+            for restarts_left in reversed(range(options.restarts + 1)):
+                seen, failed = attempt(client, experiment.name, token, checkpoints, progress, options)
+                joined = max(joined, seen)
+                if not failed or restarts_left == 0:
+                    break
+                done = checkpoint.newest(checkpoints)
+                token = setting.resume(client, experiment.name, 0 if done is None else done + 1)
     except KeyboardInterrupt:
         _cancel(client, experiment.name)
         progress.line(f"{experiment.name} cancelled")
         return 130
+    return report(facts(client, experiment.name, joined, time.monotonic() - began), options, progress)
+
+
+def attempt(
+    client: gradeline.Client,
+    experiment: str,
+    token: str,
+    checkpoints: pathlib.Path,
+    progress: Progress,
+    options: argparse.Namespace,
+) -> Tuple[int, bool]:
+    """Runs one attempt to its end. Returns how many ranks were seen, and whether a rank's process failed."""
+    environment = {
+        "GRADELINE_SERVER": client.address,
+        "GRADELINE_EXPERIMENT": experiment,
+        "GRADELINE_TOKEN": token,
+    }
+    ranks = Ranks(options.ranks, environment, options.data, checkpoints)
+    try:
+        joined = follow(client, experiment, ranks, progress)
+        failed = ranks.failed_after(10.0)
+        if failed is not None:
+            progress.line(f"rank {failed} failed:\n{ranks.output(failed)}")
+        return joined, failed is not None
     finally:
         ranks.end()
-    return report(facts(client, experiment.name, joined, time.monotonic() - began), options, progress)
 
 
 def follow(client: gradeline.Client, experiment: str, ranks: Ranks, progress: Progress) -> int:
     """Shows what happens until the experiment or a rank ends. Returns how many ranks were seen."""
     events: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-    threading.Thread(target=_watch, args=(client, experiment, events), daemon=True).start()
+    watch = (client, experiment, progress.revision, events)
+    threading.Thread(target=_watch, args=watch, daemon=True).start()
     joined = 0
     while True:
         try:
@@ -104,9 +130,9 @@ def follow(client: gradeline.Client, experiment: str, ranks: Ranks, progress: Pr
         progress.show(event)
 
 
-def _watch(client: gradeline.Client, experiment: str, events: "queue.SimpleQueue[Any]") -> None:
+def _watch(client: gradeline.Client, experiment: str, revision: int, events: "queue.SimpleQueue[Any]") -> None:
     try:
-        for event in client.watch(experiment):
+        for event in client.watch(experiment, revision):
             events.put(event)
         events.put(None)
     except gradeline.GradelineError as error:

@@ -11,7 +11,10 @@ from gradeline import wire
 def facts(client: gradeline.Client, experiment: str, ranks_joined: int, seconds: float) -> Dict[str, Any]:
     """What an experiment came to; lossBits is equal for runs whose sealed losses are equal bit by bit."""
     ended = client.experiment(experiment)
-    seals = list(client.pages("ListEpochs", "epochs", parent=ended.name))
+    newest = {}  # the seal that counts: of the newest attempt that ran the phase
+    for seal in client.pages("ListEpochs", "epochs", parent=ended.name):
+        newest[seal.phase, seal.epoch] = seal
+    seals = list(newest.values())
     phases: Dict[str, List[gradeline.Epoch]] = {"train": [], "validation": [], "test": []}
     for epoch in sorted(map(gradeline.Epoch.of, seals), key=lambda sealed: sealed.epoch):
         phases[epoch.phase].append(epoch)
@@ -21,6 +24,7 @@ def facts(client: gradeline.Client, experiment: str, ranks_joined: int, seconds:
         "experiment": ended.name,
         "state": wire.word(wire.STATES, ended.state),
         "reason": ended.state_reason,
+        "attempts": ended.attempt,
         "epochs": len(train),
         "trainLoss": [epoch.loss for epoch in train],
         "validationLoss": [epoch.loss for epoch in validation],

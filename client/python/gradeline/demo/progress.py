@@ -14,6 +14,7 @@ class Progress:
 
     def __init__(self, out: TextIO, epochs: int) -> None:
         self._out, self._epochs, self._terminal = out, epochs, out.isatty()
+        self.revision = 0  # of the newest event shown
         self._shown = 0
         self._next_plain = 0.0
         self._losses: Dict[Tuple[str, int], float] = {}
@@ -21,6 +22,7 @@ class Progress:
 
     def show(self, response: Any) -> None:
         """One WatchExperimentResponse."""
+        self.revision = max(self.revision, response.revision)
         kind = response.WhichOneof("event")
         if kind == "experiment":
             experiment = response.experiment
@@ -55,6 +57,8 @@ class Progress:
                 losses.append(f"{name} loss {self._losses[max(known)]:.4f}")
         text = f"{self._where(phase, progress.epoch)}  {progress.batches:5} batches  {'  '.join(losses)}"
         text += f"  {progress.ranks_joined}/{progress.world_size} ranks"
+        for late in progress.suspect:
+            text += f"  rank {late.rank} silent for {late.silent_ms // 1000} s"
         if self._terminal:
             self._out.write("\r" + text.ljust(self._shown))
             self._out.flush()

@@ -15,7 +15,9 @@ PACKAGE_FOLDER = pathlib.Path(__file__).resolve().parent.parent.parent
 class Ranks:
     """world_size trainers on this host. What they print is kept, and told when they fail."""
 
-    def __init__(self, world_size: int, environment: Dict[str, str], data: Optional[pathlib.Path]) -> None:
+    def __init__(
+        self, world_size: int, environment: Dict[str, str], data: Optional[pathlib.Path], checkpoints: pathlib.Path
+    ) -> None:
         shared = {
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(_free_port()),
@@ -25,7 +27,8 @@ class Ranks:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGE_FOLDER), os.environ.get("PYTHONPATH")])),
             **environment,
         }
-        command = [sys.executable, "-m", "gradeline.demo.trainer"] + (["--data", str(data)] if data else [])
+        command = [sys.executable, "-m", "gradeline.demo.trainer", "--checkpoints", str(checkpoints)]
+        command += ["--data", str(data)] if data else []
         self._outputs = [tempfile.TemporaryFile() for _ in range(world_size)]
         self._processes: List[subprocess.Popen] = []
         for rank, output in enumerate(self._outputs):

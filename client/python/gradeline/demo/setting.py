@@ -70,6 +70,11 @@ def create_experiment(client: gradeline.Client, split: str, training: Any) -> An
             number += 1
 
 
+def resume(client: gradeline.Client, experiment: str, first_epoch: int) -> str:
+    """Opens the next attempt with an epoch; its workers' token."""
+    return client.call("ResumeExperiment", name=experiment, first_epoch=first_epoch).attempt_token
+
+
 def start(client: gradeline.Client, experiment: str) -> Tuple[Any, str]:
     """The started experiment and its workers' token."""
     started = client.call("StartExperiment", name=experiment)

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import gradeline
 import gradeline.torch
+from gradeline.demo import checkpoint
 from gradeline.demo.images import Images, batches
 from gradeline.demo.model import small_cnn
 from gradeline.demo.schedule import warm_up_and_decay
@@ -25,8 +26,15 @@ EVALUATION_BATCH = 500
 class Trainer:
     """The training loop of one rank."""
 
-    def __init__(self, client: gradeline.Client, worker: gradeline.Worker, folder: Optional[pathlib.Path]) -> None:
-        self.worker, self.training = worker, worker.experiment.training
+    def __init__(
+        self,
+        client: gradeline.Client,
+        worker: gradeline.Worker,
+        folder: Optional[pathlib.Path],
+        checkpoints: Optional[pathlib.Path],
+    ) -> None:
+        self.client, self.worker, self.training = client, worker, worker.experiment.training
+        self.checkpoints = checkpoints
         self.split = client.call("GetSplit", name=worker.experiment.split)
         dataset = client.call("GetDataset", name=self.split.dataset)
         self.folder = folder or pathlib.Path(dataset.source.partition(":")[2])
@@ -43,10 +51,33 @@ class Trainer:
         return Images(items, self.folder)
 
     def run(self) -> None:
-        for epoch in range(self.training.epochs):
+        epoch = self.worker.first_epoch - 1
+        if epoch >= 0:
+            self.restore(epoch)
+        for epoch in self.worker.epochs():
             self.train(epoch)
+            self.save(epoch)
             self.evaluate("validation", epoch)
-        self.evaluate("test", self.training.epochs - 1)
+        self.evaluate("test", epoch)
+
+    def save(self, epoch: int) -> None:
+        if self.checkpoints is None or self.worker.rank != 0:
+            return
+        seq = self.worker.flush()
+        position = {"attempt": self.worker.attempt, "epoch": epoch, "steps": self.steps, "seq": seq}
+        state = {"position": position, "model": self.model.module.state_dict(), "optimiser": self.optimiser.state_dict()}
+        checkpoint.save(self.checkpoints, epoch, state)
+
+    def restore(self, epoch: int) -> None:
+        """Goes on where an earlier attempt's epoch was trained; evaluates it if that attempt did not come to it."""
+        if self.checkpoints is None:
+            raise SystemExit(f"the attempt goes on after epoch {epoch}: give --checkpoints, the folder with its state")
+        state = checkpoint.load(self.checkpoints, epoch)
+        self.model.module.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        sealed = self.client.epochs(self.worker.experiment.name)
+        if not any(seal.phase == "validation" and seal.epoch == epoch and seal.complete for seal in sealed):
+            self.evaluate("validation", epoch)
 
     def train(self, epoch: int) -> None:
         images = self.parts["train"]
@@ -76,12 +107,13 @@ class Trainer:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="gradeline.demo.trainer", description=__doc__)
     parser.add_argument("--data", type=pathlib.Path, help="folder of the idx files (default: where they were imported)")
+    parser.add_argument("--checkpoints", type=pathlib.Path, help="folder to keep the state after each epoch in")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     dist.init_process_group("gloo")
     with gradeline.connect() as client, client.join() as worker:
-        Trainer(client, worker, arguments.data).run()
+        Trainer(client, worker, arguments.data, arguments.checkpoints).run()
     dist.destroy_process_group()
 
 
