@@ -1,18 +1,15 @@
 """The demo, whole, on a few made-up images: it succeeds, and the same seed gives the same bits."""
 
-import gzip
 import json
 import pathlib
 import re
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import unittest
 
-import numpy as np
-
+from blocks import make_images
 from gradeline import wire
 from server import BIN, Server
 
@@ -27,19 +24,6 @@ def setUpModule() -> None:
 def tearDownModule() -> None:
     server.close()
     folder.cleanup()
-
-
-def make_images(path: pathlib.Path) -> None:
-    """Ten kinds of noisy blocks, in Fashion-MNIST's files."""
-    random = np.random.RandomState(5)
-    kinds = random.randint(0, 256, (10, 4, 4)).repeat(7, 1).repeat(7, 2)
-    for prefix, count in (("train", 300), ("t10k", 100)):
-        labels = np.arange(count) % 10
-        images = np.clip(kinds[labels] + random.randint(-40, 41, (count, 28, 28)), 0, 255)
-        for name, array in ((f"{prefix}-images-idx3-ubyte.gz", images), (f"{prefix}-labels-idx1-ubyte.gz", labels)):
-            header = struct.pack(f">BBBB{array.ndim}i", 0, 0, 8, array.ndim, *array.shape)
-            with gzip.open(path / name, "wb") as file:
-                file.write(header + array.astype(np.uint8).tobytes())
 
 
 class DemoTest(unittest.TestCase):

@@ -111,15 +111,59 @@ class LedgerModel {
   std::vector<Plan> plans_;
 };
 
-/// A worker's life: train and validation of each epoch, some batches refused, some messages that must not count, and
-/// now and then an end that declares a record too many.
-inline Plan RandomPlan(std::mt19937_64& random, int64_t epochs) {
+/// The directives of early stopping on validation.loss, from their definition: all seals of an experiment in, the stale
+/// epochs, the best epoch and the stop of one of them out.
+inline std::string DirectiveWords(const std::vector<Seal>& seals, const Seal& of, int32_t patience, int64_t epochs) {
+  // The complete seals that led to it: each is the one with the highest earlier epoch, of the newest attempt until
+  // then.
+  std::vector<const Seal*> chain{&of};
+  while (true) {
+    const Seal* before = nullptr;
+    for (const Seal& seal : seals) {
+      if (seal.phase != of.phase || !seal.complete || seal.attempt > of.attempt) continue;
+      if (seal.revision >= chain.back()->revision || seal.epoch >= chain.back()->epoch) continue;
+      if (before == nullptr || seal.epoch > before->epoch ||
+          (seal.epoch == before->epoch && seal.attempt > before->attempt)) {
+        before = &seal;
+      }
+    }
+    if (before == nullptr) break;
+    chain.push_back(before);
+  }
+  const Seal* best = nullptr;
+  int64_t stale = 0;
+  bool stop = false;
+  for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
+    const Seal* seal = *it;
+    const bool has_value = seal->items > 0;
+    if (it == chain.rbegin() || (*std::prev(it))->attempt != seal->attempt) {
+      stale = 0;
+      stop = false;
+    }
+    if (has_value && (best == nullptr || seal->loss < best->loss)) {
+      best = seal;
+      stale = 0;
+    } else {
+      ++stale;
+    }
+    stop |= stale >= patience && seal->epoch + 1 < epochs;
+  }
+  return absl::StrCat("best ", best == nullptr ? -1 : best->epoch, " stale ", stale, stop ? " stop" : "");
+}
+inline std::string Words(const Directive& directive) {
+  return absl::StrCat("best ", directive.best_epoch.value_or(-1), " stale ", directive.stale_epochs,
+                      directive.stop ? " stop" : "");
+}
+
+/// A worker's life in an attempt: train and validation of each epoch from `first` on, some batches refused, some
+/// messages that must not count, and now and then an end that declares a record too many.
+inline Plan RandomPlan(std::mt19937_64& random, int64_t first, int64_t epochs) {
   Plan plan;
   const auto add = [&plan](Message message) {
     message.record.seq = static_cast<int64_t>(plan.size()) + 1;
     plan.push_back(std::move(message));
   };
-  for (int64_t epoch = 0; epoch < epochs; ++epoch) {
+  for (int64_t epoch = first; epoch < epochs; ++epoch) {
     for (const Phase phase : {Phase::kTrain, Phase::kValidation}) {
       Message end{Message::kEnd, {}, {phase, epoch}, 0};
       Message last;

@@ -86,8 +86,16 @@ class Watching {
 
 class History {
  public:
-  explicit History(uint64_t seed) : random_(seed), model_(MakePlans()), world_(std::make_unique<TestWorld>()) {
+  explicit History(uint64_t seed)
+      : random_(seed),
+        epochs_(1 + static_cast<int64_t>(random_() % 3)),
+        model_(MakePlans(1 + random_() % 3, 0)),
+        world_(std::make_unique<TestWorld>()) {
     Experiment experiment = TestExperiment(static_cast<int32_t>(model_.ranks()), static_cast<int32_t>(epochs_));
+    if (random_() % 2 == 0) {
+      patience_ = 1 + static_cast<int32_t>(random_() % 2);
+      experiment.training.early_stopping = EarlyStopping{"validation.loss", std::nullopt, patience_, 0};
+    }
     world_->Start(experiment);
     token_ = world_->token;
     watching_.Begin(*world_->experiments);
@@ -95,18 +103,12 @@ class History {
   }
   ~History() {
     watching_.End();
-    for (Worker& worker : workers_) worker = {};
+    Forget();
   }
 
   void Run() {
-    const int actions = 20 + static_cast<int>(random_() % 120);
-    for (int i = 0; i < actions && !testing::Test::HasFailure(); ++i) Act();
-    if (random_() % 4 == 0) {
-      const auto cancelled = world_->experiments->Cancel("e", "", "");
-      const ExperimentState state = world_->Get().state;
-      EXPECT_EQ(cancelled.ok(), state == ExperimentState::kCancelled) << cancelled.status();
-    }
-    Finish();
+    RunAttempt();
+    while (attempt_ < 3 && random_() % 3 > 0 && !testing::Test::HasFailure() && Resume()) RunAttempt();
     if (random_() % 2 == 0) Restart(kStop);
     Check();
   }
@@ -117,20 +119,77 @@ class History {
     std::shared_ptr<Ear> ear;
     int64_t next = 1;                                   ///< seq to be sent next
     std::vector<std::shared_ptr<RankSession>> zombies;  ///< older streams that do not know it
+    bool dead = false;                                  ///< its process is: it says nothing more
+    bool joined = false;
+    int64_t heard_ms = 0;  ///< when it last said something, or the server began
   };
 
-  std::vector<Plan> MakePlans() {
-    epochs_ = 1 + static_cast<int64_t>(random_() % 2);
+  void RunAttempt() {
+    const int actions = 20 + static_cast<int>(random_() % 120);
+    for (int i = 0; i < actions && !testing::Test::HasFailure(); ++i) Act();
+    if (random_() % 4 == 0) {
+      const auto cancelled = world_->experiments->Cancel("e", "", "");
+      const ExperimentState state = world_->Get().state;
+      EXPECT_EQ(cancelled.ok(), state == ExperimentState::kCancelled) << cancelled.status();
+    }
+    Finish();
+    Check();
+  }
+
+  std::vector<Plan> MakePlans(size_t ranks, int64_t first_epoch) {
     std::vector<Plan> plans;
-    for (size_t ranks = 1 + random_() % 3; ranks > 0; --ranks) plans.push_back(RandomPlan(random_, epochs_));
+    for (; ranks > 0; --ranks) plans.push_back(RandomPlan(random_, first_epoch, epochs_));
     return plans;
+  }
+
+  // Nobody of this attempt has any stream to the server.
+  void Forget() {
+    for (Worker& worker : workers_) worker = {};
+    old_.clear();
+  }
+
+  static std::string AttemptWords(const Seal& seal) {
+    return absl::StrCat("attempt ", seal.attempt, ": ", LedgerModel::Words(seal));
+  }
+
+  // False if there is nothing to resume.
+  bool Resume() {
+    const ExperimentState state = world_->Get().state;
+    int64_t next = first_epoch_;
+    for (const Seal& seal : world_->Seals()) {
+      if (seal.attempt == attempt_ && seal.phase == Phase::kTrain && seal.complete) next = seal.epoch + 1;
+    }
+    const int64_t first = random_() % 2 == 0 ? next : static_cast<int64_t>(random_() % static_cast<uint64_t>(next + 1));
+    EXPECT_FALSE(world_->experiments->Resume("e", next + 1, "", "").ok());
+    const auto resumed = world_->experiments->Resume("e", first == next ? std::nullopt : std::optional(first), "", "");
+    EXPECT_EQ(resumed.ok(), state != ExperimentState::kSucceeded) << resumed.status();
+    if (!resumed.ok()) return false;
+    for (const Seal& seal : world_->Seals()) past_.insert(AttemptWords(seal));
+    EXPECT_EQ(resumed->experiment.attempt, ++attempt_);
+    token_ = resumed->token;
+    first_epoch_ = first;
+    for (Worker& worker : workers_) {
+      if (worker.session != nullptr) old_.push_back(worker.session);
+      worker = {};
+    }
+    sent_.clear();
+    may_be_gone_ = false;
+    model_ = LedgerModel(MakePlans(model_.ranks(), first));
+    return true;
   }
 
   void Act() {
     const size_t rank = random_() % workers_.size();
     Worker& worker = workers_[rank];
     const uint64_t what = random_() % 100;
-    if (worker.session == nullptr || what < 4) {
+    if (what >= 98) {
+      worker.dead = true;
+      worker.session.reset();
+    } else if (what >= 94) {
+      Pass(static_cast<int64_t>(random_() % 20'000));
+    } else if (worker.dead) {
+      HauntFromBefore();
+    } else if (worker.session == nullptr || what < 4) {
       Join(rank);  // with a session: a doubled stream
     } else if (what < 8) {
       worker.session.reset();  // the connection is lost; the worker may have sent what nobody got
@@ -144,6 +203,7 @@ class History {
       Restart(kCrashBeforeCommit);
     } else if (what < 20) {
       worker.session->Flush();
+      Heard(rank);
     } else if (what < 25) {
       watching_.Hear();
     } else {
@@ -153,9 +213,32 @@ class History {
 
   bool Over() { return IsTerminal(world_->Get().state); }
 
+  void Heard(size_t rank) { workers_[rank].heard_ms = world_->clock.now_ms; }
+  // Time passes, and those who have a stream beat.
+  void Pass(int64_t ms) {
+    world_->clock.now_ms += ms;
+    for (size_t rank = 0; rank < workers_.size(); ++rank) {
+      if (workers_[rank].session == nullptr) continue;
+      workers_[rank].session->Heartbeat(true);
+      Heard(rank);
+    }
+    may_be_gone_ |= std::any_of(workers_.begin(), workers_.end(), [this](const Worker& worker) {
+      return worker.joined && world_->clock.now_ms - worker.heard_ms >= 60'000;
+    });
+    Settle();
+  }
+
+  // A stream of an attempt that has ended goes on sending.
+  void HauntFromBefore() {
+    if (old_.empty()) return;
+    Record record = TestRecord(1 + static_cast<int64_t>(random_() % 9), {Phase::kTrain, 0, 0, 0, 0}, 1e9);
+    old_[random_() % old_.size()]->Report(
+        record, [](RecordFate fate, const absl::Status& status) { EXPECT_EQ(fate, RecordFate::kClosed) << status; });
+  }
+
   std::vector<int64_t> Committed() {
     std::vector<int64_t> committed;
-    const auto ranks = world_->store->ListRanks(1, 1);
+    const auto ranks = world_->store->ListRanks(1, attempt_);
     EXPECT_TRUE(ranks.ok()) << ranks.status();
     for (const RankRow& rank : *ranks) committed.push_back(rank.committed_seq);
     return committed;
@@ -168,8 +251,8 @@ class History {
     const int64_t acknowledged = Acknowledged(rank);
     auto ear = std::make_shared<Ear>();
     world_->token = token_;
-    auto joined =
-        world_->experiments->Join(world_->Request(static_cast<int32_t>(rank), static_cast<char>('a' + rank)), ear);
+    const auto instance = static_cast<char>('a' + 4 * attempt_ + static_cast<int32_t>(rank));
+    auto joined = world_->experiments->Join(world_->Request(static_cast<int32_t>(rank), instance), ear);
     if (!joined.ok()) {
       // Done, or all is over: the Bye is committed.
       EXPECT_EQ(joined.status().code(), absl::StatusCode::kFailedPrecondition) << joined.status();
@@ -183,6 +266,8 @@ class History {
     EXPECT_LT(committed, std::max<int64_t>(sent_[rank] + 1, 1)) << "what was never sent is there";
     ear->acknowledged = committed;
     worker.session = *std::move(joined);
+    worker.joined = true;
+    Heard(rank);
     worker.ear = ear;
     worker.next = committed + 1;
   }
@@ -213,6 +298,7 @@ class History {
     const auto begun = worker.session->Begin(worker.next);
     EXPECT_TRUE(begun.ok()) << begun.status();
     EXPECT_EQ(*begun, SeqVerdict::kNew);
+    Heard(rank);
     sent_[rank] = std::max(sent_[rank], worker.next);
     Report(*worker.session, message, worker.next, FateOf(message.kind));
     ++worker.next;
@@ -303,10 +389,13 @@ class History {
       worker.session.reset();
       worker.zombies.clear();
     }
+    old_.clear();
     if (next != nullptr) world_ = std::move(next);
     world_->Restart();
     watching_.Rewind(world_->Get().revision);
     watching_.Begin(*world_->experiments);
+    Settle();  // the leases are there
+    for (size_t rank = 0; rank < workers_.size(); ++rank) Heard(rank);
     const std::vector<int64_t> committed = Committed();
     for (size_t rank = 0; rank < workers_.size(); ++rank) {
       EXPECT_GE(committed[rank], acknowledged[rank]) << "rank " << rank << " was told of what is not there";
@@ -324,6 +413,7 @@ class History {
       for (size_t rank = 0; rank < workers_.size(); ++rank) {
         if (Over() || workers_[rank].next > static_cast<int64_t>(model_.plan(rank).size())) continue;
         all = false;
+        if (workers_[rank].dead) continue;
         if (workers_[rank].session == nullptr) Join(rank);
         while (SendNext(rank)) moved = true;
       }
@@ -333,6 +423,9 @@ class History {
       } else {
         ++idle;
         Settle();
+        // Whoever waits for a dead rank waits for its lease; one that never joined has none, and a person ends that.
+        if (idle % 20 == 0) Pass(9'000);
+        if (idle == 1'000) world_->experiments->Cancel("e", "", "").IgnoreError();
       }
     }
     if (!Over()) {
@@ -349,21 +442,48 @@ class History {
   void Settle() { world_->experiments->DeleteDataset("nothing").IgnoreError(); }
 
   void CheckSeals() {
-    std::set<std::string> stored;
-    for (const Seal& seal : world_->Seals()) EXPECT_TRUE(stored.insert(LedgerModel::Words(seal)).second);
+    std::set<std::string> stored, past;
+    const std::vector<Seal> seals = world_->Seals();
+    for (const Seal& seal : seals) {
+      if (seal.attempt == attempt_) {
+        EXPECT_TRUE(stored.insert(LedgerModel::Words(seal)).second);
+      } else {
+        past.insert(AttemptWords(seal));
+      }
+      const bool decides = patience_ > 0 && seal.complete && seal.phase == Phase::kValidation;
+      EXPECT_EQ(seal.directive.has_value(), decides || (seal.complete && seal.phase == Phase::kTrain));
+      if (!decides) continue;
+      EXPECT_EQ(Words(*seal.directive), DirectiveWords(seals, seal, patience_, epochs_));
+    }
     EXPECT_EQ(stored, model_.Seals(Committed(), Over()));
+    EXPECT_EQ(past, past_) << "what an earlier attempt sealed has changed";
+  }
+  // A seal of this attempt says stop.
+  bool Stopped() {
+    const std::vector<Seal> seals = world_->Seals();
+    return std::any_of(seals.begin(), seals.end(), [this](const Seal& seal) {
+      return seal.attempt == attempt_ && seal.directive && seal.directive->stop;
+    });
   }
 
   void Check() {
     CheckSeals();
     const ExperimentState state = world_->Get().state;
     EXPECT_TRUE(IsTerminal(state)) << static_cast<int>(state);
-    EXPECT_EQ(state == ExperimentState::kLost, model_.Lost(Committed()));
-    if (state == ExperimentState::kSucceeded) {
-      for (const Seal& seal : world_->Seals()) EXPECT_TRUE(seal.complete);
+    const bool lost = model_.Lost(Committed());
+    if (state == ExperimentState::kLost) {
+      EXPECT_TRUE(lost || may_be_gone_);
+      EXPECT_FALSE(Stopped());
+    } else {
+      EXPECT_TRUE(!lost || Stopped());
     }
+    EXPECT_EQ(state == ExperimentState::kEarlyStopped, Stopped() && state != ExperimentState::kCancelled);
     std::set<std::string> stored;
-    for (const Seal& seal : world_->Seals()) stored.insert(LedgerModel::Words(seal));
+    for (const Seal& seal : world_->Seals()) {
+      if (seal.attempt != attempt_) continue;
+      EXPECT_TRUE(seal.complete || state != ExperimentState::kSucceeded);
+      stored.insert(LedgerModel::Words(seal));
+    }
     for (Worker& worker : workers_) {
       if (worker.ear == nullptr) continue;
       absl::MutexLock lock(&worker.ear->mutex);
@@ -374,7 +494,13 @@ class History {
   }
 
   std::mt19937_64 random_;
-  int64_t epochs_ = 1;
+  const int64_t epochs_;
+  int32_t patience_ = 0;  // of early stopping; 0: none
+  int32_t attempt_ = 1;
+  int64_t first_epoch_ = 0;
+  bool may_be_gone_ = false;                       // a rank of this attempt was silent for too long
+  std::set<std::string> past_;                     // the seals of earlier attempts
+  std::vector<std::shared_ptr<RankSession>> old_;  // streams of earlier attempts
   LedgerModel model_;
   std::unique_ptr<TestWorld> world_;
   std::string token_;

@@ -21,16 +21,19 @@ from gradeline.worker import Worker
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
-def connect(address: Optional[str] = None) -> "Client":
-    """A client of the server at address; without one, of GRADELINE_SERVER; without that, of this host's."""
-    return Client(address or os.environ.get("GRADELINE_SERVER") or DEFAULT_ADDRESS)
+def connect(address: Optional[str] = None, patience: float = 2.0) -> "Client":
+    """A client of the server at address; without one, of GRADELINE_SERVER; without that, of this host's.
+
+    patience: seconds for which a call is tried again while the server is out of reach.
+    """
+    return Client(address or os.environ.get("GRADELINE_SERVER") or DEFAULT_ADDRESS, patience=patience)
 
 
 class Client:
     """Thread-safe. Messages are those of gradeline.v1."""
 
-    def __init__(self, address: str, timeout: float = 60.0) -> None:
-        self.address, self.timeout = address, timeout
+    def __init__(self, address: str, timeout: float = 60.0, patience: float = 2.0) -> None:
+        self.address, self.timeout, self.patience = address, timeout, patience
         self._channel: Optional[grpc.Channel] = None
         self._pid = 0
 
@@ -65,7 +68,7 @@ class Client:
         request = described.request(**fields)
         if "request_id" in described.request.DESCRIPTOR.fields_by_name and not request.request_id:
             request.request_id = str(uuid.uuid4())
-        backoff = Backoff(span=2.0)
+        backoff = Backoff(span=self.patience)
         while True:
             try:
                 return described.on(self._open())(request, timeout=self.timeout)

@@ -126,7 +126,10 @@ Directive Decide(const Experiment& experiment, const Seal& seal, const std::opti
   if (before && before->directive) {
     directive.best_epoch = before->directive->best_epoch;
     directive.best_value = before->directive->best_value;
-    if (before->attempt == seal.attempt) directive.stale_epochs = before->directive->stale_epochs;
+    if (before->attempt == seal.attempt) {
+      directive.stale_epochs = before->directive->stale_epochs;
+      directive.stop = before->directive->stop;
+    }
   }
   const std::optional<double> value = ValueOf(experiment, *measure, seal);
   if (value && (!directive.best_epoch || Better(stopping, *value, directive.best_value))) {
@@ -136,7 +139,8 @@ Directive Decide(const Experiment& experiment, const Seal& seal, const std::opti
   } else {
     ++directive.stale_epochs;
   }
-  directive.stop = directive.stale_epochs >= stopping.patience && seal.epoch + 1 < experiment.training.epochs;
+  const bool last = seal.epoch + 1 >= experiment.training.epochs;
+  directive.stop |= directive.stale_epochs >= stopping.patience && !last;
   return directive;
 }
 

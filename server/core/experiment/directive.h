@@ -33,7 +33,8 @@ bool HasDirective(const Experiment& experiment, Phase phase);
 
 /// The directive of a complete seal. `before`: the complete seal of the same phase with the highest earlier epoch, of
 /// the newest attempt that has it. Its best value counts on; the epochs without improvement are counted within an
-/// attempt. Better: by at least min_delta, and by more than nothing. The last epoch is never told to stop.
+/// attempt. Better: by at least min_delta, and by more than nothing. The last epoch has nothing to stop; what an
+/// attempt was told once stays said.
 Directive Decide(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& before);
 
 }  // namespace gradeline

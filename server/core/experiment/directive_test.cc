@@ -65,6 +65,7 @@ TEST(Directive, StopsAfterPatienceEpochsWithoutImprovement) {
   EXPECT_EQ(directives[3].best_epoch, 1);
   EXPECT_EQ(directives[3].best_value, 0.5);
   EXPECT_EQ(directives[4].stale_epochs, 0);
+  EXPECT_TRUE(directives[4].stop) << "said once, it stays said";
   EXPECT_EQ(directives[0].learning_rate, 0.25);
 }
 

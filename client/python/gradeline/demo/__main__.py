@@ -41,7 +41,7 @@ def parse(arguments: Optional[list] = None) -> argparse.Namespace:
 def main() -> int:
     options = parse()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up like Ctrl-C
-    client = gradeline.connect(options.server)
+    client = gradeline.connect(options.server, patience=60.0)  # a server that starts again is no reason to give up
     try:
         return run(client, options)
     except gradeline.GradelineError as error:
@@ -71,7 +71,7 @@ def run(client: gradeline.Client, options: argparse.Namespace) -> int:
             for restarts_left in reversed(range(options.restarts + 1)):
                 seen, failed = attempt(client, experiment.name, token, checkpoints, progress, options)
                 joined = max(joined, seen)
-                if not failed or restarts_left == 0:
+                if not failed or restarts_left == 0 or setting.ended_well(client, experiment.name):
                     break
                 done = checkpoint.newest(checkpoints)
                 token = setting.resume(client, experiment.name, 0 if done is None else done + 1)

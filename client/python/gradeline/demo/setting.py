@@ -70,6 +70,11 @@ def create_experiment(client: gradeline.Client, split: str, training: Any) -> An
             number += 1
 
 
+def ended_well(client: gradeline.Client, experiment: str) -> bool:
+    """Whether there is nothing to resume, whatever became of the ranks' processes."""
+    return wire.word(wire.STATES, client.experiment(experiment).state) in ("SUCCEEDED", "EARLY_STOPPED")
+
+
 def resume(client: gradeline.Client, experiment: str, first_epoch: int) -> str:
     """Opens the next attempt with an epoch; its workers' token."""
     return client.call("ResumeExperiment", name=experiment, first_epoch=first_epoch).attempt_token
