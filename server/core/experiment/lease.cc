@@ -5,7 +5,7 @@
 namespace gradeline {
 namespace {
 
-std::string Seconds(int64_t ms) { return absl::StrCat(static_cast<double>(ms / 100) / 10, " s"); }
+std::string Seconds(int64_t ms) { return absl::StrCat(static_cast<double>(ms - ms % 100) / 1000, " s"); }
 
 }  // namespace
 

@@ -1,6 +1,8 @@
 // Who is suspect, who is gone, and what that does to an experiment, over a real database and a clock that the test
 // moves.
 #include "gmock/gmock.h"
+#include "server/core/experiment/resolve.h"
+#include "server/core/experiment/rules.h"
 #include "server/store/sqlite/test_world.h"
 
 namespace gradeline {
@@ -235,6 +237,38 @@ TEST_F(LeaseTest, ARankThatIsDoneMayGo) {
   two->Heartbeat(false);
   AwaitLook();
   EXPECT_EQ(State(), ExperimentState::kRunning);
+}
+
+TEST_F(LeaseTest, TheWallClockHasNoSay) {
+  world_.Start(2, 1);
+  const auto first = std::make_shared<TestListener>();
+  const auto one = Join(0, first), two = Join(1, std::make_shared<TestListener>());
+  for (const int64_t hours : {1, -2, 9}) {
+    world_.clock.wall_ms += hours * 3'600'000;
+    AwaitLook();
+  }
+  EXPECT_EQ(first->rank_news, 0);
+  EXPECT_EQ(State(), ExperimentState::kRunning);
+}
+
+TEST_F(LeaseTest, ARankThatCameBackWhileItWasGivenUpIsKept) {
+  world_.Start(1, 1);
+  const int64_t fence = Join(0, std::make_shared<TestListener>())->welcome().fence;
+  const Experiment experiment = world_.Get();
+  world_.experiments.reset();
+  const auto expire = [&](int64_t looked_at) {
+    const auto transaction = *world_.store->Begin();
+    Group group(transaction.get(), &world_.clock);
+    const auto heads = std::make_shared<const std::vector<SessionHead>>(HeadsForFold(experiment));
+    EXPECT_TRUE(ExpireRank(group, LiveAttempt({1, 1}, experiment, heads), 0, looked_at, "is away").ok());
+    EXPECT_TRUE(group.WriteBack().ok());
+    EXPECT_TRUE(transaction->Commit().ok());
+    return world_.store->GetExperiment(1)->state;
+  };
+  EXPECT_EQ(expire(fence - 1), ExperimentState::kRunning);
+  EXPECT_EQ(expire(fence), ExperimentState::kLost);
+  EXPECT_EQ(expire(fence), ExperimentState::kLost) << "once";
+  EXPECT_EQ(world_.Incidents().size(), 1u);
 }
 
 TEST_F(LeaseTest, WatchersSeeWhoIsSuspect) {

@@ -25,9 +25,10 @@ namespace gradeline {
 
 class ManualClock : public Clock {
  public:
-  int64_t UnixMillis() const override { return now_ms; }
+  int64_t UnixMillis() const override { return now_ms + wall_ms; }
   int64_t MonotonicMillis() const override { return now_ms; }
   std::atomic<int64_t> now_ms{1'000'000};
+  std::atomic<int64_t> wall_ms{0};  ///< by how much somebody has set the wall clock
 };
 
 inline Experiment TestExperiment(int32_t world_size, int32_t epochs) {

@@ -1,0 +1,193 @@
+"""Deliberate defects: one change of the source each, and the test that must notice. run.py tries them."""
+
+from typing import NamedTuple
+
+
+class Defect(NamedTuple):
+    name: str
+    file: str
+    old: str  # occurs once in the file
+    new: str
+    test: str  # program below bin/
+    filter: str = "*"
+
+
+EXPERIMENT = "server/core/experiment"
+SQLITE = "server/store/sqlite"
+PROPERTY = "ledger_property_test"
+STORE = "store_sqlite_test"
+
+DEFECTS = [
+    Defect(
+        "committed is told before the commit",
+        f"{EXPERIMENT}/ledger.cc",
+        "  return transaction->Commit();",
+        "  hooks_.committed(group);\n  return transaction->Commit();",
+        PROPERTY,
+    ),
+    Defect(
+        "a record that comes twice counts twice",
+        f"{EXPERIMENT}/rules.cc",
+        "  if (*outcome == InsertOutcome::kSame) return {RecordFate::kDuplicate, absl::OkStatus()};",
+        "",
+        STORE,
+        "Ledger*:Replay*:Killed*:Watch*",
+    ),
+    Defect(
+        "the digest is not compared",
+        f"{SQLITE}/ledger_rows.cc",
+        "found && find.View(0) == digest ?",
+        "found ?",
+        PROPERTY,
+    ),
+    Defect(
+        "the fence is not compared",
+        f"{EXPERIMENT}/rules.cc",
+        "(*rank)->fence != holder.fence",
+        "false",
+        PROPERTY,
+    ),
+    Defect(
+        "messages commit without those before them",
+        f"{EXPERIMENT}/rules.cc",
+        "seq != (*rank)->committed_seq + 1",
+        "false",
+        STORE,
+        "Ledger*",
+    ),
+    Defect(
+        "an end commits without all ranks",
+        f"{EXPERIMENT}/rules.cc",
+        "if ((*state)->ends.size() == ExpectedRanks(",
+        "if ((*state)->ends.size() <= ExpectedRanks(",
+        PROPERTY,
+    ),
+    Defect(
+        "a rank's count of records is believed",
+        f"{EXPERIMENT}/rules.cc",
+        "    if (stored == end.records) continue;",
+        "    if (stored >= 0) continue;",
+        PROPERTY,
+    ),
+    Defect(
+        "a phase that a rank has ended takes more",
+        f"{EXPERIMENT}/rules.cc",
+        "if ((*state)->sealed || (*state)->ends.count(holder.rank) > 0) {",
+        "if (false) {",
+        PROPERTY,
+    ),
+    Defect(
+        "any number of messages may be uncommitted",
+        f"{EXPERIMENT}/session.cc",
+        "next_seq_ - 1 - committed_ >= welcome_.max_uncommitted",
+        "false",
+        STORE,
+        "Ledger*",
+    ),
+    Defect(
+        "leases by the wall clock",
+        f"{EXPERIMENT}/lease.h",
+        "int64_t silent_ms() const { return clock_->MonotonicMillis() - heard_ms_; }",
+        "int64_t silent_ms() const { return clock_->UnixMillis() - heard_ms_; }",
+        STORE,
+        "Lease*",
+    ),
+    Defect(
+        "a rank that came back is given up",
+        f"{EXPERIMENT}/rules.cc",
+        "row->state != RankState::kHeld || row->fence != fence",
+        "row->state != RankState::kHeld",
+        STORE,
+        "Lease*",
+    ),
+    Defect(
+        "a rank that is not listened to is silent",
+        f"{EXPERIMENT}/liveness.cc",
+        "  if (!session->listener().Listens()) return Leases::Excuse::kDeaf;",
+        "",
+        STORE,
+        "Lease*",
+    ),
+    Defect(
+        "ranks of before a restart have no lease",
+        f"{EXPERIMENT}/liveness.cc",
+        "    for (const HeldRank& rank : *held) leases.Restore({rank.experiment_no, rank.attempt}, rank.rank, rank.fence);",
+        "",
+        STORE,
+        "Lease*",
+    ),
+    Defect(
+        "another process takes a suspect's place",
+        f"{EXPERIMENT}/rules.cc",
+        "rank.state != RankState::kFree && rank.instance != request.instance",
+        "false",
+        STORE,
+        "Lease*:Ledger*",
+    ),
+    Defect(
+        "a closed attempt takes records",
+        f"{EXPERIMENT}/rules.cc",
+        "  if (!(*attempt)->open()) {",
+        "  if (false) {",
+        PROPERTY,
+    ),
+    Defect(
+        "a resume skips epochs that nobody trained",
+        f"{EXPERIMENT}/experiments.cc",
+        "if (first < 0 || first > next) {",
+        "if (first < 0) {",
+        STORE,
+        "Resume*",
+    ),
+    Defect(
+        "the directive is decided after the seal is stored",
+        f"{EXPERIMENT}/rules.cc",
+        "    seal.directive = Decide(experiment, seal, before);",
+        "    static_cast<void>(Decide(experiment, seal, before));",
+        PROPERTY,
+    ),
+    Defect(
+        "partial seals feed patience",
+        f"{EXPERIMENT}/rules.cc",
+        "if (complete && HasDirective(",
+        "if (HasDirective(",
+        PROPERTY,
+    ),
+    Defect(
+        "a tie is an improvement",
+        f"{EXPERIMENT}/directive.cc",
+        "return gain > 0 && gain >= stopping.min_delta;",
+        "return gain >= stopping.min_delta;",
+        PROPERTY,
+    ),
+    Defect(
+        "a lost rank undoes early stopping",
+        f"{EXPERIMENT}/rules.cc",
+        "  if (stop.empty()) return CloseAttempt(group, key.first, live.heads(), ExperimentState::kLost, reason);",
+        "  return CloseAttempt(group, key.first, live.heads(), ExperimentState::kLost, reason);",
+        PROPERTY,
+    ),
+    Defect(
+        "a refused batch adds to the sums",
+        f"{EXPERIMENT}/fold.cc",
+        "    ++refused_[record.code];",
+        "    ++refused_[record.code];\n    ++batches_;",
+        PROPERTY,
+    ),
+    Defect(
+        "a watcher skips an event between two pages",
+        f"{EXPERIMENT}/watch.cc",
+        "  cursor_ = cursor;",
+        "  cursor_ = cursor + 1;",
+        STORE,
+        "Watch*",
+    ),
+    Defect(
+        "a reading connection checkpoints",
+        f"{SQLITE}/connection.cc",
+        '  GRADELINE_RETURN_IF_ERROR(connection->Execute("PRAGMA wal_autocheckpoint = 0"));',
+        "",
+        STORE,
+        "Sqlite*",
+    ),
+]
