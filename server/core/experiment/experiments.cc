@@ -216,11 +216,7 @@ absl::StatusOr<std::unique_ptr<Subscription>> Experiments::Watch(const std::stri
   auto watcher = std::make_shared<Watcher>(impl_->store.get(), found.first, from_revision, std::move(wake));
   Command command;
   command.kind = Command::kNotice;
-  command.done = [impl = impl_.get(), watcher, attempt = found.second.attempt](const absl::Status&) {
-    impl->hub.Add(watcher);
-    // Where somebody is late, nothing else may come for long.
-    if (!impl->leases.Suspects({watcher->no(), attempt}).empty()) impl->hub.Progressed(watcher->no());
-  };
+  command.done = [impl = impl_.get(), watcher](const absl::Status&) { impl->hub.Add(watcher); };
   impl_->ledger.Post(std::move(command));
   return std::make_unique<HubSubscription>(std::move(watcher));
 }

@@ -75,8 +75,9 @@ Leases::News Leases::Look(const std::function<Excuse(AttemptKey attempt, int32_t
     if (suspect != held.suspect) {
       held.suspect = suspect;
       held.suspect_ms = lease.heard_ms_;
-      if (news.changed.empty() || news.changed.back() != attempt) news.changed.push_back(attempt);
+      news.changed.insert(attempt);
     }
+    if (suspect) news.late.insert(attempt);
     if (silent_ms >= limits_.gone_ms) {
       news.expired.push_back({attempt, rank, held.fence, absl::StrCat("was silent for ", Seconds(silent_ms))});
     } else if (stuck_ms >= limits_.progress_ms) {

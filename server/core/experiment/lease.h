@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,8 +62,9 @@ class Leases {
     std::string reason;
   };
   struct News {
-    std::vector<AttemptKey> changed;  ///< attempts in which a rank became suspect or came back
-    std::vector<Expired> expired;     ///< each again at every look until it is released or holds anew
+    std::set<AttemptKey> changed;  ///< attempts in which a rank became suspect or came back
+    std::set<AttemptKey> late;     ///< attempts in which a rank is suspect
+    std::vector<Expired> expired;  ///< each again at every look until it is released or holds anew
   };
   enum class Excuse {
     kNone,

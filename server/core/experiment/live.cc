@@ -71,11 +71,6 @@ std::optional<RecordKey> LiveAttempt::LastOf(int32_t rank) const {
   return found == last_.end() ? std::nullopt : std::optional(found->second.second);
 }
 
-void LiveAttempt::SetSuspect(std::vector<LateRank> suspect) {
-  absl::MutexLock lock(&mutex_);
-  suspect_ = std::move(suspect);
-}
-
 void LiveAttempt::SetRanksJoined(int32_t count) {
   absl::MutexLock lock(&mutex_);
   ranks_joined_ = count;
@@ -89,7 +84,6 @@ Progress LiveAttempt::progress() const {
   progress.epoch = newest_.epoch;
   progress.world_size = experiment_.training.world_size;
   progress.ranks_joined = ranks_joined_;
-  progress.suspect = suspect_;
   if (const auto found = open_.find(newest_); found != open_.end()) {
     progress.batches = found->second.batches();
     progress.items = found->second.items();

@@ -45,8 +45,7 @@ class LiveAttempt {
   /// The newest record of the rank that this process knows of.
   std::optional<RecordKey> LastOf(int32_t rank) const;
   void SetRanksJoined(int32_t count);
-  void SetSuspect(std::vector<LateRank> suspect);
-  /// Of the phase of the newest record.
+  /// Of the phase of the newest record; without who is suspect.
   Progress progress() const;
 
  private:
@@ -61,7 +60,6 @@ class LiveAttempt {
   PhaseOfEpoch newest_ ABSL_GUARDED_BY(mutex_);
   std::map<int32_t, std::pair<int64_t, RecordKey>> last_ ABSL_GUARDED_BY(mutex_);  // with its seq, by rank
   int32_t ranks_joined_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<LateRank> suspect_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gradeline

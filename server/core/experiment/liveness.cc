@@ -17,7 +17,9 @@ absl::Duration Experiments::Impl::OnTick(bool idle) {
   const bool progress_waits = hub.Tick([this](int64_t no) -> std::optional<Progress> {
     const auto found = live.find(no);
     if (found == live.end()) return std::nullopt;
-    return found->second->progress();
+    Progress progress = found->second->progress();
+    progress.suspect = SuspectsOf(found->second->key());
+    return progress;
   });
   if (progress_waits) return kProgressPeriod;
   return restored && leases.empty() ? absl::InfiniteDuration() : kLeasePeriod;
@@ -41,6 +43,8 @@ void Experiments::Impl::WatchLeases(bool idle) {
   }
   const Leases::News news = leases.Look([this](AttemptKey attempt, int32_t rank) { return ExcuseOf(attempt, rank); });
   for (const AttemptKey& attempt : news.changed) TellSuspects(attempt);
+  // While somebody is late, nothing else may come for long.
+  for (const AttemptKey& attempt : news.late) hub.Progressed(attempt.first);
   for (const Leases::Expired& expired : news.expired) Expire(expired);
 }
 
@@ -65,9 +69,6 @@ std::vector<LateRank> Experiments::Impl::SuspectsOf(AttemptKey attempt) const {
 void Experiments::Impl::TellSuspects(AttemptKey attempt) {
   const std::vector<LateRank> suspects = SuspectsOf(attempt);
   ForSessions(attempt, [&suspects](Session& session) { session.listener().OnRanks(suspects, {}); });
-  const auto view = live.find(attempt.first);
-  if (view == live.end() || view->second->key() != attempt) return;
-  view->second->SetSuspect(suspects);
   hub.Progressed(attempt.first);
 }
 
