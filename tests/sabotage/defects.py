@@ -158,7 +158,8 @@ DEFECTS = [
         f"{EXPERIMENT}/directive.cc",
         "return gain > 0 && gain >= stopping.min_delta;",
         "return gain >= stopping.min_delta;",
-        PROPERTY,
+        "core_experiment_test",
+        "Directive*",
     ),
     Defect(
         "a lost rank undoes early stopping",
