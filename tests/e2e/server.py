@@ -24,7 +24,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._process: Optional[subprocess.Popen] = None
         self.address = self.start("127.0.0.1:0")
-        self.client = gradeline.connect(self.address)
+        self.client = gradeline.connect(self.address, patience=30.0)
 
     def start(self, listen: str) -> str:
         """Starts it, on the data that is there, and returns its address."""

@@ -1,0 +1,182 @@
+"""Eight workers and a server, of which some are killed at random points, until the experiment ends well.
+
+GRADELINE_TEST_SEED repeats a run; GRADELINE_KILLS says how many kills there are (20 without it).
+"""
+
+import collections
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from typing import Dict, List, Tuple
+
+from gradeline import wire
+from server import BIN, Server
+
+RANKS, EPOCHS, STEPS = 8, 5, 12
+SEED = int(os.environ.get("GRADELINE_TEST_SEED", random.SystemRandom().randrange(2**32)))
+KILLS = int(os.environ.get("GRADELINE_KILLS", "20"))
+
+Bits = Dict[Tuple[int, int], bytes]  # (phase, epoch) -> every number of a complete seal
+
+
+class Workers:
+    """The processes of one attempt."""
+
+    def __init__(self, address: str, experiment: str, token: str) -> None:
+        self._log = tempfile.TemporaryFile()
+        command = [str(BIN / "crash_worker"), address, experiment, token]
+        self.processes = [
+            subprocess.Popen(
+                command + [str(rank), str(RANKS), str(EPOCHS), str(STEPS)], stdout=self._log, stderr=self._log
+            )
+            for rank in range(RANKS)
+        ]
+
+    def wait(self, seconds: float) -> bool:
+        """Whether all end within the time."""
+        until = time.monotonic() + seconds
+        try:
+            for process in self.processes:
+                process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def said(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self._log.close()
+
+
+class Watching(threading.Thread):
+    """Follows an experiment across crashes and attempts: every stored event once, in order."""
+
+    def __init__(self, server: Server, experiment: str) -> None:
+        super().__init__(daemon=True)
+        self.experiment, self._client = experiment, server.client
+        self.revision, self.problems = 0, []
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        last = False
+        while not last:
+            last = self.stopping.is_set()
+            for event in self._client.watch(self.experiment, self.revision):
+                if event.WhichOneof("event") == "progress":
+                    continue
+                if event.revision != self.revision + 1:
+                    self.problems.append(f"revision {event.revision} after {self.revision}")
+                self.revision = event.revision
+            self.stopping.wait(0.05)  # the attempt has ended; the next one may begin
+
+
+class WorkersTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        print(f"seed {SEED}: repeat with GRADELINE_TEST_SEED={SEED}", file=sys.stderr)
+        cls.server = Server(leases_suspect_ms="400", leases_gone_ms="1500", leases_progress_ms="60000")
+        cls.addClassCleanup(cls.server.close)
+
+    def start(self) -> Tuple[str, Workers]:
+        name, token = self.server.experiment(world_size=RANKS, epochs=EPOCHS, metrics=["accuracy"])
+        return name, Workers(self.server.address, name, token)
+
+    def test_whatever_is_killed_the_seals_are_those_of_an_undisturbed_run(self) -> None:
+        name, workers = self.start()
+        try:
+            self.assertTrue(workers.wait(60), workers.said())
+        finally:
+            workers.end()
+        undisturbed = self.complete_seals(name)
+        self.assertEqual(len(undisturbed), 2 * EPOCHS)
+        choose = random.Random(SEED)
+        killed: collections.Counter = collections.Counter()
+        while sum(killed.values()) < KILLS:
+            self.disturbed(choose, killed, undisturbed)
+        print(f"killed {dict(killed)}", file=sys.stderr)
+
+    def disturbed(self, choose: random.Random, killed: collections.Counter, undisturbed: Bits) -> None:
+        """One experiment, killed again and again while kills are left, then left alone."""
+        name, workers = self.start()
+        watching = Watching(self.server, name)
+        watching.start()
+        attempts = 1
+        try:
+            while not workers.wait(choose.random() * 0.6 if sum(killed.values()) < KILLS else 60):
+                self.assertLess(sum(killed.values()), KILLS, f"nothing was killed any more: {workers.said()}")
+                what = choose.choice(["server", "worker", "both"])
+                killed[what] += 1
+                if what != "server":
+                    choose.choice(workers.processes).kill()
+                if what != "worker":
+                    self.server.kill()
+                    self.server.start(self.server.address)
+                if what != "server" and not self.ended_well(name, workers, patient=choose.random() < 0.3):
+                    workers.end()
+                    token = self.server.client.call("ResumeExperiment", name=name).attempt_token
+                    attempts += 1
+                    workers = Workers(self.server.address, name, token)
+            self.assertEqual(self.state(name), "SUCCEEDED", workers.said())
+        finally:
+            workers.end()
+            watching.stopping.set()
+            watching.join(20)
+        self.assertEqual(self.complete_seals(name), undisturbed)
+        self.check_attempts(name, attempts, undisturbed)
+        self.assertEqual((watching.problems, watching.revision), ([], self.server.client.experiment(name).revision))
+
+    def ended_well(self, name: str, workers: Workers, patient: bool) -> bool:
+        """A rank was killed: waits until the lease has ended its attempt, or ends it as a person would. True if it had
+        succeeded before."""
+        deadline = time.monotonic() + 20
+        while self.state(name) in ("QUEUED", "RUNNING"):
+            if not patient:
+                try:
+                    self.server.client.call("CancelExperiment", name=name)
+                except Exception as error:
+                    if getattr(error, "code", "") != "FAILED_PRECONDITION":
+                        raise
+            self.assertLess(time.monotonic(), deadline, f"still {self.state(name)}: {workers.said()}")
+            time.sleep(0.05)
+        return self.state(name) == "SUCCEEDED"
+
+    def state(self, name: str) -> str:
+        return wire.word(wire.STATES, self.server.client.experiment(name).state)
+
+    def complete_seals(self, name: str, attempt: int = 0) -> Bits:
+        """Of the newest attempt that ran each phase, or of one attempt."""
+        found: Bits = {}
+        for seal in self.server.client.pages("ListEpochs", "epochs", parent=name):
+            if seal.verdict == wire.VERDICTS["COMPLETE"] and attempt in (0, seal.attempt):
+                numbers = [seal.loss, seal.average, float(seal.batches), float(seal.items)]
+                for total in seal.components:
+                    numbers += [total.numerator, total.denominator, total.value]
+                numbers += [metric.value for metric in seal.metrics]
+                found[seal.phase, seal.epoch] = struct.pack(f"<{len(numbers)}d", *numbers)
+        return found
+
+    def check_attempts(self, name: str, count: int, undisturbed: Bits) -> None:
+        """What earlier attempts sealed complete has the same bits too, and each ended in a true state."""
+        attempts: List = list(self.server.client.pages("ListAttempts", "attempts", parent=name))
+        self.assertEqual(len(attempts), count)
+        for attempt in attempts:
+            state = wire.word(wire.STATES, attempt.state)
+            good = ("SUCCEEDED",) if attempt.attempt == count else ("LOST", "CANCELLED", "FAILED")
+            self.assertIn(state, good)
+            for key, bits in self.complete_seals(name, attempt.attempt).items():
+                self.assertEqual(bits, undisturbed[key])
+
+
+if __name__ == "__main__":
+    unittest.main()
