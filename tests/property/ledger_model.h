@@ -166,7 +166,8 @@ inline Plan RandomPlan(std::mt19937_64& random, int64_t first, int64_t epochs) {
   for (int64_t epoch = first; epoch < epochs; ++epoch) {
     for (const Phase phase : {Phase::kTrain, Phase::kValidation}) {
       Message end{Message::kEnd, {}, {phase, epoch}, 0};
-      Message last;
+      Message last{Message::kRecord, {}, end.phase, 0};
+      last.record.key = {phase, epoch, 0, 0, 0};
       for (int64_t step = 0, steps = static_cast<int64_t>(random() % 7); step < steps; ++step) {
         Message message{Message::kRecord, {}, end.phase, 0};
         message.record.key = {phase, epoch, step, 0, 0};
