@@ -10,10 +10,13 @@
 
 #include "gmock/gmock.h"
 #include "server/core/experiment/names.h"
-#include "server/store/sqlite/test_world.h"
+#include "server/store/sqlite/test_sqlite.h"
 #include "tests/property/ledger_model.h"
 
 namespace gradeline {
+
+std::unique_ptr<TestStore> MakeTestStore() { return std::make_unique<TestSqlite>(); }
+
 namespace {
 
 /// Runs once in the moment before the next commit of any database of this process, on the thread that commits.
@@ -358,8 +361,8 @@ class History {
   std::vector<int64_t> Crash(TestWorld& next) {
     std::vector<int64_t> acknowledged = AllAcknowledged();
     for (const char* suffix : {"", "-wal"}) {
-      std::ifstream from(world_->path() + suffix, std::ios::binary);
-      std::ofstream(next.path() + suffix, std::ios::binary) << from.rdbuf();
+      std::ifstream from(SqliteOf(*world_).path + suffix, std::ios::binary);
+      std::ofstream(SqliteOf(next).path + suffix, std::ios::binary) << from.rdbuf();
     }
     return acknowledged;
   }

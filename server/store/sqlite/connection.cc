@@ -34,39 +34,48 @@ absl::StatusCode CodeOf(int code) {
   }
 }
 
+class SqliteStatement : public Statement {
+ public:
+  SqliteStatement(SqliteConnection* connection, sqlite3_stmt* statement)
+      : connection_(connection), statement_(statement) {}
+  ~SqliteStatement() override { sqlite3_finalize(statement_); }
+
+  void BindNumber(int index, int64_t value) override { sqlite3_bind_int64(statement_, index, value); }
+  void BindText(int index, std::string_view text) override {
+    sqlite3_bind_text64(statement_, index, text.data() == nullptr ? "" : text.data(), text.size(), SQLITE_TRANSIENT,
+                        SQLITE_UTF8);
+  }
+  void BindBytes(int index, std::string_view bytes) override {
+    sqlite3_bind_blob64(statement_, index, bytes.data() == nullptr ? "" : bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  }
+  absl::StatusOr<bool> Step() override {
+    const int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_DONE) return false;
+    return connection_->ToStatus(sqlite3_extended_errcode(connection_->handle()));
+  }
+  void Send() override { connection_->KeepFailure(Step().status()); }
+  int64_t changes() const override { return sqlite3_changes64(connection_->handle()); }
+  int64_t Number(int column) const override { return sqlite3_column_int64(statement_, column); }
+  std::string_view View(int column) const override {
+    const void* bytes = sqlite3_column_blob(statement_, column);
+    const int size = sqlite3_column_bytes(statement_, column);
+    return size == 0 ? std::string_view() : std::string_view(static_cast<const char*>(bytes), size);
+  }
+  void Reset() override {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+
+ private:
+  SqliteConnection* const connection_;
+  sqlite3_stmt* const statement_;
+};
+
 }  // namespace
 
-Query::~Query() {
-  if (statement_ == nullptr) return;
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
-}
-
-absl::StatusOr<bool> Query::Step() {
-  if (!status_.ok()) return status_;
-  const int code = sqlite3_step(statement_);
-  if (code == SQLITE_ROW) return true;
-  if (code == SQLITE_DONE) return false;
-  return connection_->ToStatus(sqlite3_extended_errcode(connection_->handle()));
-}
-
-absl::Status Query::Run() { return Step().status(); }
-
-absl::StatusOr<bool> Query::Insert() {
-  const absl::StatusOr<bool> stepped = Step();
-  if (stepped.ok()) return true;
-  if (absl::IsAlreadyExists(stepped.status())) return false;
-  return stepped.status();
-}
-
-std::string_view Query::View(int column) const {
-  const void* bytes = sqlite3_column_blob(statement_, column);
-  const int size = sqlite3_column_bytes(statement_, column);
-  return size == 0 ? std::string_view() : std::string_view(static_cast<const char*>(bytes), size);
-}
-
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, bool writer) {
-  auto connection = std::unique_ptr<Connection>(new Connection());
+absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const std::string& path, bool writer) {
+  auto connection = std::unique_ptr<SqliteConnection>(new SqliteConnection());
   connection->path_ = path;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
   const int code = sqlite3_open_v2(path.c_str(), &connection->handle_, flags, nullptr);
@@ -82,45 +91,36 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   return connection;
 }
 
-Connection::~Connection() {
-  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+SqliteConnection::~SqliteConnection() {
+  statements_.clear();
   sqlite3_close(handle_);
 }
 
-absl::Status Connection::Execute(const std::string& sql) {
+absl::Status SqliteConnection::Execute(const std::string& sql) {
   const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : ToStatus(code);
 }
 
-absl::StatusOr<int64_t> Connection::QueryNumber(const char* sql) {
-  sqlite3_stmt* statement = nullptr;
-  int code = sqlite3_prepare_v2(handle_, sql, -1, &statement, nullptr);
-  if (code == SQLITE_OK) code = sqlite3_step(statement);
-  const int64_t number = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-  absl::Status status = code == SQLITE_ROW ? absl::OkStatus() : ToStatus(code);
-  sqlite3_finalize(statement);
-  if (!status.ok()) return status;
-  return number;
-}
-
-Query Connection::Prepare(const char* sql) {
-  sqlite3_stmt*& statement = statements_[sql];
+absl::StatusOr<Statement*> SqliteConnection::FindStatement(const char* sql) {
+  std::unique_ptr<Statement>& statement = statements_[sql];
   if (statement == nullptr) {
-    const int code = sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-    if (code != SQLITE_OK) return Query(this, nullptr, ToStatus(code));
+    sqlite3_stmt* prepared = nullptr;
+    const int code = sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared, nullptr);
+    if (code != SQLITE_OK) return ToStatus(code);
+    statement = std::make_unique<SqliteStatement>(this, prepared);
   }
-  return Query(this, statement, absl::OkStatus());
+  return statement.get();
 }
 
-void Connection::Rollback() {
+void SqliteConnection::Rollback() {
   if (sqlite3_get_autocommit(handle_) == 0) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-absl::Status Connection::ToStatus(int code) {
+absl::Status SqliteConnection::ToStatus(int code) {
   const char* said = handle_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle_);
   absl::Status status(CodeOf(code), absl::StrCat(path_, ": ", said, " (SQLite ", code, ")"));
   if (absl::IsResourceExhausted(status)) status = WithReason(std::move(status), "DISK_FULL");
-  if (!absl::IsAlreadyExists(status) && failure_.ok()) failure_ = status;
+  if (!absl::IsAlreadyExists(status)) KeepFailure(status);
   return status;
 }
 

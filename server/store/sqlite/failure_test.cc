@@ -12,7 +12,7 @@
 #include "server/core/base/status.h"
 #include "server/core/experiment/fold.h"
 #include "server/store/sqlite/test_full_disk.h"
-#include "server/store/sqlite/test_world.h"
+#include "server/store/sqlite/test_sqlite.h"
 
 namespace gradeline {
 namespace {
@@ -23,7 +23,7 @@ Record RecordOf(int64_t seq) { return TestRecord(seq, {kTrain, 0, seq, 0, 0}, 0.
 
 TEST(AFullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
   TestWorld world;
-  world.sqlite.max_pages = 64;
+  SqliteOf(world).max_pages = 64;
   world.Restart();
   world.Start(1, 1);
   auto listener = std::make_shared<TestListener>();
@@ -52,7 +52,7 @@ TEST(AFullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
   EXPECT_EQ(world.Get().state, ExperimentState::kRunning);
   EXPECT_EQ(world.store->Check().code(), absl::StatusCode::kResourceExhausted);
   session.reset();
-  world.sqlite.max_pages = 0;
+  SqliteOf(world).max_pages = 0;
   world.Restart();
   listener = std::make_shared<TestListener>();
   session = *world.Join(0, listener);
@@ -66,7 +66,7 @@ TEST(AFullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
 
 TEST(AFullDisk, ALargeImportTakesNobodyAlong) {
   TestWorld world;
-  world.sqlite.max_pages = 80;
+  SqliteOf(world).max_pages = 80;
   world.Restart();
   world.Start(1, 1);
   const auto listener = std::make_shared<TestListener>();
@@ -118,7 +118,7 @@ TEST(AFullDisk, OfTheLogsIndexIsNoLostDisk) {
   world.MakeSplit();
   world.experiments.reset();
   world.store.reset();
-  const auto store = OpenSqliteStore(world.sqlite);
+  const auto store = OpenSqliteStore(SqliteOf(world));
   ASSERT_TRUE(store.ok()) << store.status();
   disk.index_full = true;
   // A reader of its own maps the index anew.
@@ -141,7 +141,7 @@ TEST(BrokenDisk, IsFatalOnceAndNothingIsWrittenAfterIt) {
   TestWorld world(options);
   world.Start(1, 1);
   world.Restart();  // nothing is in the caches
-  const int fd = open(world.path().c_str(), O_WRONLY);
+  const int fd = open(SqliteOf(world).path.c_str(), O_WRONLY);
   const std::string garbage(4096, '\x7f');
   struct stat info {};
   ASSERT_EQ(fstat(fd, &info), 0);
@@ -214,7 +214,7 @@ TEST(Killed, WhatWasAcknowledgedIsThereAndCountsOnce) {
     int pipe_fds[2];
     ASSERT_EQ(pipe(pipe_fds), 0);
     const pid_t child = fork();
-    if (child == 0) WriteUntilKilled(world.path(), world.token, pipe_fds[1]);
+    if (child == 0) WriteUntilKilled(SqliteOf(world).path, world.token, pipe_fds[1]);
     close(pipe_fds[1]);
     // Killed at some moment after some acknowledgements, whatever it is doing then.
     const int64_t wanted = acknowledged + 1 + static_cast<int64_t>(random() % 3000);

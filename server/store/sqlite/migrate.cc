@@ -9,7 +9,7 @@ namespace {
 // "GRDL": marks the file as Gradeline's.
 constexpr int64_t kApplicationId = 0x4752444C;
 
-absl::Status Apply(Connection& connection, const Migration& migration) {
+absl::Status Apply(SqliteConnection& connection, const Migration& migration) {
   GRADELINE_RETURN_IF_ERROR(connection.Execute("BEGIN EXCLUSIVE"));
   absl::Status status = connection.Execute(migration.sql);
   if (status.ok()) status = connection.Execute(absl::StrCat("PRAGMA application_id = ", kApplicationId));
@@ -22,7 +22,7 @@ absl::Status Apply(Connection& connection, const Migration& migration) {
 
 }  // namespace
 
-absl::Status Migrate(Connection& connection, const std::vector<Migration>& migrations) {
+absl::Status Migrate(SqliteConnection& connection, const std::vector<Migration>& migrations) {
   GRADELINE_ASSIGN_OR_RETURN(const int64_t application, connection.QueryNumber("PRAGMA application_id"));
   GRADELINE_ASSIGN_OR_RETURN(const int64_t version, connection.QueryNumber("PRAGMA user_version"));
   GRADELINE_ASSIGN_OR_RETURN(const int64_t tables, connection.QueryNumber("SELECT count(*) FROM sqlite_schema"));
@@ -30,12 +30,7 @@ absl::Status Migrate(Connection& connection, const std::vector<Migration>& migra
     return absl::FailedPreconditionError(
         absl::StrCat(connection.path(), " is an SQLite database of another program; name another store.path"));
   }
-  const int newest = migrations.back().number;
-  if (version > newest) {
-    return absl::FailedPreconditionError(absl::StrCat(connection.path(), " has schema version ", version,
-                                                      ", this gradelined knows ", newest,
-                                                      " at most: use a newer gradelined"));
-  }
+  GRADELINE_RETURN_IF_ERROR(CheckNotNewer(connection.path(), version, migrations));
   for (const Migration& migration : migrations) {
     if (migration.number > version) GRADELINE_RETURN_IF_ERROR(Apply(connection, migration));
   }

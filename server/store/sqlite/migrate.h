@@ -3,27 +3,21 @@
 #ifndef GRADELINE_SERVER_STORE_SQLITE_MIGRATE_H_
 #define GRADELINE_SERVER_STORE_SQLITE_MIGRATE_H_
 
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/store/sql/migration.h"
 #include "server/store/sqlite/connection.h"
 
 namespace gradeline {
 
-struct Migration {
-  int number = 0;
-  const char* name = nullptr;
-  const char* sql = nullptr;
-};
-
-/// server/store/migrations, by number: 1, 2, 3 ...
-const std::vector<Migration>& Migrations();
+/// server/store/migrations/sqlite, by number: 1, 2, 3 ...
+const std::vector<Migration>& SqliteMigrations();
 
 /// Applies what is missing of `migrations`, each in a transaction of its own under an exclusive lock.
 /// FAILED_PRECONDITION for a schema newer than the last of them (both numbers named) and for a database that is not
 /// Gradeline's.
-absl::Status Migrate(Connection& connection, const std::vector<Migration>& migrations);
+absl::Status Migrate(SqliteConnection& connection, const std::vector<Migration>& migrations);
 
 }  // namespace gradeline
 

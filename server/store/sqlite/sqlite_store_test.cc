@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "server/store/sqlite/connection.h"
 #include "server/store/sqlite/migrate.h"
-#include "server/store/sqlite/test_folder.h"
+#include "server/store/test_folder.h"
 
 namespace gradeline {
 namespace {
@@ -54,24 +54,24 @@ TEST(SqliteStore, ANewerSchemaIsRefusedWithBothNumbers) {
   TestFolder folder;
   ASSERT_TRUE(OpenSqliteStore(At(folder.File("g.db"))).ok());
   {
-    auto connection = Connection::Open(folder.File("g.db"), true);
+    auto connection = SqliteConnection::Open(folder.File("g.db"), true);
     ASSERT_TRUE((*connection)->Execute("PRAGMA user_version = 4711").ok());
   }
   const absl::Status status = OpenSqliteStore(At(folder.File("g.db"))).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("4711"), HasSubstr(std::to_string(Migrations().back().number))));
+  EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("4711"), HasSubstr(std::to_string(SqliteMigrations().back().number))));
 }
 
 TEST(SqliteStore, SomebodyElsesFileIsRefusedAndNotTouched) {
   TestFolder folder;
   {
-    auto connection = Connection::Open(folder.File("g.db"), true);
+    auto connection = SqliteConnection::Open(folder.File("g.db"), true);
     ASSERT_TRUE((*connection)->Execute("CREATE TABLE theirs(x)").ok());
   }
   const absl::Status status = OpenSqliteStore(At(folder.File("g.db"))).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(MessageOf(status), HasSubstr("another program"));
-  auto connection = Connection::Open(folder.File("g.db"), true);
+  auto connection = SqliteConnection::Open(folder.File("g.db"), true);
   EXPECT_EQ(*(*connection)->QueryNumber("SELECT count(*) FROM sqlite_schema"), 1);
   EXPECT_EQ(*(*connection)->QueryNumber("PRAGMA application_id"), 0);
 }
@@ -95,7 +95,7 @@ TEST(SqliteStore, ReadersCannotWriteAndNobodyCheckpointsByHimself) {
   TestFolder folder;
   const auto store = OpenSqliteStore(At(folder.File("g.db")));
   ASSERT_TRUE(store.ok());
-  auto reader = Connection::Open(folder.File("g.db"), false);
+  auto reader = SqliteConnection::Open(folder.File("g.db"), false);
   ASSERT_TRUE(reader.ok());
   EXPECT_FALSE((*reader)->Execute("DELETE FROM experiments").ok());
   EXPECT_EQ(*(*reader)->QueryNumber("PRAGMA wal_autocheckpoint"), 0);
@@ -155,7 +155,7 @@ TEST(SqliteStore, AFullDatabaseLosesTheTransactionAndNothingElse) {
 
 TEST(Migrate, AppliesEachOnceAndUndoesWhatFails) {
   TestFolder folder;
-  auto connection = Connection::Open(folder.File("g.db"), true);
+  auto connection = SqliteConnection::Open(folder.File("g.db"), true);
   ASSERT_TRUE(connection.ok());
   std::vector<Migration> migrations = {{1, "0001_a", "CREATE TABLE a(x)"}};
   ASSERT_TRUE(Migrate(**connection, migrations).ok());
@@ -173,7 +173,7 @@ TEST(Migrate, AppliesEachOnceAndUndoesWhatFails) {
 
 TEST(Migrate, NumbersHaveNoGap) {
   int number = 0;
-  for (const Migration& migration : Migrations()) EXPECT_EQ(migration.number, ++number) << migration.name;
+  for (const Migration& migration : SqliteMigrations()) EXPECT_EQ(migration.number, ++number) << migration.name;
 }
 
 }  // namespace

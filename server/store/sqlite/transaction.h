@@ -3,66 +3,19 @@
 #define GRADELINE_SERVER_STORE_SQLITE_TRANSACTION_H_
 
 #include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
 
-#include "server/core/experiment/store.h"
-#include "server/store/sqlite/connection.h"
+#include "server/store/sql/transaction.h"
 
 namespace gradeline {
 
-class SqliteTransaction : public Transaction {
+class SqliteTransaction : public SqlTransaction {
  public:
   /// `connection` outlives it and has no transaction open.
-  static absl::StatusOr<std::unique_ptr<SqliteTransaction>> Begin(Connection* connection);
-  ~SqliteTransaction() override;
-
-  absl::Status failure() const override { return connection_->failure(); }
-  absl::Status Nested(const std::function<absl::Status()>& work) override;
-  absl::Status Commit() override;
-
-  absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& request_id, const Digest& digest) override;
-  absl::Status PutRequest(const std::string& request_id, const Digest& digest, const std::string& response,
-                          int64_t at_ms) override;
-
-  absl::Status InsertDataset(const Dataset& dataset, const std::vector<Item>& items) override;
-  absl::Status DeleteDataset(const std::string& id) override;
-  absl::Status InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) override;
-
-  absl::StatusOr<int64_t> InsertExperiment(const Experiment& experiment) override;
-  absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) override;
-  absl::StatusOr<Experiment> GetExperiment(int64_t no) override;
-  absl::Status UpdateExperiment(int64_t no, const Experiment& experiment) override;
-  absl::Status InsertEvent(int64_t no, const StoredEvent& event) override;
-
-  absl::Status InsertAttempt(const AttemptRow& attempt) override;
-  absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) override;
-  absl::Status CloseAttempt(int64_t no, int32_t attempt, ExperimentState ended, const std::string& reason) override;
-  absl::Status CountLate(int64_t no, int32_t attempt) override;
-  absl::StatusOr<RankRow> GetRank(int64_t no, int32_t attempt, int32_t rank) override;
-  absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) override;
-  absl::Status PutRank(int64_t no, int32_t attempt, const RankRow& rank) override;
+  static absl::StatusOr<std::unique_ptr<Transaction>> Begin(Connection* connection);
   absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank, const Record& record) override;
-  absl::Status InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) override;
-  absl::StatusOr<std::vector<PhaseEndRow>> ListPhaseEnds(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
-  absl::Status ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
-                           const std::function<void(const RecordRow&)>& row) override;
-  absl::StatusOr<std::vector<PhaseOfEpoch>> ListOpenPhases(int64_t no, int32_t attempt) override;
-  absl::StatusOr<std::vector<PhaseOfEpoch>> ListSealedPhases(int64_t no, int32_t attempt) override;
-  absl::StatusOr<bool> IsSealed(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
-  absl::StatusOr<std::vector<Seal>> ListLastSeals(int64_t no, int32_t attempt) override;
-  absl::StatusOr<std::optional<Seal>> FindCompleteSealBefore(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
-  absl::Status InsertSeal(int64_t no, const Seal& seal) override;
-  absl::Status InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind, std::string_view body,
-                              int64_t at_ms) override;
 
  private:
-  explicit SqliteTransaction(Connection* connection) : connection_(connection) {}
-  absl::StatusOr<std::vector<PhaseOfEpoch>> Phases(Query query);
-
-  Connection* const connection_;
+  explicit SqliteTransaction(Connection* connection) : SqlTransaction(connection) {}
 };
 
 }  // namespace gradeline

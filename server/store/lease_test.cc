@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "server/core/experiment/resolve.h"
 #include "server/core/experiment/rules.h"
-#include "server/store/sqlite/test_world.h"
+#include "server/store/test_world.h"
 
 namespace gradeline {
 namespace {

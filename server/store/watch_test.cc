@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "gmock/gmock.h"
-#include "server/store/sqlite/test_world.h"
+#include "server/store/test_world.h"
 
 namespace gradeline {
 namespace {

@@ -1,6 +1,6 @@
 // For tests: a folder that goes away with the test.
-#ifndef GRADELINE_SERVER_STORE_SQLITE_TEST_FOLDER_H_
-#define GRADELINE_SERVER_STORE_SQLITE_TEST_FOLDER_H_
+#ifndef GRADELINE_SERVER_STORE_TEST_FOLDER_H_
+#define GRADELINE_SERVER_STORE_TEST_FOLDER_H_
 
 #include <stdlib.h>
 
@@ -25,4 +25,4 @@ class TestFolder {
 
 }  // namespace gradeline
 
-#endif  // GRADELINE_SERVER_STORE_SQLITE_TEST_FOLDER_H_
+#endif  // GRADELINE_SERVER_STORE_TEST_FOLDER_H_

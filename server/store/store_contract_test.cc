@@ -1,7 +1,4 @@
-// What every store must do. A store's tests instantiate it with a way to open one; see sqlite/store_contract_test.cc.
-#ifndef GRADELINE_SERVER_STORE_STORE_CONTRACT_H_
-#define GRADELINE_SERVER_STORE_STORE_CONTRACT_H_
-
+// What every store must do.
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,26 +8,19 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "server/core/experiment/store.h"
+#include "server/store/test_store.h"
 
 namespace gradeline {
+namespace {
 
-/// One kind of store.
-struct StoreKind {
-  std::string name;
-  /// Opens the store of a test; the same again after the last one was closed.
-  std::function<std::shared_ptr<Store>(const std::string& test)> open;
-};
-
-class StoreContract : public testing::TestWithParam<StoreKind> {
+class StoreContract : public testing::Test {
  protected:
-  StoreContract() { store_ = GetParam().open(Name()); }
-  static std::string Name() {
-    return testing::UnitTest::GetInstance()->current_test_info()->test_suite_name() + std::string(".") +
-           testing::UnitTest::GetInstance()->current_test_info()->name();
-  }
+  StoreContract() { Reopen(); }
   void Reopen() {
     store_.reset();
-    store_ = GetParam().open(Name());
+    auto opened = place_->Open();
+    EXPECT_TRUE(opened.ok()) << opened.status();
+    store_ = *std::move(opened);
   }
   /// Runs `work` in a transaction and commits it.
   void Write(const std::function<void(Transaction&)>& work) {
@@ -67,10 +57,11 @@ class StoreContract : public testing::TestWithParam<StoreKind> {
     return record;
   }
 
+  const std::unique_ptr<TestStore> place_ = MakeTestStore();
   std::shared_ptr<Store> store_;
 };
 
-TEST_P(StoreContract, NothingIsSeenBeforeTheCommitAndNothingStaysWithoutIt) {
+TEST_F(StoreContract, NothingIsSeenBeforeTheCommitAndNothingStaysWithoutIt) {
   Dataset dataset;
   dataset.id = "d";
   dataset.item_count = 1;
@@ -87,7 +78,7 @@ TEST_P(StoreContract, NothingIsSeenBeforeTheCommitAndNothingStaysWithoutIt) {
   EXPECT_TRUE(store_->GetDataset("d").ok());
 }
 
-TEST_P(StoreContract, NestedWorkIsUndoneAlone) {
+TEST_F(StoreContract, NestedWorkIsUndoneAlone) {
   Write([&](Transaction& t) {
     Dataset dataset;
     dataset.id = "kept";
@@ -109,7 +100,7 @@ TEST_P(StoreContract, NestedWorkIsUndoneAlone) {
   EXPECT_FALSE(store_->GetDataset("undone").ok());
 }
 
-TEST_P(StoreContract, DatasetsAndSplits) {
+TEST_F(StoreContract, DatasetsAndSplits) {
   Dataset dataset;
   dataset.id = "d";
   dataset.classes = {"a", "b"};
@@ -151,7 +142,7 @@ TEST_P(StoreContract, DatasetsAndSplits) {
   EXPECT_EQ(store_->ListItems("s", Phase::kTest, 0, 1, 1, -1)->at(0).uri, "u7");
 }
 
-TEST_P(StoreContract, ListsGoByIdAndAfter) {
+TEST_F(StoreContract, ListsGoByIdAndAfter) {
   Write([&](Transaction& t) {
     for (const char* id : {"b", "a", "c"}) {
       Experiment experiment;
@@ -163,7 +154,7 @@ TEST_P(StoreContract, ListsGoByIdAndAfter) {
   EXPECT_EQ(store_->ListExperiments(2, "b")->size(), 1u);
 }
 
-TEST_P(StoreContract, ExperimentsChangeOnlyWhatMayChange) {
+TEST_F(StoreContract, ExperimentsChangeOnlyWhatMayChange) {
   const int64_t no = MakeAttempt(1);
   Write([&](Transaction& t) {
     Experiment experiment = *t.GetExperiment(no);
@@ -186,7 +177,7 @@ TEST_P(StoreContract, ExperimentsChangeOnlyWhatMayChange) {
   EXPECT_EQ(store_->GetExperiment(no + 1).status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_P(StoreContract, AttemptsAndRanks) {
+TEST_F(StoreContract, AttemptsAndRanks) {
   const int64_t no = MakeAttempt(2);
   EXPECT_EQ(store_->GetAttempt(no, 1)->token, "secret");
   EXPECT_TRUE(store_->GetAttempt(no, 1)->open());
@@ -215,7 +206,7 @@ TEST_P(StoreContract, AttemptsAndRanks) {
   EXPECT_EQ(store_->GetAttempt(no, 1)->late, 1);
 }
 
-TEST_P(StoreContract, HeldRanksAreThoseOfOpenAttempts) {
+TEST_F(StoreContract, HeldRanksAreThoseOfOpenAttempts) {
   const int64_t no = MakeAttempt(2);
   EXPECT_TRUE(store_->ListHeldRanks()->empty());
   Write([&](Transaction& t) {
@@ -234,7 +225,7 @@ TEST_P(StoreContract, HeldRanksAreThoseOfOpenAttempts) {
   EXPECT_TRUE(store_->ListHeldRanks()->empty());
 }
 
-TEST_P(StoreContract, ACompleteSealBeforeAnEpochIsOfTheNewestAttempt) {
+TEST_F(StoreContract, ACompleteSealBeforeAnEpochIsOfTheNewestAttempt) {
   const int64_t no = MakeAttempt(1);
   const auto seal = [&](int32_t attempt, int64_t epoch, bool complete, int64_t revision) {
     Seal made;
@@ -261,7 +252,7 @@ TEST_P(StoreContract, ACompleteSealBeforeAnEpochIsOfTheNewestAttempt) {
   });
 }
 
-TEST_P(StoreContract, AKeyIsStoredOnceAndTheDigestDecides) {
+TEST_F(StoreContract, AKeyIsStoredOnceAndTheDigestDecides) {
   const int64_t no = MakeAttempt(1);
   const RecordKey key{Phase::kTrain, 0, 5, 0, 0};
   Write([&](Transaction& t) {
@@ -278,7 +269,7 @@ TEST_P(StoreContract, AKeyIsStoredOnceAndTheDigestDecides) {
   });
 }
 
-TEST_P(StoreContract, ASeqIsStoredOnceForARank) {
+TEST_F(StoreContract, ASeqIsStoredOnceForARank) {
   const int64_t no = MakeAttempt(1);
   auto transaction = store_->Begin();
   ASSERT_TRUE(transaction.ok());
@@ -286,7 +277,7 @@ TEST_P(StoreContract, ASeqIsStoredOnceForARank) {
   EXPECT_FALSE((*transaction)->InsertRecord(no, 1, 0, MakeRecord(1, {Phase::kTrain, 0, 1, 0, 0})).ok());
 }
 
-TEST_P(StoreContract, RecordsComeBackInKeyOrderBitByBit) {
+TEST_F(StoreContract, RecordsComeBackInKeyOrderBitByBit) {
   const int64_t no = MakeAttempt(2);
   std::vector<Record> records;
   for (const auto& [step, head, part] : std::vector<std::array<int, 3>>{{1, 1, 0}, {1, 0, 1}, {1, 0, 0}, {0, 1, 1}}) {
@@ -316,7 +307,7 @@ TEST_P(StoreContract, RecordsComeBackInKeyOrderBitByBit) {
   EXPECT_TRUE(std::signbit(found[0].second.values[1].denominator));
 }
 
-TEST_P(StoreContract, OpenPhasesAreThoseWithoutASeal) {
+TEST_F(StoreContract, OpenPhasesAreThoseWithoutASeal) {
   const int64_t no = MakeAttempt(1);
   Write([&](Transaction& t) {
     int64_t seq = 0;
@@ -353,7 +344,7 @@ TEST_P(StoreContract, OpenPhasesAreThoseWithoutASeal) {
   EXPECT_EQ(store_->ListSeals(no, 1, 0)->at(0).revision, 1);
 }
 
-TEST_P(StoreContract, EventsAndIncidentsStayInOrder) {
+TEST_F(StoreContract, EventsAndIncidentsStayInOrder) {
   const int64_t no = MakeAttempt(1);
   Write([&](Transaction& t) {
     Experiment experiment = *t.GetExperiment(no);
@@ -376,7 +367,7 @@ TEST_P(StoreContract, EventsAndIncidentsStayInOrder) {
   EXPECT_EQ(incidents[0].body, "what");
 }
 
-TEST_P(StoreContract, RequestsAreAnsweredAgainForADay) {
+TEST_F(StoreContract, RequestsAreAnsweredAgainForADay) {
   const Digest one = {1}, two = {2};
   constexpr int64_t kDayMs = 24 * 3600 * 1000;
   Write([&](Transaction& t) {
@@ -391,11 +382,10 @@ TEST_P(StoreContract, RequestsAreAnsweredAgainForADay) {
   });
 }
 
-TEST_P(StoreContract, Works) {
+TEST_F(StoreContract, Works) {
   EXPECT_TRUE(store_->Check().ok());
   EXPECT_TRUE(store_->Maintain(true).ok());
 }
 
+}  // namespace
 }  // namespace gradeline
-
-#endif  // GRADELINE_SERVER_STORE_STORE_CONTRACT_H_

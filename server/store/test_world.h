@@ -1,7 +1,7 @@
-// For tests of the ledger over a real database: a catalog with one architecture, two losses, a dataset, a split, an
+// For tests of the ledger over a real store: a catalog with one architecture, two losses, a dataset, a split, an
 // experiment, and workers that keep what a real one keeps. Time stands still unless a test moves it.
-#ifndef GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
-#define GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
+#ifndef GRADELINE_SERVER_STORE_TEST_WORLD_H_
+#define GRADELINE_SERVER_STORE_TEST_WORLD_H_
 
 #include <algorithm>
 #include <atomic>
@@ -18,8 +18,7 @@
 #include "gtest/gtest.h"
 #include "server/core/experiment/experiments.h"
 #include "server/core/experiment/test_registry.h"
-#include "server/store/sqlite/sqlite_store.h"
-#include "server/store/sqlite/test_folder.h"
+#include "server/store/test_store.h"
 
 namespace gradeline {
 
@@ -100,7 +99,7 @@ class TestListener : public RankListener {
   bool superseded = false;
 };
 
-/// Store and Experiments on one file; Restart gives the state that a new process would have.
+/// Store and Experiments in one place; Restart gives the state that a new process would have.
 class TestWorld {
  public:
   explicit TestWorld(Experiments::Options options = {}) : options_(std::move(options)) {
@@ -156,23 +155,21 @@ class TestWorld {
   std::vector<Seal> Seals() const { return experiments->ListEpochs(id, 1000, "")->items; }
   Experiment Get() const { return *experiments->GetExperiment(id); }
   std::vector<Incident> Incidents() const { return *store->ListIncidents(store->GetExperiment(id)->first); }
-  std::string path() const { return folder_.File("g.db"); }
+  TestStore& place() { return *place_; }
 
   ManualClock clock;
   std::shared_ptr<Store> store;
   std::unique_ptr<Experiments> experiments;
   std::string token, id = "e";  ///< of the experiment started last
-  SqliteOptions sqlite;
 
  private:
   void Open() {
-    sqlite.path = path();
-    auto opened = OpenSqliteStore(sqlite);
+    auto opened = place_->Open();
     ASSERT_TRUE(opened.ok()) << opened.status();
     store = *opened;
     experiments = std::make_unique<Experiments>(store, TestRegistry(), &clock, options_);
   }
-  TestFolder folder_;
+  const std::unique_ptr<TestStore> place_ = MakeTestStore();
   Experiments::Options options_;
 };
 
@@ -230,4 +227,4 @@ inline Fate ReportNow(RankSession& session, const Record& record) {
 
 }  // namespace gradeline
 
-#endif  // GRADELINE_SERVER_STORE_SQLITE_TEST_WORLD_H_
+#endif  // GRADELINE_SERVER_STORE_TEST_WORLD_H_

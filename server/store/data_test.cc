@@ -3,7 +3,7 @@
 
 #include "gmock/gmock.h"
 #include "server/core/base/status.h"
-#include "server/store/sqlite/test_world.h"
+#include "server/store/test_world.h"
 
 namespace gradeline {
 namespace {

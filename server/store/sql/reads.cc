@@ -1,4 +1,4 @@
-#include "server/store/sqlite/reads.h"
+#include "server/store/sql/reads.h"
 
 #include <cstring>
 

@@ -1,6 +1,6 @@
 // What both reading connections and the writer's transaction look up. No writes.
-#ifndef GRADELINE_SERVER_STORE_SQLITE_READS_H_
-#define GRADELINE_SERVER_STORE_SQLITE_READS_H_
+#ifndef GRADELINE_SERVER_STORE_SQL_READS_H_
+#define GRADELINE_SERVER_STORE_SQL_READS_H_
 
 #include <functional>
 #include <string>
@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/core/experiment/store.h"
-#include "server/store/sqlite/connection.h"
+#include "server/store/sql/connection.h"
 
 namespace gradeline {
 
@@ -36,4 +36,4 @@ absl::Status ForRows(Query& query, const std::function<absl::Status()>& row);
 
 }  // namespace gradeline
 
-#endif  // GRADELINE_SERVER_STORE_SQLITE_READS_H_
+#endif  // GRADELINE_SERVER_STORE_SQL_READS_H_

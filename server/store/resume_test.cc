@@ -1,7 +1,7 @@
 // Attempts after the first, early stopping and refused batches, over a real database.
 #include "gmock/gmock.h"
 #include "server/core/base/status.h"
-#include "server/store/sqlite/test_world.h"
+#include "server/store/test_world.h"
 
 namespace gradeline {
 namespace {

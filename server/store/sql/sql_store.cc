@@ -1,0 +1,208 @@
+#include "server/store/sql/sql_store.h"
+
+#include "absl/cleanup/cleanup.h"
+#include "server/core/base/status.h"
+#include "server/core/experiment/codec.h"
+#include "server/store/sql/reads.h"
+
+namespace gradeline {
+
+std::unique_ptr<Connection> SqlStore::TakeReader() {
+  absl::MutexLock lock(&mutex_);
+  const auto room = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return taken_ < most_readers_; };
+  mutex_.Await(absl::Condition(&room));
+  ++taken_;
+  if (idle_.empty()) return nullptr;
+  std::unique_ptr<Connection> reader = std::move(idle_.back());
+  idle_.pop_back();
+  return reader;
+}
+
+void SqlStore::GiveBack(std::unique_ptr<Connection> reader) {
+  absl::MutexLock lock(&mutex_);
+  --taken_;
+  if (reader != nullptr && !reader->lost()) idle_.push_back(std::move(reader));
+}
+
+template <typename F>
+auto SqlStore::Read(F read) -> decltype(read(std::declval<Connection&>())) {
+  std::unique_ptr<Connection> reader = TakeReader();
+  const absl::Cleanup give_back = [&] { GiveBack(std::move(reader)); };
+  if (reader != nullptr) {
+    auto result = read(*reader);
+    reader->ForgetFailure();
+    if (!reader->lost()) return result;
+    // The connection was lost while nobody used it, or just now: reads may be repeated.
+    reader.reset();
+  }
+  GRADELINE_ASSIGN_OR_RETURN(reader, OpenReader());
+  auto result = read(*reader);
+  reader->ForgetFailure();
+  return result;
+}
+
+void SqlStore::CloseReaders() {
+  absl::MutexLock lock(&mutex_);
+  idle_.clear();
+}
+
+absl::Status SqlStore::CheckReads() {
+  return Read([](Connection& connection) -> absl::Status { return connection.QueryNumber("SELECT 1").status(); });
+}
+
+absl::StatusOr<Dataset> SqlStore::GetDataset(const std::string& id) {
+  return Read([&](Connection& connection) -> absl::StatusOr<Dataset> {
+    GRADELINE_ASSIGN_OR_RETURN(auto found, ReadDataset(connection, id));
+    return std::move(found.second);
+  });
+}
+
+absl::StatusOr<std::vector<Dataset>> SqlStore::ListDatasets(int limit, const std::string& after) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Dataset>> {
+    Query query = connection.Prepare("SELECT spec FROM datasets WHERE name > ?1 ORDER BY name LIMIT ?2");
+    query.Bind(after, limit);
+    std::vector<Dataset> list;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
+      GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, Decode<Dataset>(query.View(0)));
+      list.push_back(std::move(dataset));
+      return absl::OkStatus();
+    }));
+    return list;
+  });
+}
+
+absl::StatusOr<std::vector<int32_t>> SqlStore::ListLabels(const std::string& dataset) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<int32_t>> {
+    GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadDataset(connection, dataset));
+    Query query = connection.Prepare("SELECT label FROM items WHERE dataset = ?1 ORDER BY item");
+    query.Bind(found.first);
+    std::vector<int32_t> labels;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+      labels.push_back(static_cast<int32_t>(query.Number(0)));
+      return absl::OkStatus();
+    }));
+    return labels;
+  });
+}
+
+absl::StatusOr<Split> SqlStore::GetSplit(const std::string& id) {
+  return Read([&](Connection& connection) -> absl::StatusOr<Split> {
+    GRADELINE_ASSIGN_OR_RETURN(auto found, ReadSplit(connection, id));
+    return std::move(found.second);
+  });
+}
+
+absl::StatusOr<std::vector<Split>> SqlStore::ListSplits(int limit, const std::string& after) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Split>> {
+    Query query = connection.Prepare("SELECT spec FROM splits WHERE name > ?1 ORDER BY name LIMIT ?2");
+    query.Bind(after, limit);
+    std::vector<Split> list;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
+      GRADELINE_ASSIGN_OR_RETURN(Split split, Decode<Split>(query.View(0)));
+      list.push_back(std::move(split));
+      return absl::OkStatus();
+    }));
+    return list;
+  });
+}
+
+absl::StatusOr<std::vector<Item>> SqlStore::ListItems(const std::string& split, Phase part, int32_t rank,
+                                                      int32_t world_size, int limit, int64_t after) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Item>> {
+    GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(connection, split));
+    Query query = connection.Prepare(
+        "SELECT items.item, uri, label FROM split_items JOIN splits ON splits.no = split_items.split JOIN items ON "
+        "items.dataset = splits.dataset AND items.item = split_items.item WHERE split_items.split = ?1 AND part = ?2 "
+        "AND position > coalesce((SELECT position FROM split_items WHERE split = ?1 AND item = ?6), -1) AND position % "
+        "?4 = ?3 ORDER BY position LIMIT ?5");
+    query.Bind(found.first, part, rank, world_size, limit, after);
+    std::vector<Item> items;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+      items.push_back({query.Number(0), query.Bytes(1), static_cast<int32_t>(query.Number(2))});
+      return absl::OkStatus();
+    }));
+    return items;
+  });
+}
+
+absl::StatusOr<std::pair<int64_t, Experiment>> SqlStore::GetExperiment(const std::string& id) {
+  return Read([&](Connection& connection) { return ReadExperiment(connection, id); });
+}
+
+absl::StatusOr<Experiment> SqlStore::GetExperiment(int64_t no) {
+  return Read([&](Connection& connection) { return ReadExperiment(connection, no); });
+}
+
+absl::StatusOr<std::vector<Experiment>> SqlStore::ListExperiments(int limit, const std::string& after) {
+  return Read([&](Connection& connection) { return ReadExperiments(connection, limit, after); });
+}
+
+absl::StatusOr<AttemptRow> SqlStore::GetAttempt(int64_t no, int32_t attempt) {
+  return Read([&](Connection& connection) { return ReadAttempt(connection, no, attempt); });
+}
+
+absl::StatusOr<std::vector<RankRow>> SqlStore::ListRanks(int64_t no, int32_t attempt) {
+  return Read([&](Connection& connection) { return ReadRanks(connection, no, attempt); });
+}
+
+absl::StatusOr<std::vector<HeldRank>> SqlStore::ListHeldRanks() {
+  return Read([](Connection& connection) -> absl::StatusOr<std::vector<HeldRank>> {
+    Query query = connection.Prepare(
+        "SELECT experiment, attempt, rank, fence FROM attempts JOIN ranks USING(experiment, attempt) WHERE "
+        "attempts.state = 'OPEN' AND ranks.state = 'HELD'");
+    std::vector<HeldRank> list;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+      list.push_back({query.Number(0), static_cast<int32_t>(query.Number(1)), static_cast<int32_t>(query.Number(2)),
+                      query.Number(3)});
+      return absl::OkStatus();
+    }));
+    return list;
+  });
+}
+
+absl::StatusOr<std::vector<Seal>> SqlStore::ListSeals(int64_t no, int limit, int64_t after_revision) {
+  return Read([&](Connection& connection) {
+    Query query = connection.Prepare(
+        "SELECT result FROM seals WHERE experiment = ?1 AND revision > ?2 ORDER BY revision LIMIT ?3");
+    query.Bind(no, after_revision, limit);
+    return ReadSeals(std::move(query));
+  });
+}
+
+absl::StatusOr<std::vector<StoredEvent>> SqlStore::ListEvents(int64_t no, int limit, int64_t after_revision) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<StoredEvent>> {
+    Query query = connection.Prepare(
+        "SELECT revision, kind, body FROM events WHERE experiment = ?1 AND revision > ?2 ORDER BY revision LIMIT ?3");
+    query.Bind(no, after_revision, limit);
+    std::vector<StoredEvent> list;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
+      StoredEvent event;
+      event.revision = query.Number(0);
+      if (query.View(1) == "seal") {
+        GRADELINE_ASSIGN_OR_RETURN(event.body, Decode<Seal>(query.View(2)));
+      } else {
+        GRADELINE_ASSIGN_OR_RETURN(event.body, Decode<Experiment>(query.View(2)));
+      }
+      list.push_back(std::move(event));
+      return absl::OkStatus();
+    }));
+    return list;
+  });
+}
+
+absl::StatusOr<std::vector<Incident>> SqlStore::ListIncidents(int64_t no) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Incident>> {
+    Query query =
+        connection.Prepare("SELECT attempt, rank, kind, body, at_ms FROM incidents WHERE experiment = ?1 ORDER BY no");
+    query.Bind(no);
+    std::vector<Incident> list;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+      list.push_back({static_cast<int32_t>(query.Number(0)), static_cast<int32_t>(query.Number(1)), query.Bytes(2),
+                      query.Bytes(3), query.Number(4)});
+      return absl::OkStatus();
+    }));
+    return list;
+  });
+}
+
+}  // namespace gradeline
