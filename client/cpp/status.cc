@@ -96,4 +96,11 @@ std::string ReasonOf(const absl::Status& status) {
   return info && !info->reason().empty() ? info->reason() : absl::StatusCodeToString(status.code());
 }
 
+std::string MetadataOf(const absl::Status& status, const std::string& key) {
+  const auto info = DetailOf<google::rpc::ErrorInfo>(status);
+  if (!info) return "";
+  const auto found = info->metadata().find(key);
+  return found == info->metadata().end() ? "" : found->second;
+}
+
 }  // namespace gradeline::client

@@ -33,6 +33,8 @@ std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status);
 absl::Status InvalidFields(const std::vector<FieldViolation>& violations);
 /// The server's reason ("LOSS_NOT_VALID"), or the code's name where it sent none.
 std::string ReasonOf(const absl::Status& status);
+/// What the server said of a variable of its reason ("state"); empty if nothing.
+std::string MetadataOf(const absl::Status& status, const std::string& key);
 
 }  // namespace gradeline::client
 

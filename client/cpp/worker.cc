@@ -128,11 +128,13 @@ absl::Status Worker::Adopt(const v1::Welcome& welcome, std::vector<RecordWindow:
   *lost = *std::move(reconnected);
   welcome_ = welcome;
   for (const v1::Epoch& seal : welcome.last_seals()) {
+    if (seal.attempt() != welcome.attempt()) continue;
+    should_stop_ |= seal.directive().stop();
     const auto awaited = awaited_seals_.find({seal.phase(), seal.epoch()});
-    if (awaited != awaited_seals_.end() && seal.attempt() == welcome.attempt()) awaited->second = seal;
+    if (awaited != awaited_seals_.end()) awaited->second = seal;
   }
   live_ = true;
-  heartbeat_due_ = absl::Now() + HeartbeatPeriod();
+  heartbeat_due_ = absl::Now();  // tells a new stream at once whether the rank pauses
   changed_.notify_all();
   return absl::OkStatus();
 }
@@ -233,6 +235,7 @@ void Worker::Handle(v1::TrainResponse response) {
       const auto awaited = awaited_seals_.find({epoch.phase(), epoch.epoch()});
       // A partial seal ends the attempt: Stop follows and says why.
       const bool complete = epoch.verdict() == v1::SEAL_VERDICT_COMPLETE;
+      should_stop_ |= epoch.directive().stop();
       if (complete && awaited != awaited_seals_.end()) awaited->second = std::move(epoch);
       break;
     }
@@ -243,9 +246,7 @@ void Worker::Handle(v1::TrainResponse response) {
     case v1::TrainResponse::kStop: {
       const v1::Stop& stop = response.stop();
       // An end that this rank's goodbye brought about says that the goodbye is durable.
-      if (stop.state() == (bye_fails_ ? v1::EXPERIMENT_STATE_FAILED : v1::EXPERIMENT_STATE_SUCCEEDED)) {
-        window_.Commit(bye_seq_);
-      }
+      if (EndsAsSaid(v1::ExperimentState_Name(stop.state()).substr(17))) window_.Commit(bye_seq_);
       lock.unlock();
       End(absl::FailedPreconditionError(
           absl::StrCat("the attempt is over: ", v1::ExperimentState_Name(stop.state()).substr(17),
@@ -258,6 +259,12 @@ void Worker::Handle(v1::TrainResponse response) {
   changed_.notify_all();
   lock.unlock();
   if (answer != nullptr) answer(std::move(outcome));
+}
+
+// Needs the lock. Whether this is how an attempt ends by this rank's goodbye.
+bool Worker::EndsAsSaid(const std::string& state) const {
+  if (bye_seq_ == 0) return false;
+  return bye_fails_ ? state == "FAILED" : state == "SUCCEEDED" || state == "EARLY_STOPPED";
 }
 
 bool Worker::Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost) {
@@ -284,9 +291,11 @@ bool Worker::Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost) {
       ++reconnections_;
       return true;
     }
-    if (ReasonOf(why) == "RANK_DONE") {  // the goodbye was durable; only its answer was lost
+    {
+      // The goodbye was durable, and only its answer was lost.
       const std::lock_guard lock(mutex_);
-      window_.Commit(bye_seq_);
+      const bool ended = ReasonOf(why) == "EXPERIMENT_ENDED" && EndsAsSaid(MetadataOf(why, "state"));
+      if (ReasonOf(why) == "RANK_DONE" || ended) window_.Commit(bye_seq_);
     }
     if (absl::Now() >= give_up && MayRejoin(why)) {
       End(Annotated(absl::UnavailableError(why.message()),
@@ -392,11 +401,10 @@ absl::StatusOr<v1::Epoch> Worker::EndPhase(v1::Phase phase, int64_t epoch) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return over_ || window_.HasRoomForEnd(); });
   if (over_) return end_;
-  const absl::Status open = absl::UnavailableError("not sealed yet");
-  if (!awaited_seals_.emplace(key, open).second) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(v1::Phase_Name(phase), " of epoch ", epoch, " is being ended by another call"));
+  if (!ended_.insert(key).second) {
+    return absl::FailedPreconditionError(absl::StrCat(v1::Phase_Name(phase), " of epoch ", epoch, " was ended before"));
   }
+  awaited_seals_.emplace(key, absl::UnavailableError("not sealed yet"));
   window_.AddEndPhase(phase, epoch);
   changed_.notify_all();
   changed_.wait(lock, [this, &key] { return over_ || awaited_seals_.at(key).ok(); });
@@ -436,6 +444,11 @@ absl::Status Worker::Bye(const std::string& reason) {
   changed_.notify_all();
   changed_.wait(lock, [this] { return over_ || window_.committed() >= bye_seq_; });
   return window_.committed() >= bye_seq_ ? absl::OkStatus() : end_;
+}
+
+bool Worker::should_stop() const {
+  const std::lock_guard lock(mutex_);
+  return should_stop_;
 }
 
 int64_t Worker::committed_seq() const {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -76,6 +77,9 @@ class Worker {
   /// Says goodbye and waits until that is durable. An empty reason: finished; otherwise the experiment becomes FAILED.
   absl::Status Bye(const std::string& reason = "");
 
+  /// Whether a directive has said that no further epoch is to be run: look at it when a phase is sealed.
+  bool should_stop() const;
+
   int64_t committed_seq() const;
   /// How often a lost connection was replaced.
   int reconnections() const;
@@ -97,6 +101,7 @@ class Worker {
   bool Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost);
   void End(absl::Status why);
   absl::Duration HeartbeatPeriod() const;
+  bool EndsAsSaid(const std::string& state) const;
   bool Final(const absl::Status& status) const;
   /// The message to write now, or null; needs the lock.
   std::shared_ptr<const v1::TrainRequest> NextMessage();
@@ -119,6 +124,8 @@ class Worker {
   int reconnections_ = 0;
   absl::Time heartbeat_due_;
   std::map<std::pair<int, int64_t>, absl::StatusOr<v1::Epoch>> awaited_seals_;
+  std::set<std::pair<int, int64_t>> ended_;  // phases that EndPhase was called for
+  bool should_stop_ = false;
   std::mt19937_64 random_;
   std::thread reader_, writer_;
 };

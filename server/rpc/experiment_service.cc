@@ -109,8 +109,8 @@ absl::StatusOr<v1::ListEpochsResponse> Epochs(Experiments* experiments, const v1
 absl::StatusOr<v1::ListAttemptsResponse> Attempts(Experiments* experiments, const v1::ListAttemptsRequest& request) {
   GRADELINE_ASSIGN_OR_RETURN(const auto parent, CheckedParent(request));
   const auto& [id, page] = parent;
-  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(id));
   GRADELINE_ASSIGN_OR_RETURN(const Page<AttemptRow> attempts, experiments->ListAttempts(id, page.size, page.after));
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(id));
   v1::ListAttemptsResponse response;
   for (const AttemptRow& attempt : attempts.items) *response.add_attempts() = ToProto(attempt, experiment);
   response.set_next_page_token(NextPageToken(page, attempts.next));

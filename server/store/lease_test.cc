@@ -1,5 +1,7 @@
 // Who is suspect, who is gone, and what that does to an experiment, over a real database and a clock that the test
 // moves.
+#include <algorithm>
+
 #include "gmock/gmock.h"
 #include "server/core/experiment/resolve.h"
 #include "server/core/experiment/rules.h"
@@ -24,7 +26,16 @@ class LeaseTest : public testing::Test {
     EXPECT_TRUE(joined.ok()) << joined.status();
     return joined.ok() ? *joined : nullptr;
   }
-  void Pass(int64_t ms) { world_.clock.now_ms += ms; }
+  // Time passes; the sessions beat meanwhile, and the ledger thread looks on.
+  void Pass(int64_t ms, const std::vector<std::shared_ptr<RankSession>>& beating = {}, bool paused = false) {
+    while (ms > 0) {
+      const int64_t step = std::min<int64_t>(ms, 4'000);
+      ms -= step;
+      world_.clock.now_ms += step;
+      for (const auto& session : beating) session->Heartbeat(paused);
+      AwaitLook();
+    }
+  }
   // The ledger thread has looked at the leases since the clock was moved.
   void AwaitLook() {
     for (int i = 0; i < 3; ++i) world_.experiments->DeleteDataset("nothing").IgnoreError();
@@ -48,23 +59,17 @@ TEST_F(LeaseTest, ASilentRankIsSuspectThenGoneAndTheExperimentLost) {
   const auto one = Join(0, first), two = Join(1, second);
   Send(*two, TestRecord(1, {Phase::kTrain, 0, 7, 0, 0}, 1));
   second->AwaitCommitted(1);
-  Pass(9'999);
-  one->Heartbeat(false);
-  AwaitLook();
+  Pass(9'999, {one});
   EXPECT_EQ(first->rank_news, 0);
-  Pass(1);
-  one->Heartbeat(false);
+  Pass(1, {one});
   ASSERT_TRUE(AwaitSuspects(*first, {1}));
   EXPECT_EQ(first->suspect[0].silent_ms, 10'000);
   ASSERT_TRUE(first->suspect[0].last.has_value());
   EXPECT_EQ(first->suspect[0].last->step, 7);
   EXPECT_EQ(State(), ExperimentState::kRunning);
-  Pass(49'999);
-  one->Heartbeat(false);
-  AwaitLook();
+  Pass(49'999, {one});
   EXPECT_EQ(State(), ExperimentState::kRunning);
-  Pass(1);
-  one->Heartbeat(false);
+  Pass(1, {one});
   first->AwaitStop();
   EXPECT_EQ(first->stopped, ExperimentState::kLost);
   EXPECT_THAT(first->gone, ElementsAre(1));
@@ -79,13 +84,11 @@ TEST_F(LeaseTest, ASuspectThatSpeaksIsBack) {
   world_.Start(2, 1);
   const auto first = std::make_shared<TestListener>(), second = std::make_shared<TestListener>();
   const auto one = Join(0, first), two = Join(1, second);
-  Pass(59'000);
-  one->Heartbeat(false);
+  Pass(59'000, {one});
   ASSERT_TRUE(AwaitSuspects(*first, {1}));
   two->Flush();
   ASSERT_TRUE(AwaitSuspects(*first, {}));
   Pass(9'000);
-  AwaitLook();
   EXPECT_EQ(State(), ExperimentState::kRunning);
 }
 
@@ -95,8 +98,7 @@ TEST_F(LeaseTest, ANewStreamOfTheSameInstanceBringsASuspectBack) {
   const auto one = Join(0, first);
   auto two = Join(1, second);
   two.reset();
-  Pass(30'000);
-  one->Heartbeat(false);
+  Pass(30'000, {one});
   ASSERT_TRUE(AwaitSuspects(*first, {1}));
   EXPECT_EQ(world_.Join(1, std::make_shared<TestListener>(), 'x').status().code(), absl::StatusCode::kAlreadyExists)
       << "a suspect's place is not free";
@@ -109,17 +111,16 @@ TEST_F(LeaseTest, ARankThatOnlyBeatsIsGoneUnlessItPauses) {
   const auto listener = std::make_shared<TestListener>();
   const auto session = Join(0, listener);
   session->Heartbeat(true);
-  Pass(3'000'000);
-  session->Heartbeat(true);
-  AwaitLook();
+  Pass(1'000'000, {session}, true);
   EXPECT_EQ(State(), ExperimentState::kRunning);
-  session->Heartbeat(false);
-  Pass(599'999);
-  session->Heartbeat(false);
-  AwaitLook();
+  // A new stream of the rank goes on pausing until it says otherwise.
+  const auto again = Join(0, listener);
+  Pass(1'000);
   EXPECT_EQ(State(), ExperimentState::kRunning);
-  Pass(1);
-  session->Heartbeat(false);
+  again->Heartbeat(false);
+  Pass(599'999, {again});
+  EXPECT_EQ(State(), ExperimentState::kRunning);
+  Pass(1, {again});
   listener->AwaitStop();
   EXPECT_EQ(listener->stopped, ExperimentState::kLost);
   EXPECT_THAT(listener->reason,
@@ -134,20 +135,14 @@ TEST_F(LeaseTest, WhoWaitsForOthersIsNotStuck) {
   int64_t seq = 1;
   for (int step = 0; step < 4; ++step) {
     Send(*two, TestRecord(seq++, {Phase::kTrain, 0, step, 0, 0}, 1));
-    Pass(400'000);
-    one->Heartbeat(false);
-    two->Heartbeat(false);
-    AwaitLook();
+    Pass(400'000, {one, two});
     ASSERT_EQ(State(), ExperimentState::kRunning) << step;
   }
   // Once the phase is sealed, it is the rank's turn again.
   ASSERT_TRUE(two->Begin(seq).ok());
   ASSERT_TRUE(two->EndPhase(seq, Phase::kTrain, 0, 4, nullptr).ok());
   first->AwaitSeals(1);
-  AwaitLook();
-  Pass(600'000);
-  one->Heartbeat(false);
-  two->Heartbeat(false);
+  Pass(600'000, {one, two});
   first->AwaitStop();
   EXPECT_EQ(first->stopped, ExperimentState::kLost);
 }
@@ -164,10 +159,7 @@ TEST_F(LeaseTest, WhoDoesNotReportAPhaseIsNotStuckMeanwhile) {
   for (int step = 0; step < 4; ++step) {
     Send(*one, TestRecord(seq, {Phase::kValidation, 0, step, 0, 0}, 1));
     first->AwaitCommitted(seq++);
-    Pass(400'000);
-    one->Heartbeat(false);
-    two->Heartbeat(false);
-    AwaitLook();
+    Pass(400'000, {one, two});
     ASSERT_EQ(State(), ExperimentState::kRunning) << step;
   }
 }
@@ -177,10 +169,7 @@ TEST_F(LeaseTest, WhomTheServerDoesNotListenToIsNotSilent) {
   const auto listener = std::make_shared<TestListener>();
   const auto session = Join(0, listener);
   listener->listens = false;
-  for (int i = 0; i < 100; ++i) {
-    Pass(50'000);
-    AwaitLook();
-  }
+  Pass(1'000'000);
   EXPECT_EQ(State(), ExperimentState::kRunning);
   listener->listens = true;
   Pass(60'000);
@@ -199,7 +188,6 @@ TEST_F(LeaseTest, AfterARestartEveryHeldRankIsSuspectWithTheFullTime) {
   world_.Restart();
   AwaitLook();
   Pass(59'999);
-  AwaitLook();
   EXPECT_EQ(State(), ExperimentState::kRunning);
   one = Join(0, first);
   ASSERT_TRUE(AwaitSuspects(*first, {1}));
@@ -221,6 +209,8 @@ TEST_F(LeaseTest, NobodyComesBackAfterARestartAndTheExperimentIsLost) {
   for (absl::Time until = absl::Now() + absl::Seconds(10); State() != ExperimentState::kLost && absl::Now() < until;)
     AwaitLook();
   EXPECT_EQ(State(), ExperimentState::kLost);
+  EXPECT_THAT(world_.Get().reason,
+              HasSubstr("rank 0 was silent for 60 s; its newest record: train of epoch 0, step 0"));
   ASSERT_EQ(world_.Seals().size(), 1u);
   EXPECT_THAT(world_.Seals()[0].missing_ranks, ElementsAre(0, 1));
 }
@@ -233,10 +223,51 @@ TEST_F(LeaseTest, ARankThatIsDoneMayGo) {
   SendBye(*one, 1);
   first->AwaitCommitted(1);
   one.reset();
-  Pass(1'000'000 - 410'000);
-  two->Heartbeat(false);
+  Pass(590'000, {two});
+  EXPECT_EQ(State(), ExperimentState::kRunning);
+}
+
+TEST_F(LeaseTest, WhatWasNotHeardWhileTheServerStoodStillIsNoSilence) {
+  world_.Start(2, 1);
+  const auto first = std::make_shared<TestListener>();
+  const auto one = Join(0, first), two = Join(1, std::make_shared<TestListener>());
+  AwaitLook();
+  world_.clock.now_ms += 100'000;
   AwaitLook();
   EXPECT_EQ(State(), ExperimentState::kRunning);
+  EXPECT_EQ(first->rank_news, 0);
+  Pass(60'000, {one});
+  first->AwaitStop();
+  EXPECT_THAT(first->reason, HasSubstr("rank 1 was silent for 60 s"));
+}
+
+TEST_F(LeaseTest, ARankThatNeverComesIsAwaitedAndThenLost) {
+  world_.Start(3, 1);
+  const auto first = std::make_shared<TestListener>(), second = std::make_shared<TestListener>();
+  const auto one = Join(0, first);
+  Pass(10'000, {one});
+  ASSERT_TRUE(AwaitSuspects(*first, {1, 2}));
+  const auto two = Join(1, second);
+  ASSERT_TRUE(AwaitSuspects(*first, {2}));
+  ASSERT_TRUE(AwaitSuspects(*second, {2})) << "a new stream is told at once";
+  Pass(589'999, {one, two}, true);
+  EXPECT_EQ(State(), ExperimentState::kRunning);
+  Pass(1, {one, two}, true);
+  first->AwaitStop();
+  EXPECT_EQ(first->stopped, ExperimentState::kLost);
+  EXPECT_THAT(first->reason, HasSubstr("rank 2 has not joined for 600 s"));
+}
+
+TEST_F(LeaseTest, WhoNeverCameIsAwaitedAfterARestartToo) {
+  world_.Start(2, 1);
+  { const auto one = Join(0, std::make_shared<TestListener>()); }
+  world_.Restart();
+  AwaitLook();
+  const auto first = std::make_shared<TestListener>();
+  const auto one = Join(0, first);
+  Pass(600'000, {one}, true);
+  first->AwaitStop();
+  EXPECT_THAT(first->reason, HasSubstr("rank 1 has not joined for 600 s"));
 }
 
 TEST_F(LeaseTest, TheWallClockHasNoSay) {
@@ -276,8 +307,7 @@ TEST_F(LeaseTest, WatchersSeeWhoIsSuspect) {
   const auto first = std::make_shared<TestListener>();
   const auto one = Join(0, first), two = Join(1, std::make_shared<TestListener>());
   const auto subscription = *world_.experiments->Watch("e", 0, [] {});
-  Pass(10'000);
-  one->Heartbeat(false);
+  Pass(10'000, {one});
   ASSERT_TRUE(AwaitSuspects(*first, {1}));
   std::vector<LateRank> seen;
   for (int i = 0; i < 100 && seen.empty(); ++i) {

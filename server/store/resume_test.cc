@@ -198,8 +198,11 @@ TEST_F(EarlyStoppingTest, ARankThatIsLostAfterTheDirectiveDoesNotMakeItLost) {
     one_listener->AwaitSeals(static_cast<size_t>(2 * (epoch + 1)));
   }
   ASSERT_TRUE(world_.Seals().back().directive->stop);
-  world_.clock.now_ms += 60'000;
-  one->Heartbeat(false);
+  for (int i = 0; i < 15; ++i) {
+    world_.clock.now_ms += 4'000;
+    one->Heartbeat(false);
+    for (int look = 0; look < 3; ++look) world_.experiments->DeleteDataset("nothing").IgnoreError();
+  }
   one_listener->AwaitStop();
   EXPECT_EQ(one_listener->stopped, ExperimentState::kEarlyStopped);
   EXPECT_THAT(one_listener->reason, HasSubstr("; rank 1 was silent for 60 s"));
@@ -222,6 +225,29 @@ TEST_F(EarlyStoppingTest, PartialEpochsDoNotFeedPatience) {
   listener_->AwaitSeals(2);
   EXPECT_EQ(world_.Seals().back().directive->stale_epochs, 0);
   EXPECT_EQ(world_.Seals().back().directive->best_epoch, 2);
+}
+
+TEST_F(ResumeTest, APhaseThatARankWhichIsDoneNeverEndedIsNotWaitedFor) {
+  for (const bool goodbye_first : {true, false}) {
+    SCOPED_TRACE(goodbye_first);
+    Experiment experiment = TestExperiment(2, 2);
+    experiment.id = goodbye_first ? "before" : "after";
+    world_.Start(experiment);
+    const auto one = Join(0, 'a');
+    const auto two = Join(1, 'b');
+    const int64_t seq = SendPhase(*one, 1, kTrain, 0, 1);
+    int64_t other = SendPhase(*two, 1, kTrain, 0, 1);
+    listener_->AwaitSeals(1);
+    if (goodbye_first) SendBye(*one, seq);
+    other = SendPhase(*two, other, kTrain, 1, 1);
+    if (!goodbye_first) {
+      listener_->AwaitCommitted(other - 1);
+      SendBye(*one, seq);
+    }
+    listener_->AwaitStop();
+    EXPECT_EQ(listener_->stopped, ExperimentState::kLost);
+    EXPECT_EQ(listener_->reason, "rank 0 is done and has not ended train of epoch 1, which others report");
+  }
 }
 
 TEST_F(ResumeTest, TheFirstRefusedBatchIsKeptInTheOrderOfKeys) {

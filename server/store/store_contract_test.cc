@@ -206,23 +206,38 @@ TEST_F(StoreContract, AttemptsAndRanks) {
   EXPECT_EQ(store_->GetAttempt(no, 1)->late, 1);
 }
 
-TEST_F(StoreContract, HeldRanksAreThoseOfOpenAttempts) {
-  const int64_t no = MakeAttempt(2);
-  EXPECT_TRUE(store_->ListHeldRanks()->empty());
+TEST_F(StoreContract, ExpectedRanksAreThoseOfRunningAttemptsThatAreNotThrough) {
+  const int64_t no = MakeAttempt(3);
+  EXPECT_TRUE(store_->ListExpectedRanks()->empty()) << "nobody has joined";
+  const auto become = [&](ExperimentState state) {
+    Write([&](Transaction& t) {
+      Experiment experiment = *t.GetExperiment(no);
+      experiment.state = state;
+      experiment.attempt = 1;
+      EXPECT_TRUE(t.UpdateExperiment(no, experiment).ok());
+    });
+  };
+  become(ExperimentState::kRunning);
   Write([&](Transaction& t) {
     RankRow rank = *t.GetRank(no, 1, 1);
     rank.fence = 4;
     rank.state = RankState::kHeld;
     EXPECT_TRUE(t.PutRank(no, 1, rank).ok());
+    rank = *t.GetRank(no, 1, 2);
+    rank.state = RankState::kDone;
+    EXPECT_TRUE(t.PutRank(no, 1, rank).ok());
   });
-  const auto held = *store_->ListHeldRanks();
-  ASSERT_EQ(held.size(), 1u);
-  EXPECT_EQ(held[0].experiment_no, no);
-  EXPECT_EQ(held[0].attempt, 1);
-  EXPECT_EQ(held[0].rank, 1);
-  EXPECT_EQ(held[0].fence, 4);
-  Write([&](Transaction& t) { EXPECT_TRUE(t.CloseAttempt(no, 1, ExperimentState::kLost, "over").ok()); });
-  EXPECT_TRUE(store_->ListHeldRanks()->empty());
+  const auto expected = *store_->ListExpectedRanks();
+  ASSERT_EQ(expected.size(), 2u);
+  EXPECT_EQ(expected[0].experiment_no, no);
+  EXPECT_EQ(expected[0].rank, 0);
+  EXPECT_FALSE(expected[0].joined);
+  EXPECT_EQ(expected[1].attempt, 1);
+  EXPECT_EQ(expected[1].rank, 1);
+  EXPECT_EQ(expected[1].fence, 4);
+  EXPECT_TRUE(expected[1].joined);
+  become(ExperimentState::kLost);
+  EXPECT_TRUE(store_->ListExpectedRanks()->empty());
 }
 
 TEST_F(StoreContract, ACompleteSealBeforeAnEpochIsOfTheNewestAttempt) {

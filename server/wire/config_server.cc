@@ -59,7 +59,8 @@ class ValueCheck {
     Range("grpc.stall_limit_ms", config.grpc.stall_limit_ms, 100, 3'600'000);
     Check(!config.store.path.empty(), "store.path", "is empty; allowed is the path of a file");
     Range("leases.suspect_ms", config.leases.suspect_ms, 100, 3'600'000);
-    Range("leases.gone_ms", config.leases.gone_ms, config.leases.suspect_ms + 1, 86'400'000);
+    Range("leases.gone_ms", config.leases.gone_ms, std::min(config.leases.suspect_ms, int64_t{3'600'000}) + 1,
+          86'400'000);
     Range("leases.progress_ms", config.leases.progress_ms, config.leases.gone_ms, 604'800'000);
     Range("engine.threads", config.engine.threads, 0, 1024);
     Range("engine.memory_budget_bytes", config.engine.memory_budget_bytes, config.grpc.max_message_bytes,

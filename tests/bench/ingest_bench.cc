@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "server/store/sqlite/test_world.h"
+#include "server/store/sqlite/test_sqlite.h"
 #include "tests/bench/intervals.h"
 
 namespace gradeline::bench {
@@ -123,5 +123,7 @@ void Run() {
 
 }  // namespace
 }  // namespace gradeline::bench
+
+std::unique_ptr<gradeline::TestStore> gradeline::MakeTestStore() { return std::make_unique<TestSqlite>(); }
 
 int main() { gradeline::bench::Run(); }

@@ -72,11 +72,21 @@ class LedgerModel {
     return phases;
   }
 
-  /// Whether the attempt must be over because a rank declared a number of records that is not there.
+  /// Whether the attempt must be over: a rank declared a number of records that is not there, or has finished without a
+  /// phase that another has ended.
   bool Lost(const std::vector<int64_t>& committed) const {
     const auto phases = Phases(committed);
+    return std::any_of(phases.begin(), phases.end(), [&](const auto& entry) {
+      const PhaseModel& phase = entry.second;
+      return (phase.Ended(ranks()) && !phase.Right()) || (!phase.ended.empty() && LeftOut(phase, committed));
+    });
+  }
+  /// Whether it may be: a rank has finished without a phase in which another has records. It is when the rank finished
+  /// after them, and otherwise once the other ends the phase.
+  bool MayBeLost(const std::vector<int64_t>& committed) const {
+    const auto phases = Phases(committed);
     return std::any_of(phases.begin(), phases.end(),
-                       [this](const auto& entry) { return entry.second.Ended(ranks()) && !entry.second.Right(); });
+                       [&](const auto& entry) { return LeftOut(entry.second, committed); });
   }
 
   /// Each seal in words: "1/0 complete ...". `closed`: the attempt is over, so that what is open is sealed too.
@@ -108,6 +118,15 @@ class LedgerModel {
   }
 
  private:
+  // A rank has said everything, and has not ended the phase.
+  bool LeftOut(const PhaseModel& phase, const std::vector<int64_t>& committed) const {
+    for (size_t rank = 0; rank < plans_.size(); ++rank) {
+      const bool done = committed[rank] == static_cast<int64_t>(plans_[rank].size());
+      if (done && phase.ended.count(static_cast<int32_t>(rank)) == 0) return true;
+    }
+    return false;
+  }
+
   std::vector<Plan> plans_;
 };
 
@@ -163,8 +182,11 @@ inline Plan RandomPlan(std::mt19937_64& random, int64_t first, int64_t epochs) {
     message.record.seq = static_cast<int64_t>(plan.size()) + 1;
     plan.push_back(std::move(message));
   };
-  for (int64_t epoch = first; epoch < epochs; ++epoch) {
+  // Now and then a rank leaves before the others.
+  auto leaves = random() % 20 == 0 ? static_cast<int64_t>(random() % 4) : int64_t{1'000};
+  for (int64_t epoch = first; epoch < epochs && leaves >= 0; ++epoch) {
     for (const Phase phase : {Phase::kTrain, Phase::kValidation}) {
+      if (leaves-- == 0) break;
       Message end{Message::kEnd, {}, {phase, epoch}, 0};
       Message last{Message::kRecord, {}, end.phase, 0};
       last.record.key = {phase, epoch, 0, 0, 0};

@@ -12,80 +12,13 @@
 #include "server/core/experiment/names.h"
 #include "server/store/sqlite/test_sqlite.h"
 #include "tests/property/ledger_model.h"
+#include "tests/property/witnesses.h"
 
 namespace gradeline {
 
 std::unique_ptr<TestStore> MakeTestStore() { return std::make_unique<TestSqlite>(); }
 
 namespace {
-
-/// Runs once in the moment before the next commit of any database of this process, on the thread that commits.
-std::function<void()> before_commit;
-absl::Mutex before_commit_mutex;
-
-int OnCommit(void*) {
-  std::function<void()> run;
-  {
-    absl::MutexLock lock(&before_commit_mutex);
-    run = std::exchange(before_commit, nullptr);
-  }
-  if (run) run();
-  return 0;
-}
-
-int HookConnection(sqlite3* connection, const char**, const void*) {
-  sqlite3_commit_hook(connection, OnCommit, nullptr);
-  return SQLITE_OK;
-}
-
-/// Hears of commits and seals, and is kept by the test longer than any stream.
-class Ear : public RankListener {
- public:
-  void OnCommitted(int64_t seq) override {
-    absl::MutexLock lock(&mutex);
-    EXPECT_GE(seq, acknowledged) << "committed goes back";
-    acknowledged = seq;
-  }
-  void OnSealed(const Seal& seal) override {
-    absl::MutexLock lock(&mutex);
-    sealed.insert(LedgerModel::Words(seal));
-  }
-  void OnRanks(const std::vector<LateRank>&, const std::vector<LateRank>&) override {}
-  bool Listens() const override { return true; }
-  void OnStop(ExperimentState, const std::string&) override {}
-  void OnSuperseded() override {}
-
-  absl::Mutex mutex;
-  int64_t acknowledged = 0;
-  std::set<std::string> sealed;
-};
-
-/// Watches from where it was, over restarts too.
-class Watching {
- public:
-  void Begin(Experiments& experiments) {
-    auto subscribed = experiments.Watch("e", next_ - 1, [] {});
-    ASSERT_TRUE(subscribed.ok()) << subscribed.status();
-    subscription_ = *std::move(subscribed);
-  }
-  /// Hears what has happened by now.
-  void Hear() {
-    while (true) {
-      const auto news = subscription_->Next(5);
-      ASSERT_TRUE(news.ok()) << news.status();
-      if (news->events.empty() || std::holds_alternative<Progress>(news->events[0].body)) return;
-      for (const Event& event : news->events) EXPECT_EQ(event.revision, next_++);
-    }
-  }
-  void End() { subscription_.reset(); }
-  int64_t newest() const { return next_ - 1; }
-  /// A crash may lose what was heard of only after the commit, never more; the watcher hears all of it anyway.
-  void Rewind(int64_t revision) { next_ = std::min(next_, revision + 1); }
-
- private:
-  int64_t next_ = 1;
-  std::unique_ptr<Subscription> subscription_;
-};
 
 class History {
  public:
@@ -103,6 +36,7 @@ class History {
     token_ = world_->token;
     watching_.Begin(*world_->experiments);
     workers_.resize(model_.ranks());
+    for (size_t rank = 0; rank < workers_.size(); ++rank) Heard(rank);
   }
   ~History() {
     watching_.End();
@@ -177,6 +111,7 @@ class History {
     }
     sent_.clear();
     may_be_gone_ = false;
+    for (size_t rank = 0; rank < workers_.size(); ++rank) Heard(rank);
     model_ = LedgerModel(MakePlans(model_.ranks(), first));
     return true;
   }
@@ -217,18 +152,21 @@ class History {
   bool Over() { return IsTerminal(world_->Get().state); }
 
   void Heard(size_t rank) { workers_[rank].heard_ms = world_->clock.now_ms; }
-  // Time passes, and those who have a stream beat.
+  // Time passes, those who have a stream beat, and the ledger's thread looks at the leases.
   void Pass(int64_t ms) {
-    world_->clock.now_ms += ms;
-    for (size_t rank = 0; rank < workers_.size(); ++rank) {
-      if (workers_[rank].session == nullptr) continue;
-      workers_[rank].session->Heartbeat(true);
-      Heard(rank);
+    for (; ms > 0; ms -= 4'000) {
+      world_->clock.now_ms += std::min<int64_t>(ms, 4'000);
+      for (size_t rank = 0; rank < workers_.size(); ++rank) {
+        if (workers_[rank].session == nullptr) continue;
+        workers_[rank].session->Heartbeat(true);
+        Heard(rank);
+      }
+      may_be_gone_ |= std::any_of(workers_.begin(), workers_.end(), [this](const Worker& worker) {
+        return world_->clock.now_ms - worker.heard_ms >= (worker.joined ? 60'000 : 600'000);
+      });
+      Settle();
+      Settle();
     }
-    may_be_gone_ |= std::any_of(workers_.begin(), workers_.end(), [this](const Worker& worker) {
-      return worker.joined && world_->clock.now_ms - worker.heard_ms >= 60'000;
-    });
-    Settle();
   }
 
   // A stream of an attempt that has ended goes on sending.
@@ -426,8 +364,9 @@ class History {
       } else {
         ++idle;
         Settle();
-        // Whoever waits for a dead rank waits for its lease; one that never joined has none, and a person ends that.
-        if (idle % 20 == 0) Pass(9'000);
+        // Whoever waits for a dead rank waits for its lease, or for the time to join; if none has come, a person
+        // cancels.
+        if (idle % 10 == 0) Pass(20'000);
         if (idle == 1'000) world_->experiments->Cancel("e", "", "").IgnoreError();
       }
     }
@@ -475,7 +414,7 @@ class History {
     EXPECT_TRUE(IsTerminal(state)) << static_cast<int>(state);
     const bool lost = model_.Lost(Committed());
     if (state == ExperimentState::kLost) {
-      EXPECT_TRUE(lost || may_be_gone_);
+      EXPECT_TRUE(lost || may_be_gone_ || model_.MayBeLost(Committed()));
       EXPECT_FALSE(Stopped());
     } else {
       EXPECT_TRUE(!lost || Stopped());

@@ -35,9 +35,9 @@ DEFECTS = [
     ),
     Defect(
         "the digest is not compared",
-        f"{SQLITE}/ledger_rows.cc",
-        "found && find.View(0) == digest ?",
-        "found ?",
+        "server/store/sql/ledger_rows.cc",
+        "return found && query.View(0) == BytesOf(record.digest) ?",
+        "return found ?",
         PROPERTY,
     ),
     Defect(
@@ -58,8 +58,8 @@ DEFECTS = [
     Defect(
         "an end commits without all ranks",
         f"{EXPERIMENT}/rules.cc",
-        "if ((*state)->ends.size() == ExpectedRanks(",
-        "if ((*state)->ends.size() <= ExpectedRanks(",
+        "const bool all = (*state)->ends.size() == ExpectedRanks(",
+        "const bool all = (*state)->ends.size() <= ExpectedRanks(",
         PROPERTY,
     ),
     Defect(
@@ -95,8 +95,8 @@ DEFECTS = [
     Defect(
         "a rank that came back is given up",
         f"{EXPERIMENT}/rules.cc",
-        "row->state != RankState::kHeld || row->fence != fence",
-        "row->state != RankState::kHeld || row->fence < fence",
+        "if (!attempt->open() || through || row->fence != fence)",
+        "if (!attempt->open() || through || row->fence < fence)",
         STORE,
         "Lease*",
     ),
@@ -111,8 +111,8 @@ DEFECTS = [
     Defect(
         "ranks of before a restart have no lease",
         f"{EXPERIMENT}/liveness.cc",
-        "    for (const HeldRank& rank : *held) leases.Restore({rank.experiment_no, rank.attempt}, rank.rank, rank.fence);",
-        "",
+        "      rank.joined ? leases.Restore(attempt, rank.rank, rank.fence) : leases.Expect(attempt, rank.rank);",
+        "      static_cast<void>(attempt);",
         STORE,
         "Lease*",
     ),
@@ -130,6 +130,21 @@ DEFECTS = [
         "  if (!(*attempt)->open()) {",
         "  if (false) {",
         PROPERTY,
+    ),
+    Defect(
+        "a phase waits for a rank that is done",
+        f"{EXPERIMENT}/rules.cc",
+        "    if (row->state != RankState::kDone) continue;",
+        "    if (row->state != RankState::kGone) continue;",
+        PROPERTY,
+    ),
+    Defect(
+        "what was not heard while the server stood still is silence",
+        f"{EXPERIMENT}/liveness.cc",
+        "if (unwritable || stood_still) leases.Refresh();",
+        "static_cast<void>(stood_still);",
+        STORE,
+        "Lease*",
     ),
     Defect(
         "a resume skips epochs that nobody trained",

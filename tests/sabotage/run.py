@@ -61,6 +61,9 @@ def main() -> int:
             built = build(folder, test)
             if built.returncode != 0:
                 raise SystemExit(built.stdout.decode(errors="replace")[-2000:])
+        for good in {(defect.test, defect.filter): defect for defect in chosen}.values():
+            if not passes(folder, good):
+                raise SystemExit(f"{good.test} {good.filter} fails without any defect")
         print("| defect | test | seen |\n|---|---|---|", flush=True)
         for defect in chosen:
             seen = verdict(folder, defect)

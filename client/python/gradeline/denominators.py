@@ -33,7 +33,7 @@ def _asked(head: Any, arrays: Dict[str, Array], client: Client) -> List[float]:
     try:
         answer = client.call("EvaluateLoss", loss=head.loss, params=head.params, inputs=inputs, item_losses=by_items)
     except GradelineError as error:
-        if error.code != "INVALID_ARGUMENT":
+        if error.code != "INVALID_ARGUMENT" and error.reason != "NOT_FINITE":
             raise
         # A bad batch adds nothing. The other ranks wait for this one's numbers; it is refused when it is sent.
         return [0.0] * len(head.components)

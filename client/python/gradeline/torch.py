@@ -122,7 +122,8 @@ class Loss(torch.nn.Module):
         if self._resolved.reduction not in _MEANS:
             return normaliser
         own = list(normaliser) if normaliser is not None else denominators(self._resolved, arrays, self._client)
-        total = torch.tensor(own, dtype=torch.float64)
+        # What is not finite comes from a batch that is refused: it adds nothing, and must not spoil the others' share.
+        total = torch.nan_to_num(torch.tensor(own, dtype=torch.float64), nan=0.0, posinf=0.0, neginf=0.0)
         dist.all_reduce(total, group=self._group)
         return total.tolist() if bool((total > 0).all()) else None
 

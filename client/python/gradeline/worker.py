@@ -181,8 +181,8 @@ class Worker(Link):
         """
         with self._changed:
             self._check_usable()
-            wanted = self._journal.last_seq
             self._wait(lambda: self._journal.unanswered == 0)
+            wanted = self._journal.last_seq  # now: a batch that is refused without a record gives its seq back
             self._flushing = True
             if self._live and self._stream is not None:
                 self._stream.send(wire.TrainRequest(flush={}))

@@ -244,7 +244,9 @@ absl::StatusOr<std::shared_ptr<RankSession>> Experiments::Join(const JoinRequest
     welcome.last_seals = joining.last_seals;
     welcome.credits = impl_->options.credits;
     welcome.max_uncommitted = impl_->options.max_uncommitted;
-    joining.live->SetRanksJoined(joining.joined.ranks_joined);
+    joining.live->SetRanksJoined(joining.joined.experiment.training.world_size -
+                                 static_cast<int32_t>(joining.joined.missing.size()));
+    for (const int32_t missing : joining.joined.missing) impl_->leases.Expect(joining.live->key(), missing);
     std::shared_ptr<Lease> lease = impl_->leases.Hold(joining.live->key(), request.rank, welcome.fence);
     joining.session =
         std::make_shared<Session>(&impl_->ledger, Holder{joining.live, request.rank, welcome.fence}, std::move(welcome),
@@ -252,6 +254,9 @@ absl::StatusOr<std::shared_ptr<RankSession>> Experiments::Join(const JoinRequest
     std::weak_ptr<Session>& slot = impl_->sessions[{joining.live->key(), request.rank}];
     if (const std::shared_ptr<Session> older = slot.lock()) older->listener().OnSuperseded();
     slot = joining.session;
+    if (const auto suspects = impl_->SuspectsOf(joining.live->key()); !suspects.empty()) {
+      joining.session->listener().OnRanks(suspects, {});
+    }
   };
   GRADELINE_ASSIGN_OR_RETURN(const Joining joining, impl_->Write<Joining>(Command::kAtomic, run, published));
   return joining.session;

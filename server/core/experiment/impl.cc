@@ -15,6 +15,7 @@ Experiments::Impl::Impl(std::shared_ptr<Store> the_store, std::shared_ptr<const 
       clock(the_clock),
       options(std::move(the_options)),
       leases(clock, options.leases),
+      looked_ms(clock->MonotonicMillis()),
       hub(clock, options.progress_period_ms),
       ledger(store.get(), clock,
              {.committed = [this](Group& group) { OnCommitted(group); },

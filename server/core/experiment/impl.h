@@ -70,7 +70,7 @@ struct Experiments::Impl {
   std::set<std::pair<AttemptKey, int32_t>> expiring;
   bool restored = false;    // the ranks that were held when the process began have their leases
   bool unwritable = false;  // since a group was lost
-  int64_t looked_ms = 0;
+  int64_t looked_ms;        // when the leases were looked at last
   WatchHub hub;
   bool fatal = false;
 

@@ -48,7 +48,10 @@ class Leases {
 
   /// A stream of the rank joined.
   std::shared_ptr<Lease> Hold(AttemptKey attempt, int32_t rank, int64_t fence);
-  /// The rank was held when the process began: suspect, with the full time to come back.
+  /// A rank that has not joined yet, of an attempt that others have joined. Nothing if it is known already.
+  void Expect(AttemptKey attempt, int32_t rank);
+  /// The rank was held when the process began: suspect, with the full time to come back. Nothing if it is known
+  /// already.
   void Restore(AttemptKey attempt, int32_t rank, int64_t fence);
   void Release(AttemptKey attempt, int32_t rank);
   void Release(AttemptKey attempt);
@@ -63,7 +66,7 @@ class Leases {
   };
   struct News {
     std::set<AttemptKey> changed;  ///< attempts in which a rank became suspect or came back
-    std::set<AttemptKey> late;     ///< attempts in which a rank is suspect
+    std::set<AttemptKey> suspect;  ///< attempts in which a rank is suspect
     std::vector<Expired> expired;  ///< each again at every look until it is released or holds anew
   };
   enum class Excuse {
@@ -75,17 +78,22 @@ class Leases {
   News Look(const std::function<Excuse(AttemptKey attempt, int32_t rank)>& excuse);
   /// The ranks of an attempt that are suspect now, without where they are.
   std::vector<LateRank> Suspects(AttemptKey attempt) const;
-  /// While the ledger cannot write, no rank can come back: all begin anew, suspect, with the full time.
-  void RestoreAll();
+  /// 0 if it is not known.
+  int64_t SilentMs(AttemptKey attempt, int32_t rank) const;
+  /// Nobody could be heard for a while: everybody has the full time again.
+  void Refresh();
 
  private:
   struct Held {
     std::shared_ptr<Lease> lease;
     int64_t fence = 0;
-    bool suspect = false;
-    int64_t suspect_ms = 0;  ///< since when
+    bool joined = false;
+    bool suspect = false;     ///< at the last look
+    int64_t unheard_ms = -1;  ///< suspect until it is heard of after this
   };
-  void Suspect(Held& held);
+  static bool IsSuspect(const Held& held, const LeaseLimits& limits);
+  /// Why the rank has to go; empty if it need not.
+  std::string WhyExpired(const Held& held) const;
 
   const Clock* const clock_;
   const LeaseLimits limits_;

@@ -61,8 +61,7 @@ std::vector<PhaseOfEpoch> LiveAttempt::OpenPhasesOf(int32_t rank) const {
 
 bool LiveAttempt::OthersReport(int32_t rank) const {
   absl::MutexLock lock(&mutex_);
-  return std::any_of(open_.begin(), open_.end(),
-                     [this, rank](const auto& open) { return !Reports(experiment_.training, open.first.phase, rank); });
+  return open_.count(newest_) > 0 && !Reports(experiment_.training, newest_.phase, rank);
 }
 
 std::optional<RecordKey> LiveAttempt::LastOf(int32_t rank) const {

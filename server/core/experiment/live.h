@@ -40,7 +40,7 @@ class LiveAttempt {
   bool IsSealed(PhaseOfEpoch phase) const;
   /// Open phases in which the rank has committed records.
   std::vector<PhaseOfEpoch> OpenPhasesOf(int32_t rank) const;
-  /// Whether a phase is open in which others report and the rank does not.
+  /// Whether the phase of the newest record is open, and one in which the rank does not report.
   bool OthersReport(int32_t rank) const;
   /// The newest record of the rank that this process knows of.
   std::optional<RecordKey> LastOf(int32_t rank) const;

@@ -1,4 +1,5 @@
 // What the ledger thread does between groups: watches over leases, and tells progress.
+#include <algorithm>
 #include <utility>
 
 #include "server/core/experiment/impl.h"
@@ -9,6 +10,7 @@ namespace gradeline {
 namespace {
 
 constexpr absl::Duration kProgressPeriod = absl::Milliseconds(50), kLeasePeriod = absl::Milliseconds(100);
+constexpr int64_t kLongestStill = 1'000;  // ms between two looks, at least
 
 }  // namespace
 
@@ -28,23 +30,26 @@ absl::Duration Experiments::Impl::OnTick(bool idle) {
 void Experiments::Impl::WatchLeases(bool idle) {
   const int64_t now_ms = clock->MonotonicMillis();
   if (!idle && now_ms - looked_ms < absl::ToInt64Milliseconds(kLeasePeriod)) return;
+  // While nothing can be stored no rank can join again, so none is judged. After that, and after this thread itself
+  // stood still, what was not heard is no sign of death.
+  if (unwritable && !store->Check().ok()) return;
+  const bool stood_still = now_ms - looked_ms > std::max(options.leases.suspect_ms / 2, kLongestStill);
+  if (unwritable || stood_still) leases.Refresh();
+  unwritable = false;
   looked_ms = now_ms;
-  // While nothing can be stored no rank can join again, so none is judged.
-  if (unwritable) {
-    if (!store->Check().ok()) return;
-    leases.RestoreAll();
-    unwritable = false;
-  }
   if (!restored) {
-    const absl::StatusOr<std::vector<HeldRank>> held = store->ListHeldRanks();
-    if (!held.ok()) return;
-    for (const HeldRank& rank : *held) leases.Restore({rank.experiment_no, rank.attempt}, rank.rank, rank.fence);
+    const absl::StatusOr<std::vector<ExpectedRank>> expected = store->ListExpectedRanks();
+    if (!expected.ok()) return;
+    for (const ExpectedRank& rank : *expected) {
+      const AttemptKey attempt{rank.experiment_no, rank.attempt};
+      rank.joined ? leases.Restore(attempt, rank.rank, rank.fence) : leases.Expect(attempt, rank.rank);
+    }
     restored = true;
   }
   const Leases::News news = leases.Look([this](AttemptKey attempt, int32_t rank) { return ExcuseOf(attempt, rank); });
   for (const AttemptKey& attempt : news.changed) TellSuspects(attempt);
-  // While somebody is late, nothing else may come for long.
-  for (const AttemptKey& attempt : news.late) hub.Progressed(attempt.first);
+  // While somebody is awaited, nothing else may come for long.
+  for (const AttemptKey& attempt : news.suspect) hub.Progressed(attempt.first);
   for (const Leases::Expired& expired : news.expired) Expire(expired);
 }
 
@@ -73,11 +78,9 @@ void Experiments::Impl::TellSuspects(AttemptKey attempt) {
 }
 
 void Experiments::Impl::TellGone(AttemptKey attempt, int32_t rank) {
-  LateRank gone;
-  for (const LateRank& late : SuspectsOf(attempt)) {
-    if (late.rank == rank) gone = late;
-  }
-  gone.rank = rank;
+  LateRank gone{rank, leases.SilentMs(attempt, rank), std::nullopt};
+  const auto view = live.find(attempt.first);
+  if (view != live.end() && view->second->key() == attempt) gone.last = view->second->LastOf(rank);
   leases.Release(attempt, rank);
   const std::vector<LateRank> suspects = SuspectsOf(attempt);
   ForSessions(attempt, [&](Session& session) { session.listener().OnRanks(suspects, {gone}); });
@@ -96,8 +99,9 @@ void Experiments::Impl::Expire(const Leases::Expired& expired) {
     }
     // No rank has come back since the process began, so there is no live view, and the losses may not be loaded.
     const auto heads = std::make_shared<const std::vector<SessionHead>>(HeadsForFold(experiment));
-    return ExpireRank(group, LiveAttempt(expired.attempt, std::move(experiment), heads), expired.rank, expired.fence,
-                      expired.reason);
+    LiveAttempt stored(expired.attempt, std::move(experiment), heads);
+    GRADELINE_RETURN_IF_ERROR(stored.Load(group.store()));
+    return ExpireRank(group, stored, expired.rank, expired.fence, expired.reason);
   };
   command.done = [this, expired](const absl::Status&) { expiring.erase({expired.attempt, expired.rank}); };
   ledger.Post(std::move(command));

@@ -10,7 +10,7 @@ namespace {
 constexpr std::array<const char*, 3> kPhases = {"train", "validation", "test"};
 constexpr std::array<const char*, 8> kStates = {"DRAFT",         "QUEUED",    "RUNNING", "SUCCEEDED",
                                                 "EARLY_STOPPED", "CANCELLED", "FAILED",  "LOST"};
-constexpr std::array<const char*, 5> kRankStates = {"FREE", "HELD", "SUSPECT", "GONE", "DONE"};
+constexpr std::array<const char*, 4> kRankStates = {"FREE", "HELD", "GONE", "DONE"};
 
 template <typename E, size_t n>
 const char* Name(const std::array<const char*, n>& names, E value) {

@@ -103,7 +103,7 @@ absl::Status CloseOverRank(Group& group, const LiveAttempt& live, int32_t rank, 
   const AttemptKey key = live.key();
   GRADELINE_RETURN_IF_ERROR(group.store().InsertIncident(key.first, key.second, rank, kind, reason, group.now_ms()));
   GRADELINE_ASSIGN_OR_RETURN(RankRow * row, group.Rank(key, rank));
-  row->state = RankState::kGone;
+  if (row->state != RankState::kDone) row->state = RankState::kGone;
   group.Touch(key, rank);
   group.effects().push_back(Effect::Gone{key, rank});
   GRADELINE_ASSIGN_OR_RETURN(const std::string stop, StopReason(group, key, live.experiment()));
@@ -228,6 +228,20 @@ Verdict CommitRecord(Group& group, const Holder& holder, const Record& record) {
   return {};
 }
 
+// A phase that a rank which is DONE has not ended can never be complete: nobody waits for it.
+absl::Status CloseIfNeverComplete(Group& group, const LiveAttempt& live, PhaseOfEpoch phase) {
+  GRADELINE_ASSIGN_OR_RETURN(const PhaseState* const state, group.PhaseOf(live.key(), phase));
+  for (const int32_t rank : ExpectedRanks(live.experiment().training, phase.phase)) {
+    if (state->ends.count(rank) > 0) continue;
+    GRADELINE_ASSIGN_OR_RETURN(const RankRow* const row, group.Rank(live.key(), rank));
+    if (row->state != RankState::kDone) continue;
+    return CloseOverRank(
+        group, live, rank, "unended",
+        absl::StrCat("rank ", rank, " is done and has not ended ", Text(phase), ", which others report"));
+  }
+  return absl::OkStatus();
+}
+
 Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfEpoch phase, int64_t records) {
   RankRow* row = nullptr;
   Verdict verdict = Admit(group, holder, seq, &row);
@@ -249,11 +263,10 @@ Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfE
   if (!stored.ok()) return Failed(stored);
   (*state)->ends[holder.rank] = end;
   Advance(group, holder, *row);
-  if ((*state)->ends.size() == ExpectedRanks(holder.live->experiment().training, phase.phase).size()) {
-    const absl::Status sealed = SealComplete(group, *holder.live, phase, **state);
-    if (!sealed.ok()) return Failed(sealed);
-  }
-  return {};
+  const bool all = (*state)->ends.size() == ExpectedRanks(holder.live->experiment().training, phase.phase).size();
+  const absl::Status sealed =
+      all ? SealComplete(group, *holder.live, phase, **state) : CloseIfNeverComplete(group, *holder.live, phase);
+  return sealed.ok() ? Verdict{} : Failed(sealed);
 }
 
 // A phase with records and no end could never seal once the rank is DONE.
@@ -272,9 +285,16 @@ absl::Status CheckEnded(Group& group, const Holder& holder) {
   return absl::OkStatus();
 }
 
-absl::Status CloseIfAllDone(Group& group, const LiveAttempt& live) {
+// A rank is DONE: ends the attempt if all are, or if what others report waits for it.
+absl::Status AfterDone(Group& group, const LiveAttempt& live) {
   const AttemptKey key = live.key();
   GRADELINE_RETURN_IF_ERROR(group.WriteBack());
+  GRADELINE_ASSIGN_OR_RETURN(const std::vector<PhaseOfEpoch> open, group.store().ListOpenPhases(key.first, key.second));
+  for (const PhaseOfEpoch& phase : open) {
+    GRADELINE_RETURN_IF_ERROR(CloseIfNeverComplete(group, live, phase));
+    GRADELINE_ASSIGN_OR_RETURN(const AttemptRow* const attempt, group.Attempt(key));
+    if (!attempt->open()) return absl::OkStatus();
+  }
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<RankRow> ranks, group.store().ListRanks(key.first, key.second));
   const auto done = [](const RankRow& rank) { return rank.state == RankState::kDone; };
   if (!std::all_of(ranks.begin(), ranks.end(), done)) return absl::OkStatus();
@@ -298,7 +318,7 @@ Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::st
     row->state = RankState::kDone;
     ++row->fence;
     group.effects().push_back(Effect::Done{key, holder.rank});
-    status = CloseIfAllDone(group, *holder.live);
+    status = AfterDone(group, *holder.live);
   }
   return status.ok() ? Verdict{} : Failed(status);
 }
@@ -331,7 +351,8 @@ absl::Status CloseAttempt(Group& group, int64_t no, const LiveAttempt::Heads& he
 absl::Status ExpireRank(Group& group, const LiveAttempt& live, int32_t rank, int64_t fence, const std::string& why) {
   GRADELINE_ASSIGN_OR_RETURN(const AttemptRow* const attempt, group.Attempt(live.key()));
   GRADELINE_ASSIGN_OR_RETURN(RankRow* const row, group.Rank(live.key(), rank));
-  if (!attempt->open() || row->state != RankState::kHeld || row->fence != fence) return absl::OkStatus();
+  const bool through = row->state == RankState::kGone || row->state == RankState::kDone;
+  if (!attempt->open() || through || row->fence != fence) return absl::OkStatus();
   const std::optional<RecordKey> last = live.LastOf(rank);
   const std::string at = last ? absl::StrCat(Text({last->phase, last->epoch}), ", step ", last->step) : "none known";
   return CloseOverRank(group, live, rank, "gone", absl::StrCat("rank ", rank, " ", why, "; its newest record: ", at));
@@ -381,8 +402,9 @@ absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const 
   ++joined.rank.fence;
   GRADELINE_RETURN_IF_ERROR(store.PutRank(joined.no, attempt.attempt, joined.rank));
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<RankRow> ranks, store.ListRanks(joined.no, attempt.attempt));
-  joined.ranks_joined = static_cast<int32_t>(
-      std::count_if(ranks.begin(), ranks.end(), [](const RankRow& rank) { return rank.state != RankState::kFree; }));
+  for (const RankRow& rank : ranks) {
+    if (rank.state == RankState::kFree) joined.missing.push_back(rank.rank);
+  }
   if (experiment.state == ExperimentState::kQueued) {
     experiment.state = ExperimentState::kRunning;
     experiment.reason = absl::StrCat("rank ", request.rank, " joined");

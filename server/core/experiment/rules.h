@@ -38,8 +38,8 @@ Verdict CommitRecord(Group& group, const Holder& holder, const Record& record);
 Verdict CommitPhaseEnd(Group& group, const Holder& holder, int64_t seq, PhaseOfEpoch phase, int64_t records);
 
 /// Empty reason: the rank is DONE, and the last of them ends the attempt as SUCCEEDED, or EARLY_STOPPED if a seal said
-/// so; kFailed (FAILED_PRECONDITION) if
-/// it has records in a phase that it has not ended. Otherwise the attempt ends as FAILED.
+/// so; if others report a phase that it never will, the experiment is LOST; kFailed (FAILED_PRECONDITION) if it has
+/// records in a phase that it has not ended. Otherwise the attempt ends as FAILED.
 Verdict CommitBye(Group& group, const Holder& holder, int64_t seq, const std::string& reason);
 
 /// Ends the newest attempt: open phases seal as partial, fences are raised, the state changes, one event each, the
@@ -66,7 +66,7 @@ struct Joined {
   Experiment experiment;
   RankRow rank;
   int64_t first_epoch = 0;
-  int32_t ranks_joined = 0;
+  std::vector<int32_t> missing;  ///< ranks that have not joined yet
 };
 absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics);
 

@@ -16,7 +16,7 @@
 
 namespace gradeline {
 
-enum class RankState : uint8_t { kFree = 1, kHeld = 2, kSuspect = 3, kGone = 4, kDone = 5 };
+enum class RankState : uint8_t { kFree = 1, kHeld = 2, kGone = 3, kDone = 4 };
 
 struct AttemptRow {
   int64_t experiment_no = 0;
@@ -39,11 +39,12 @@ struct RankRow {
   int64_t committed_seq = 0;
 };
 
-/// A rank that some worker holds, of an open attempt.
-struct HeldRank {
+/// A rank that is not through, of an attempt that runs.
+struct ExpectedRank {
   int64_t experiment_no = 0;
   int32_t attempt = 0, rank = 0;
   int64_t fence = 0;
+  bool joined = false;  ///< held by a worker
 };
 
 struct PhaseEndRow {
@@ -172,7 +173,7 @@ class Store {
   virtual absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) = 0;
   virtual absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) = 0;
   virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
-  virtual absl::StatusOr<std::vector<HeldRank>> ListHeldRanks() = 0;
+  virtual absl::StatusOr<std::vector<ExpectedRank>> ListExpectedRanks() = 0;
   /// In order of revision, after `after_revision`.
   virtual absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) = 0;
   virtual absl::StatusOr<std::vector<StoredEvent>> ListEvents(int64_t no, int limit, int64_t after_revision) = 0;

@@ -145,15 +145,17 @@ absl::StatusOr<std::vector<RankRow>> SqlStore::ListRanks(int64_t no, int32_t att
   return Read([&](Connection& connection) { return ReadRanks(connection, no, attempt); });
 }
 
-absl::StatusOr<std::vector<HeldRank>> SqlStore::ListHeldRanks() {
-  return Read([](Connection& connection) -> absl::StatusOr<std::vector<HeldRank>> {
+absl::StatusOr<std::vector<ExpectedRank>> SqlStore::ListExpectedRanks() {
+  return Read([](Connection& connection) -> absl::StatusOr<std::vector<ExpectedRank>> {
     Query query = connection.Prepare(
-        "SELECT experiment, attempt, rank, fence FROM attempts JOIN ranks USING(experiment, attempt) WHERE "
-        "attempts.state = 'OPEN' AND ranks.state = 'HELD'");
-    std::vector<HeldRank> list;
+        "SELECT ranks.experiment, ranks.attempt, ranks.rank, ranks.fence, CASE ranks.state WHEN 'HELD' THEN 1 ELSE 0 "
+        "END "
+        "FROM experiments JOIN ranks ON ranks.experiment = experiments.no AND ranks.attempt = experiments.attempt "
+        "WHERE experiments.state = 'RUNNING' AND ranks.state IN ('HELD', 'FREE') ORDER BY 1, 2, 3");
+    std::vector<ExpectedRank> list;
     GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
       list.push_back({query.Number(0), static_cast<int32_t>(query.Number(1)), static_cast<int32_t>(query.Number(2)),
-                      query.Number(3)});
+                      query.Number(3), query.Number(4) != 0});
       return absl::OkStatus();
     }));
     return list;

@@ -29,7 +29,7 @@ class SqlStore : public Store {
   absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) override;
   absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) override;
   absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) override;
-  absl::StatusOr<std::vector<HeldRank>> ListHeldRanks() override;
+  absl::StatusOr<std::vector<ExpectedRank>> ListExpectedRanks() override;
   absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) override;
   absl::StatusOr<std::vector<StoredEvent>> ListEvents(int64_t no, int limit, int64_t after_revision) override;
   absl::StatusOr<std::vector<Incident>> ListIncidents(int64_t no) override;
