@@ -1,4 +1,4 @@
-// Experiments' verbs on datasets and splits.
+// Experiments' verbs on datasets and splits, and on all that is stored.
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
@@ -137,6 +137,10 @@ absl::StatusOr<Page<Item>> Experiments::ListItems(const std::string& split, Phas
   return MakePage<Item>(
       page_size, [&](int limit) { return impl_->store->ListItems(split, part, rank, ranks, limit, last); },
       [](const Item& item) { return absl::StrCat(item.index); });
+}
+
+absl::StatusOr<std::unique_ptr<Snapshot>> Experiments::TakeSnapshot(const std::function<bool()>& go_on) const {
+  return impl_->store->TakeSnapshot(go_on);
 }
 
 }  // namespace gradeline

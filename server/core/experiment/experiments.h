@@ -114,6 +114,9 @@ class Experiments {
   /// (rank taken by another living instance), FAILED_PRECONDITION (state). Blocks for the commit.
   absl::StatusOr<std::shared_ptr<RankSession>> Join(const JoinRequest& request, std::shared_ptr<RankListener> listener);
 
+  /// Everything that is committed now, apart from what goes on; see Store::TakeSnapshot.
+  absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>& go_on) const;
+
   struct Impl;
 
  private:

@@ -1,5 +1,5 @@
 // Inside of Experiments: the ledger and what hangs on it. Split over experiments.cc (experiments and streams), data.cc
-// (datasets and splits), impl.cc (around a commit) and liveness.cc (between groups).
+// (datasets, splits, snapshots), impl.cc (around a commit) and liveness.cc (between groups).
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 

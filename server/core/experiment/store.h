@@ -145,6 +145,20 @@ struct Incident {
   int64_t at_ms = 0;
 };
 
+class Store;
+
+/// Everything that was committed at one moment, apart from the store that it was taken of: it never changes, and holds
+/// back neither writes nor checkpoints. Takes as much room as the store until it is destroyed. One thread at a time.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual int64_t bytes() const = 0;
+  /// `size` of its bytes from `offset` on, fewer at the end: what the store's own restore takes.
+  virtual absl::StatusOr<std::string> Read(int64_t offset, size_t size) = 0;
+  /// A store with its content. Close it first.
+  virtual absl::StatusOr<std::shared_ptr<Store>> Open() = 0;
+};
+
 /// Thread-safe. Begin is for the ledger thread alone; reads may come from any thread and see committed data only.
 class Store {
  public:
@@ -178,6 +192,19 @@ class Store {
   virtual absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) = 0;
   virtual absl::StatusOr<std::vector<StoredEvent>> ListEvents(int64_t no, int limit, int64_t after_revision) = 0;
   virtual absl::StatusOr<std::vector<Incident>> ListIncidents(int64_t no) = 0;
+  // As in a transaction, for CheckStore.
+  virtual absl::StatusOr<std::vector<PhaseOfEpoch>> ListOpenPhases(int64_t no, int32_t attempt) = 0;
+  virtual absl::StatusOr<std::vector<PhaseEndRow>> ListPhaseEnds(int64_t no, int32_t attempt, PhaseOfEpoch phase) = 0;
+  virtual absl::Status ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
+                                   const std::function<void(const RecordRow&)>& row) = 0;
+
+  /// What is wrong with how the store keeps its data: broken pages, keys that lead nowhere. A line each, none if it is
+  /// whole. CANCELLED as soon as `go_on`, asked now and then, is false.
+  virtual absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>& go_on) = 0;
+  /// Copies while writes go on; blocks meanwhile. One snapshot at a time: FAILED_PRECONDITION while there is another.
+  /// RESOURCE_EXHAUSTED where there is no room, or writes have meanwhile brought more than the store can hold back;
+  /// CANCELLED as soon as `go_on`, asked now and then, is false.
+  virtual absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>& go_on) = 0;
 };
 
 }  // namespace gradeline

@@ -1,5 +1,6 @@
 #include "server/store/sql/reads.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -169,6 +170,98 @@ absl::StatusOr<std::vector<Seal>> ReadSeals(Query query) {
     return absl::OkStatus();
   }));
   return list;
+}
+
+namespace {
+
+constexpr int kScanPage = 4096;
+
+// Columns: step, rank, head, part, seq, digest, code, items, vals, metrics, refusal.
+absl::Status ReadRecord(const Query& query, PhaseOfEpoch phase, RecordRow& row) {
+  Record& record = row.record;
+  record.key = {phase.phase, phase.epoch, query.Number(0), static_cast<int32_t>(query.Number(2)),
+                static_cast<int32_t>(query.Number(3))};
+  row.rank = static_cast<int32_t>(query.Number(1));
+  record.seq = query.Number(4);
+  const std::string_view digest = query.View(5);
+  std::copy_n(digest.begin(), std::min(digest.size(), record.digest.size()), record.digest.begin());
+  record.code = static_cast<int32_t>(query.Number(6));
+  record.items = query.Number(7);
+  record.values = UnpackValues(query.View(8));
+  record.metrics = UnpackNumbers(query.View(9));
+  record.refusal = {};
+  if (query.View(10).empty()) return absl::OkStatus();
+  GRADELINE_ASSIGN_OR_RETURN(record.refusal, Decode<Refusal>(query.View(10)));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<PhaseEndRow>> ReadPhaseEnds(Connection& connection, int64_t no, int32_t attempt,
+                                                       PhaseOfEpoch phase) {
+  Query query = connection.Prepare(
+      "SELECT rank, seq, records FROM phase_ends WHERE experiment = ?1 AND attempt = ?2 AND phase = ?3 AND epoch = ?4 "
+      "ORDER BY rank");
+  query.Bind(no, attempt, phase.phase, phase.epoch);
+  std::vector<PhaseEndRow> list;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+    list.push_back({phase.phase, phase.epoch, static_cast<int32_t>(query.Number(0)), query.Number(1), query.Number(2)});
+    return absl::OkStatus();
+  }));
+  return list;
+}
+
+absl::Status ReadRecords(Connection& connection, int64_t no, int32_t attempt, PhaseOfEpoch phase,
+                         const std::function<void(const RecordRow&)>& row) {
+  // In pages: a database may answer a query with all its rows at once.
+  RecordRow read;
+  Record& record = read.record;
+  record.key.step = -1;
+  for (int rows = kScanPage; rows == kScanPage;) {
+    Query query = connection.Prepare(
+        "SELECT step, rank, head, part, seq, digest, code, items, vals, metrics, refusal FROM records WHERE "
+        "experiment = ?1 AND attempt = ?2 AND phase = ?3 AND epoch = ?4 AND (step, rank, head, part) > (?5, ?6, ?7, "
+        "?8) ORDER BY step, rank, head, part LIMIT ?9");
+    query.Bind(no, attempt, phase.phase, phase.epoch, record.key.step, read.rank, record.key.head, record.key.part,
+               kScanPage);
+    rows = 0;
+    const absl::Status scanned = ForRows(query, [&] {
+      ++rows;
+      absl::Status status = ReadRecord(query, phase, read);
+      if (status.ok()) row(read);
+      return status;
+    });
+    if (!scanned.ok()) return scanned;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<PhaseOfEpoch>> ReadPhases(Query query) {
+  std::vector<PhaseOfEpoch> list;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+    list.push_back({static_cast<Phase>(query.Number(0)), query.Number(1)});
+    return absl::OkStatus();
+  }));
+  return list;
+}
+
+absl::StatusOr<std::vector<PhaseOfEpoch>> ReadOpenPhases(Connection& connection, int64_t no, int32_t attempt) {
+  // Distinct phases of records by skipping through the primary key: as many steps as there are phases, not records.
+  Query query = connection.Prepare(
+      "WITH RECURSIVE seen(phase, epoch) AS ("
+      "  SELECT * FROM (SELECT phase, epoch FROM records WHERE experiment = ?1 AND attempt = ?2"
+      "                 ORDER BY phase, epoch LIMIT 1) AS lowest"
+      "  UNION ALL"
+      "  SELECT (SELECT phase FROM records WHERE experiment = ?1 AND attempt = ?2 AND (phase, epoch) > (seen.phase, "
+      "seen.epoch) ORDER BY phase, epoch LIMIT 1),"
+      "         (SELECT epoch FROM records WHERE experiment = ?1 AND attempt = ?2 AND (phase, epoch) > (seen.phase, "
+      "seen.epoch) ORDER BY phase, epoch LIMIT 1) FROM seen WHERE seen.phase IS NOT NULL) "
+      "SELECT phase, epoch FROM (SELECT phase, epoch FROM seen WHERE phase IS NOT NULL UNION "
+      "                          SELECT phase, epoch FROM phase_ends WHERE experiment = ?1 AND attempt = ?2) AS found "
+      "WHERE NOT EXISTS (SELECT 1 FROM seals WHERE seals.experiment = ?1 AND seals.attempt = ?2 AND seals.phase = "
+      "found.phase AND seals.epoch = found.epoch) ORDER BY phase, epoch");
+  query.Bind(no, attempt);
+  return ReadPhases(std::move(query));
 }
 
 }  // namespace gradeline

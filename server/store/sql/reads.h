@@ -22,6 +22,14 @@ absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32
 absl::StatusOr<std::vector<RankRow>> ReadRanks(Connection& connection, int64_t no, int32_t attempt);
 absl::StatusOr<RankRow> ReadRank(Connection& connection, int64_t no, int32_t attempt, int32_t rank);
 
+absl::StatusOr<std::vector<PhaseEndRow>> ReadPhaseEnds(Connection& connection, int64_t no, int32_t attempt,
+                                                       PhaseOfEpoch phase);
+absl::Status ReadRecords(Connection& connection, int64_t no, int32_t attempt, PhaseOfEpoch phase,
+                         const std::function<void(const RecordRow&)>& row);
+absl::StatusOr<std::vector<PhaseOfEpoch>> ReadOpenPhases(Connection& connection, int64_t no, int32_t attempt);
+/// The phases a prepared query gives as phase and epoch.
+absl::StatusOr<std::vector<PhaseOfEpoch>> ReadPhases(Query query);
+
 /// The seals a prepared query gives in its only column.
 absl::StatusOr<std::vector<Seal>> ReadSeals(Query query);
 

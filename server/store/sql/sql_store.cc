@@ -207,4 +207,17 @@ absl::StatusOr<std::vector<Incident>> SqlStore::ListIncidents(int64_t no) {
   });
 }
 
+absl::StatusOr<std::vector<PhaseOfEpoch>> SqlStore::ListOpenPhases(int64_t no, int32_t attempt) {
+  return Read([&](Connection& connection) { return ReadOpenPhases(connection, no, attempt); });
+}
+
+absl::StatusOr<std::vector<PhaseEndRow>> SqlStore::ListPhaseEnds(int64_t no, int32_t attempt, PhaseOfEpoch phase) {
+  return Read([&](Connection& connection) { return ReadPhaseEnds(connection, no, attempt, phase); });
+}
+
+absl::Status SqlStore::ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
+                                   const std::function<void(const RecordRow&)>& row) {
+  return Read([&](Connection& connection) { return ReadRecords(connection, no, attempt, phase, row); });
+}
+
 }  // namespace gradeline

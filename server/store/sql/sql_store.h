@@ -33,6 +33,10 @@ class SqlStore : public Store {
   absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) override;
   absl::StatusOr<std::vector<StoredEvent>> ListEvents(int64_t no, int limit, int64_t after_revision) override;
   absl::StatusOr<std::vector<Incident>> ListIncidents(int64_t no) override;
+  absl::StatusOr<std::vector<PhaseOfEpoch>> ListOpenPhases(int64_t no, int32_t attempt) override;
+  absl::StatusOr<std::vector<PhaseEndRow>> ListPhaseEnds(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
+  absl::Status ScanRecords(int64_t no, int32_t attempt, PhaseOfEpoch phase,
+                           const std::function<void(const RecordRow&)>& row) override;
 
  protected:
   /// Readers beyond `most_readers` wait for one another.

@@ -66,8 +66,6 @@ class SqlTransaction : public Transaction {
                                                         const RecordKey& key);
 
  private:
-  absl::StatusOr<std::vector<PhaseOfEpoch>> Phases(Query query);
-
   Connection* const connection_;
 };
 

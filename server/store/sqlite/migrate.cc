@@ -6,9 +6,6 @@
 namespace gradeline {
 namespace {
 
-// "GRDL": marks the file as Gradeline's.
-constexpr int64_t kApplicationId = 0x4752444C;
-
 absl::Status Apply(SqliteConnection& connection, const Migration& migration) {
   GRADELINE_RETURN_IF_ERROR(connection.Execute("BEGIN EXCLUSIVE"));
   absl::Status status = connection.Execute(migration.sql);

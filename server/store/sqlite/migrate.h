@@ -3,6 +3,7 @@
 #ifndef GRADELINE_SERVER_STORE_SQLITE_MIGRATE_H_
 #define GRADELINE_SERVER_STORE_SQLITE_MIGRATE_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -10,6 +11,9 @@
 #include "server/store/sqlite/connection.h"
 
 namespace gradeline {
+
+/// "GRDL", as SQLite's application_id: marks the file as Gradeline's.
+inline constexpr int64_t kApplicationId = 0x4752444C;
 
 /// server/store/migrations/sqlite, by number: 1, 2, 3 ...
 const std::vector<Migration>& SqliteMigrations();

@@ -14,8 +14,10 @@
 #include "server/core/base/status.h"
 #include "server/store/sql/sql_store.h"
 #include "server/store/sqlite/connection.h"
+#include "server/store/sqlite/integrity.h"
 #include "server/store/sqlite/lock_file.h"
 #include "server/store/sqlite/migrate.h"
+#include "server/store/sqlite/snapshot.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace gradeline {
@@ -29,8 +31,12 @@ constexpr int kMostReaders = 64;
 
 class SqliteStore : public SqlStore {
  public:
-  SqliteStore(std::string path, std::unique_ptr<LockFile> lock, std::unique_ptr<SqliteConnection> writer)
-      : SqlStore(kMostReaders), path_(std::move(path)), lock_(std::move(lock)), writer_(std::move(writer)) {
+  SqliteStore(const SqliteOptions& options, std::unique_ptr<LockFile> lock, std::unique_ptr<SqliteConnection> writer)
+      : SqlStore(kMostReaders),
+        path_(options.path),
+        most_log_bytes_(options.most_snapshot_log_bytes),
+        lock_(std::move(lock)),
+        writer_(std::move(writer)) {
     sqlite3_wal_hook(writer_->handle(), &SqliteStore::OnWal, this);
   }
   ~SqliteStore() override {
@@ -41,6 +47,9 @@ class SqliteStore : public SqlStore {
   absl::StatusOr<std::unique_ptr<Transaction>> Begin() override;
   absl::Status Maintain(bool idle) override;
   absl::Status Check() override;
+
+  absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>& go_on) override;
+  absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>& go_on) override;
 
  protected:
   absl::StatusOr<std::unique_ptr<Connection>> OpenReader() override { return SqliteConnection::Open(path_, false); }
@@ -67,12 +76,14 @@ class SqliteStore : public SqlStore {
   absl::Status TryWrite();
 
   const std::string path_;
+  const int64_t most_log_bytes_;
   const std::unique_ptr<LockFile> lock_;
   const std::unique_ptr<SqliteConnection> writer_;
   int wal_pages_ = 0;  // ledger thread
   absl::Mutex mutex_;
-  absl::Status broken_ ABSL_GUARDED_BY(mutex_);      // for good
-  absl::Status unwritable_ ABSL_GUARDED_BY(mutex_);  // since the last write failed, until one succeeds
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);           // for good
+  absl::Status unwritable_ ABSL_GUARDED_BY(mutex_);       // since the last write failed, until one succeeds
+  std::weak_ptr<void> snapshot_ ABSL_GUARDED_BY(mutex_);  // held by the one there is
 };
 
 void SqliteStore::KeepFailure(const absl::Status& status) {
@@ -126,6 +137,24 @@ absl::Status SqliteStore::Check() {
   return CheckReads();
 }
 
+absl::StatusOr<std::vector<std::string>> SqliteStore::CheckIntegrity(const std::function<bool()>& go_on) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto connection, SqliteConnection::Open(path_, false));
+  return gradeline::CheckIntegrity(*connection, go_on);
+}
+
+absl::StatusOr<std::unique_ptr<Snapshot>> SqliteStore::TakeSnapshot(const std::function<bool()>& go_on) {
+  const auto hold = std::make_shared<char>();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!snapshot_.expired()) {
+      return WithReason(absl::FailedPreconditionError("another backup or check is under way; wait until it is done"),
+                        "SNAPSHOT_TAKEN");
+    }
+    snapshot_ = hold;
+  }
+  return TakeSqliteSnapshot(path_, most_log_bytes_, go_on, hold);
+}
+
 // Makes the file with the right mode, so that nobody else can read it even for a moment, and says clearly why it
 // cannot.
 absl::Status PrepareFile(const std::string& path) {
@@ -157,9 +186,10 @@ absl::Status Configure(SqliteConnection& writer, const SqliteOptions& options) {
 absl::StatusOr<std::shared_ptr<Store>> OpenSqliteStore(const SqliteOptions& options) {
   GRADELINE_RETURN_IF_ERROR(PrepareFile(options.path));
   GRADELINE_ASSIGN_OR_RETURN(auto lock, LockFile::Lock(options.path + ".lock"));
+  RemoveDatabase(SnapshotPath(options.path));
   GRADELINE_ASSIGN_OR_RETURN(auto writer, SqliteConnection::Open(options.path, true));
   GRADELINE_RETURN_IF_ERROR(Configure(*writer, options));
-  return std::make_shared<SqliteStore>(options.path, std::move(lock), std::move(writer));
+  return std::make_shared<SqliteStore>(options, std::move(lock), std::move(writer));
 }
 
 }  // namespace gradeline

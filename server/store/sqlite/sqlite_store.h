@@ -14,6 +14,8 @@ namespace gradeline {
 struct SqliteOptions {
   std::string path;       ///< of the database file; its directory must exist
   int64_t max_pages = 0;  ///< most pages of 4 KiB the database may have; 0: as many as the disk holds
+  /// Most bytes by which the log may grow while a snapshot is copied; then the snapshot is given up.
+  int64_t most_snapshot_log_bytes = int64_t{1} << 30;
 };
 
 /// Opens or creates the database and brings its schema up to date. NOT_FOUND: no such directory; PERMISSION_DENIED,
