@@ -14,7 +14,9 @@ absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv) {
       flags.help = true;
     } else if (arg == "--version") {
       flags.version = true;
-    } else if (name == "--config" || name == "--set" || name == "--probe-plugin") {
+    } else if (arg == "--force") {
+      flags.force = true;
+    } else if (name == "--config" || name == "--set" || name == "--restore" || name == "--probe-plugin") {
       if (equals == std::string::npos && ++i == argc) {
         return absl::InvalidArgumentError(absl::StrCat(name, " needs a value; try --help"));
       }
@@ -22,11 +24,14 @@ absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv) {
       if (name == "--set") {
         flags.settings.push_back(value);
       } else {
-        (name == "--config" ? flags.config : flags.probe_plugin) = value;
+        (name == "--config" ? flags.config : name == "--restore" ? flags.restore : flags.probe_plugin) = value;
       }
     } else {
       return absl::InvalidArgumentError(absl::StrCat("unknown argument \"", arg, "\"; try --help"));
     }
+  }
+  if (flags.force && flags.restore.empty()) {
+    return absl::InvalidArgumentError("--force belongs to --restore; try --help");
   }
   return flags;
 }
@@ -35,9 +40,13 @@ std::string HelpText() {
   return R"(gradelined: offers losses, computes them for training workers, keeps what they report.
 
   gradelined [--config FILE] [--set path=value ...]
+  gradelined --restore FILE [--force] [--config FILE] [--set path=value ...]
 
   --config FILE     YAML; every key with its default is in configs/gradelined.yaml
   --set path=value  lays one key over the file: --set grpc.listen=127.0.0.1:0 --set store.path=/tmp/g.db
+  --restore FILE    does not serve: checks the backup FILE (gradeline db backup) and makes the database store.path of it;
+                    with --force also where there is one. Exit code 5: a server uses it, it exists, or the backup is of
+                    a newer schema; 6: the backup is damaged; 3: there is no such file
   --version         prints the version
   --help            prints this
 

@@ -9,6 +9,7 @@
 #include "server/gradelined.h"
 #include "server/observe/log.h"
 #include "server/plugin_host/probe.h"
+#include "server/store/sqlite/restore.h"
 #include "server/wire/config_server.h"
 
 namespace gradeline {
@@ -54,6 +55,36 @@ int Serve(const Flags& flags) {
   return 0;
 }
 
+// The codes that `gradeline` has for the same errors, which runs this program for `gradeline db restore`.
+int RestoreExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kNotFound:
+      return 3;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+      return 5;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kDataLoss:
+      return 6;
+    default:
+      return 1;
+  }
+}
+
+int Restore(const Flags& flags) {
+  const absl::StatusOr<ServerConfig> config = LoadServerConfig(flags.config, flags.settings);
+  if (!config.ok()) return Fail(config.status());
+  const absl::Status status = RestoreSqliteStore(flags.restore, config->store.path, flags.force);
+  if (!status.ok()) {
+    Fail(status);
+    return RestoreExitCode(status);
+  }
+  std::cerr << "gradelined: restored " << config->store.path << " from " << flags.restore << "\n";
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
@@ -69,6 +100,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (!flags->probe_plugin.empty()) return ProbePluginMain(flags->probe_plugin);
+  if (!flags->restore.empty()) return Restore(*flags);
   KeepFreedMemory();
   return Serve(*flags);
 }

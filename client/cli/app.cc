@@ -22,6 +22,7 @@ constexpr char kFooter[] = R"(Examples:
   gradeline create split fashion-a --dataset fashion --task classification --ratios train=70,validation=10,test=20 --seed 7
   gradeline create experiment first --split fashion-a --architecture resnet --loss classification=cross_entropy \
       --metric accuracy --set training.epochs=5
+  gradeline db backup --to gradeline.backup
   gradeline eval loss cross_entropy --input prediction=p.npy --input target=t.npy -o json
 
 JSON forms print only JSON on standard output; errors, notes and progress go to standard error.
@@ -143,6 +144,7 @@ int RunApp(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddWatch(app, context);
   AddEval(app, context);
   AddServer(app, context);
+  AddDb(app, context);
   AddCompletion(app, context);
   AddHelp(app, context);
   if (!arguments.empty() && arguments.front() == "__complete") {

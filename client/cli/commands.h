@@ -22,6 +22,8 @@ void AddWatch(CLI::App& app, Context& context);
 void AddEval(CLI::App& app, Context& context);
 /// server status.
 void AddServer(CLI::App& app, Context& context);
+/// db backup, check, restore.
+void AddDb(CLI::App& app, Context& context);
 /// completion SHELL.
 void AddCompletion(CLI::App& app, Context& context);
 /// What the completion scripts call, hidden, as `gradeline __complete -- WORDS...`: one candidate for the last word per

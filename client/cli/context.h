@@ -25,7 +25,7 @@ class Context {
   std::ostream& err;  ///< errors, notes, progress
   std::string server = "127.0.0.1:50051";
   OutputForm form = OutputForm::kTable;
-  /// Of the whole command; zero: a minute per call, no end for watch and wait.
+  /// Of the whole command; zero: a minute per call, no end for watch, wait, db backup and db check.
   absl::Duration timeout = absl::ZeroDuration();
   /// The command that was chosen; set while the command line is parsed.
   std::function<absl::Status()> action;

@@ -6,6 +6,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
+#include "server/core/experiment/check.h"
+#include "server/rpc/backup_stream.h"
 #include "server/wire/catalog.h"
 #include "server/wire/page.h"
 
@@ -24,6 +26,24 @@ absl::StatusOr<v1::ListPluginsResponse> ListPluginsPage(const LossRegistry& regi
   v1::ListPluginsResponse response;
   for (size_t i = begin; i < end; ++i) *response.add_plugins() = ToProto(*plugins[i]);
   if (end < plugins.size()) response.set_next_page_token(NextPageToken(page, absl::StrCat(end)));
+  return response;
+}
+
+absl::StatusOr<v1::CheckDatabaseResponse> CheckDatabaseNow(const Experiments& experiments,
+                                                           const std::function<bool()>& go_on) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto snapshot, experiments.TakeSnapshot(go_on));
+  GRADELINE_ASSIGN_OR_RETURN(const auto store, snapshot->Open());
+  GRADELINE_ASSIGN_OR_RETURN(const CheckReport report, CheckStore(*store, go_on));
+  v1::CheckDatabaseResponse response;
+  for (const Flaw& flaw : report.flaws) {
+    v1::Flaw& added = *response.add_flaws();
+    if (!flaw.experiment.empty()) added.set_experiment(absl::StrCat("experiments/", flaw.experiment));
+    added.set_attempt(flaw.attempt);
+    added.set_what(flaw.what);
+  }
+  response.set_flaw_count(report.flaw_count);
+  response.set_experiments(report.experiments);
+  response.set_records(report.records);
   return response;
 }
 
@@ -49,6 +69,19 @@ grpc::ServerUnaryReactor* AdminServiceImpl::ListPlugins(grpc::CallbackServerCont
                                                         v1::ListPluginsResponse* response) {
   return calls_->Answer(context, "AdminService/ListPlugins", request, response,
                         [this, request] { return ListPluginsPage(*registry_, *request); });
+}
+
+grpc::ServerWriteReactor<v1::BackupDatabaseResponse>* AdminServiceImpl::BackupDatabase(
+    grpc::CallbackServerContext* context, const v1::BackupDatabaseRequest*) {
+  return BackupStream::Open(experiments_, calls_, context);
+}
+
+grpc::ServerUnaryReactor* AdminServiceImpl::CheckDatabase(grpc::CallbackServerContext* context,
+                                                          const v1::CheckDatabaseRequest* request,
+                                                          v1::CheckDatabaseResponse* response) {
+  return calls_->Answer(context, "AdminService/CheckDatabase", request, response, [this, context] {
+    return CheckDatabaseNow(*experiments_, [context] { return !context->IsCancelled(); });
+  });
 }
 
 }  // namespace gradeline

@@ -1,10 +1,11 @@
-// gradeline.v1.AdminService: facts about this server and its plugins.
+// gradeline.v1.AdminService: facts about this server and its plugins, and the care of its database.
 #ifndef GRADELINE_SERVER_RPC_ADMIN_SERVICE_H_
 #define GRADELINE_SERVER_RPC_ADMIN_SERVICE_H_
 
 #include <mutex>
 
 #include "gradeline/v1/admin.grpc.pb.h"
+#include "server/core/experiment/experiments.h"
 #include "server/core/loss/registry.h"
 #include "server/rpc/calls.h"
 
@@ -12,7 +13,8 @@ namespace gradeline {
 
 class AdminServiceImpl final : public v1::AdminService::CallbackService {
  public:
-  AdminServiceImpl(const LossRegistry* registry, Calls* calls) : registry_(registry), calls_(calls) {}
+  AdminServiceImpl(Experiments* experiments, Calls* calls)
+      : experiments_(experiments), registry_(&experiments->registry()), calls_(calls) {}
   /// The answer to GetServerInfo.
   void SetInfo(v1::ServerInfo info);
 
@@ -20,8 +22,13 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
                                           v1::ServerInfo* response) override;
   grpc::ServerUnaryReactor* ListPlugins(grpc::CallbackServerContext* context, const v1::ListPluginsRequest* request,
                                         v1::ListPluginsResponse* response) override;
+  grpc::ServerWriteReactor<v1::BackupDatabaseResponse>* BackupDatabase(
+      grpc::CallbackServerContext* context, const v1::BackupDatabaseRequest* request) override;
+  grpc::ServerUnaryReactor* CheckDatabase(grpc::CallbackServerContext* context, const v1::CheckDatabaseRequest* request,
+                                          v1::CheckDatabaseResponse* response) override;
 
  private:
+  Experiments* experiments_;
   const LossRegistry* registry_;
   Calls* calls_;
   std::mutex mutex_;

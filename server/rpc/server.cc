@@ -36,7 +36,7 @@ struct RpcServer::Impl {
         split(experiments, &calls),
         experiment(experiments, &calls),
         training(experiments, e, &calls),
-        admin(registry, &calls) {}
+        admin(experiments, &calls) {}
 
   RpcOptions options;
   Engine* engine;

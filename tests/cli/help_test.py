@@ -39,6 +39,20 @@ class ExamplesTest(unittest.TestCase):
             made, [["import", "dataset"], ["create", "split"], ["create", "experiment"], ["create", "experiment"]]
         )
 
+    def test_the_database_is_backed_up_checked_and_restored(self):
+        server = Server()
+        self.addCleanup(server.close)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        here = {"gradeline.backup": f"{folder.name}/gradeline.backup", "var/gradeline.db": f"{folder.name}/gradeline.db"}
+        done = []
+        for verb in ("backup", "check", "restore"):
+            for command in examples("db", verb):
+                run = server(*[here.get(word, word) for word in command])
+                self.assertEqual(run.code, 0, (command, run))
+                done.append(command[1])
+        self.assertEqual(done, ["backup", "check", "restore"])
+
 
 if __name__ == "__main__":
     unittest.main()
