@@ -10,8 +10,8 @@
 #include "server/core/experiment/codec.h"
 #include "server/core/experiment/fold.h"
 #include "server/core/experiment/names.h"
+#include "server/core/experiment/phases.h"
 #include "server/core/experiment/resolve.h"
-#include "server/core/experiment/rules.h"
 
 namespace gradeline {
 namespace {
@@ -177,7 +177,7 @@ absl::Status Checker::CheckAttempt() {
   GRADELINE_RETURN_IF_ERROR(ReadTallies(attempt.world_size));
   CheckState(attempt);
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<PhaseOfEpoch> open, store_.ListOpenPhases(no_, attempt_));
-  if (!attempt.open) {
+  if (!attempt.open()) {
     for (const PhaseOfEpoch& phase : open) Add(absl::StrCat(Text(phase), " has no seal, and the attempt is closed"));
   }
   GRADELINE_ASSIGN_OR_RETURN(const Ends ends, ReadEnds(open));
@@ -208,8 +208,8 @@ absl::Status Checker::ReadTallies(int32_t world_size) {
 void Checker::CheckState(const AttemptRow& attempt) {
   const ExperimentState state = experiment_.state;
   const bool newest = attempt_ == experiment_.attempt;
-  if (attempt.open != (newest && !IsTerminal(state))) {
-    Add(absl::StrCat("is ", attempt.open ? "open" : "closed", ", the experiment is ", NameOf(state), " in attempt ",
+  if (attempt.open() != (newest && !IsTerminal(state))) {
+    Add(absl::StrCat("is ", attempt.open() ? "open" : "closed", ", the experiment is ", NameOf(state), " in attempt ",
                      experiment_.attempt));
   }
   if (!newest || state != ExperimentState::kSucceeded) return;
