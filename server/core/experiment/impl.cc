@@ -1,6 +1,7 @@
 // What happens around a commit: an attempt's live view is read, streams and watchers are told.
 #include "server/core/experiment/impl.h"
 
+#include <limits>
 #include <utility>
 
 #include "server/core/experiment/names.h"
@@ -73,6 +74,29 @@ void Experiments::Impl::OnEvent(const Effect::Happened& happened) {
                  sessions.lower_bound({{no, experiment.attempt + 1}, 0}));
   live.erase(no);
   leases.Release({no, experiment.attempt});
+}
+
+absl::Status Experiments::Impl::CatchUp() {
+  hub.StoredAny();
+  const auto known = live;  // what has ended is taken out on the way
+  for (const auto& [no, attempt] : known) {
+    const AttemptKey key = attempt->key();
+    GRADELINE_ASSIGN_OR_RETURN(const std::vector<Seal> seals,
+                               store->ListSeals(no, std::numeric_limits<int>::max(), /*after_revision=*/0));
+    for (const Seal& seal : seals) {
+      if (seal.attempt == key.second && !attempt->IsSealed({seal.phase, seal.epoch}))
+        OnEvent({no, {seal.revision, seal}});
+    }
+    GRADELINE_ASSIGN_OR_RETURN(const std::vector<RankRow> ranks, store->ListRanks(no, key.second));
+    for (const RankRow& rank : ranks) {
+      if (rank.state == RankState::kDone) leases.Release(key, rank.rank);
+    }
+    GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, store->GetExperiment(no));
+    if (experiment.attempt != key.second || !IsTerminal(experiment.state)) continue;
+    const int64_t revision = experiment.revision;
+    OnEvent({no, {revision, std::move(experiment)}});
+  }
+  return absl::OkStatus();
 }
 
 void Experiments::Impl::OnFailed(const absl::Status& status) {

@@ -44,6 +44,8 @@ struct Experiments::Impl {
   void OnFailed(const absl::Status& status);
   absl::Duration OnTick(bool idle);
   void OnEvent(const Effect::Happened& happened);
+  /// A group that failed may have been kept, where the answer to its commit was lost: tells what nobody was told of.
+  absl::Status CatchUp();
 
   // Leases, in liveness.cc.
   void WatchLeases(bool idle);

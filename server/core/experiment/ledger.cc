@@ -60,8 +60,12 @@ void Ledger::Loop() {
       RunGroup(std::move(commands));
       wants_care_ = true;
     }
-    // A checkpoint that fails costs disk space, nothing else; what is broken for good shows in the next group.
-    if (wants_care_) wants_care_ = !store_->Maintain(idle).ok();
+    if (wants_care_) {
+      // A checkpoint that fails costs disk space, nothing else, unless the store is broken for good.
+      const absl::Status cared = store_->Maintain(idle);
+      wants_care_ = !cared.ok();
+      if (absl::IsDataLoss(cared)) hooks_.failed(cared);
+    }
     tick_ = hooks_.tick(idle);
   }
 }
@@ -69,6 +73,11 @@ void Ledger::Loop() {
 // Runs the commands in one transaction and commits it. Not OK: nothing of it happened.
 absl::Status Ledger::Attempt(std::vector<Command>& commands, std::vector<absl::Status>& statuses,
                              std::unique_ptr<Transaction>& transaction, Group& group) {
+  std::vector<RecordPlace> records;
+  for (const Command& command : commands) {
+    if (command.record) records.push_back(*command.record);
+  }
+  if (!records.empty()) GRADELINE_RETURN_IF_ERROR(transaction->Foresee(records));
   for (size_t i = 0; i < commands.size(); ++i) {
     Command& command = commands[i];
     if (command.kind == Command::kNotice) continue;

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct Command {
     kNotice,  ///< writes nothing: only `done`, after everything of its group
   };
   Kind kind = kAtomic;
+  std::optional<RecordPlace> record;              ///< what it will insert
   std::function<absl::Status(Group&)> run;        ///< in the transaction; its status goes to done
   std::function<void(const absl::Status&)> done;  ///< after the commit, or with the failure of the whole group
 };

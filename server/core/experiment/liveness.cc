@@ -32,7 +32,7 @@ void Experiments::Impl::WatchLeases(bool idle) {
   if (!idle && now_ms - looked_ms < absl::ToInt64Milliseconds(kLeasePeriod)) return;
   // While nothing can be stored no rank can join again, so none is judged. After that, and after this thread itself
   // stood still, what was not heard is no sign of death.
-  if (unwritable && !store->Check().ok()) return;
+  if (unwritable && !(store->Check().ok() && CatchUp().ok())) return;
   const bool stood_still = now_ms - looked_ms > std::max(options.leases.suspect_ms / 2, kLongestStill);
   if (unwritable || stood_still) leases.Refresh();
   unwritable = false;

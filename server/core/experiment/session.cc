@@ -215,12 +215,16 @@ absl::Status Session::CheckRecord(const Record& record) {
   return CheckContent(record, heads()[record.key.head]);
 }
 
-void Session::Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done) {
+void Session::Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done, const RecordKey* key) {
   lease_->Progress();
   auto verdict = std::make_shared<Verdict>();
   auto self = shared_from_this();
   Command command;
   command.kind = Command::kRecord;
+  if (key != nullptr) {
+    const auto [no, attempt] = holder_.live->key();
+    command.record = RecordPlace{no, attempt, holder_.rank, *key};
+  }
   command.run = [self, verdict, commit = std::move(commit)](Group& group) {
     *verdict = commit(group, self->holder_);
     // A message out of order is the stream's fault, and nothing was written; every other failure is the store's.
@@ -240,8 +244,9 @@ void Session::Post(std::function<Verdict(Group&, const Holder&)> commit, RecordD
 }
 
 void Session::Report(Record record, RecordDone done) {
+  const RecordKey key = record.key;
   Post([record = std::move(record)](Group& group, const Holder& holder) { return CommitRecord(group, holder, record); },
-       std::move(done));
+       std::move(done), &key);
 }
 
 absl::Status Session::EndPhase(int64_t seq, Phase phase, int64_t epoch, int64_t records, RecordDone done) {

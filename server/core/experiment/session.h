@@ -49,7 +49,7 @@ class Session : public RankSession, public std::enable_shared_from_this<Session>
   };
   OpenPhase* FindOpen(PhaseOfEpoch phase) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// Queues a message that takes a seq.
-  void Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done);
+  void Post(std::function<Verdict(Group&, const Holder&)> commit, RecordDone done, const RecordKey* key = nullptr);
   absl::Status CheckPhase(Phase phase, int64_t epoch, const char* prefix) const;
   /// FAILED_PRECONDITION for a phase that is sealed, or further ahead than the barrier allows.
   absl::Status CheckOpen(PhaseOfEpoch phase, bool ending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -62,6 +62,14 @@ struct RecordRow {
 
 enum class InsertOutcome { kInserted, kSame, kDifferent };
 
+/// The full key of a record.
+struct RecordPlace {
+  int64_t experiment_no = 0;
+  int32_t attempt = 0, rank = 0;
+  RecordKey key;
+  auto operator<=>(const RecordPlace&) const = default;
+};
+
 /// A phase of an epoch within an attempt.
 struct PhaseOfEpoch {
   Phase phase = Phase::kTrain;
@@ -77,7 +85,9 @@ struct StoredEvent {
 /// One write transaction. Used by the ledger thread only. Nothing is visible to reads before Commit; destruction
 /// without Commit undoes all. Also reads its own writes. A failure of the store itself (RESOURCE_EXHAUSTED: disk full;
 /// UNAVAILABLE: locked; DATA_LOSS: an I/O error, after which the store refuses everything; INTERNAL) loses the whole
-/// transaction, stays in failure(), and Commit returns it. Other codes are answers.
+/// transaction, stays in failure(), and Commit returns it. Other codes are answers. Where the database is far, a verb
+/// that only writes may return before its failure is known. UNAVAILABLE from Commit may mean that all of it was kept:
+/// who sends again is answered from the keys and request ids that are there.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -100,7 +110,9 @@ class Transaction {
   virtual absl::Status InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) = 0;
 
   virtual absl::StatusOr<int64_t> InsertExperiment(const Experiment& experiment) = 0;  ///< its number; ALREADY_EXISTS
-  virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;  ///< NOT_FOUND
+  /// NOT_FOUND. Nobody else writes the experiment until the transaction ends, so revisions become visible in their
+  /// order.
+  virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;
   virtual absl::StatusOr<Experiment> GetExperiment(int64_t no) = 0;
   /// Stores state, reason, attempt, etag, revision, numerics.
   virtual absl::Status UpdateExperiment(int64_t no, const Experiment& experiment) = 0;
@@ -115,7 +127,11 @@ class Transaction {
   virtual absl::StatusOr<RankRow> GetRank(int64_t no, int32_t attempt, int32_t rank) = 0;
   virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
   virtual absl::Status PutRank(int64_t no, int32_t attempt, const RankRow& rank) = 0;
-  /// kSame: the key is there with this digest; kDifferent: with another. Nothing is written then.
+  /// The records that will be inserted, as far as is known: a store may look for all their keys at once. None need
+  /// come.
+  virtual absl::Status Foresee(const std::vector<RecordPlace>& /*places*/) { return absl::OkStatus(); }
+  /// kSame: the key is there with this digest; kDifferent: with another. Nothing is written then. A seq that the rank
+  /// has used already is a failure.
   virtual absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank,
                                                      const Record& record) = 0;
   virtual absl::Status InsertPhaseEnd(int64_t no, int32_t attempt, const PhaseEndRow& end) = 0;  ///< ALREADY_EXISTS
@@ -168,8 +184,8 @@ class Store {
   /// group whose write failed it tries whether writes work again; not OK until they do, and then it is to be called
   /// again soon.
   virtual absl::Status Maintain(bool idle) = 0;
-  /// OK while reads and writes work (readiness); otherwise the failure of the last write. DATA_LOSS after an I/O error:
-  /// the process must end at once and start anew from the log.
+  /// OK while reads and writes work (readiness); otherwise the failure of the last write. DATA_LOSS after an I/O error,
+  /// or when the store has become somebody else's: the process must end at once and start anew.
   virtual absl::Status Check() = 0;
 
   virtual absl::StatusOr<Dataset> GetDataset(const std::string& id) = 0;

@@ -87,6 +87,12 @@ void WatchHub::Stored(int64_t no) {
   }
 }
 
+void WatchHub::StoredAny() {
+  std::vector<int64_t> watched;
+  for (const auto& [no, watchers] : watchers_) watched.push_back(no);
+  for (const int64_t no : watched) Stored(no);
+}
+
 bool WatchHub::Tick(const std::function<std::optional<Progress>(int64_t no)>& progress_of) {
   const int64_t now_ms = clock_->MonotonicMillis();
   for (auto it = pending_.begin(); it != pending_.end();) {

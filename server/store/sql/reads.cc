@@ -92,16 +92,22 @@ absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, cons
   return std::make_pair(query.Number(0), std::move(split));
 }
 
-absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id) {
-  Query query = connection.Prepare("SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE name = ?1");
+absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id,
+                                                              RowLock lock) {
+  Query query =
+      connection.Prepare(lock == RowLock::kForUpdate
+                             ? "SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE name = ?1 FOR UPDATE"
+                             : "SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE name = ?1");
   GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
   if (!found) return NotFound("experiment", id);
   GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, ExperimentOf(query));
   return std::make_pair(query.Number(0), std::move(experiment));
 }
 
-absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no) {
-  Query query = connection.Prepare("SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE no = ?1");
+absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no, RowLock lock) {
+  Query query = connection.Prepare(
+      lock == RowLock::kForUpdate ? "SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE no = ?1 FOR UPDATE"
+                                  : "SELECT " GRADELINE_EXPERIMENT_COLUMNS " FROM experiments WHERE no = ?1");
   GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(no).Step());
   if (!found) return absl::NotFoundError(absl::StrCat("no experiment has the number ", no));
   return ExperimentOf(query);
