@@ -43,6 +43,7 @@ OWNED = {
     r"^(tbb|oneapi)/": ["server/core/engine"],
     r"^dlfcn\.h$": ["server/plugin_host", "tests/abi"],
     r"^sqlite3\.h$": ["server/store/sqlite", "tests"],
+    r"^libpq-fe\.h$": ["server/store/postgres"],
     r"^boost/": ["server/gateway", "client/cli", "tests"],
     r"^yaml-cpp/": ["server/wire", "client/cli"],
     r"^prometheus/": ["server/observe", "server/gateway", "tests"],

@@ -1,0 +1,43 @@
+// The write transaction over the writing connection.
+#ifndef GRADELINE_SERVER_STORE_POSTGRES_TRANSACTION_H_
+#define GRADELINE_SERVER_STORE_POSTGRES_TRANSACTION_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/store/postgres/connection.h"
+#include "server/store/sql/transaction.h"
+
+namespace gradeline {
+
+class PostgresTransaction : public SqlTransaction {
+ public:
+  /// Has begun on `connection`, which outlives it. `ended` runs last, with how it ended: OK if it is committed, and
+  /// ABORTED if nobody wanted to.
+  PostgresTransaction(PostgresConnection* connection, std::function<void(const absl::Status&)> ended)
+      : SqlTransaction(connection), ended_(std::move(ended)) {}
+  ~PostgresTransaction() override;
+
+  absl::Status Nested(const std::function<absl::Status()>& work) override;
+  absl::Status Commit() override;
+  /// With the row locked.
+  absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) override;
+  absl::StatusOr<Experiment> GetExperiment(int64_t no) override;
+  /// One round trip for all; records that were foreseen then need none each.
+  absl::Status Foresee(const std::vector<RecordPlace>& places) override;
+  absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank, const Record& record) override;
+
+ private:
+  const std::function<void(const absl::Status&)> ended_;
+  absl::Status end_ = absl::AbortedError("not committed");
+  std::map<RecordPlace, std::optional<std::string>> digests_;  // of keys looked for; nullopt: free
+};
+
+}  // namespace gradeline
+
+#endif  // GRADELINE_SERVER_STORE_POSTGRES_TRANSACTION_H_
