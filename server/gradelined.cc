@@ -22,6 +22,7 @@
 #include "server/observe/metrics.h"
 #include "server/plugin_host/plugin_host.h"
 #include "server/rpc/server.h"
+#include "server/store/postgres/postgres_store.h"
 #include "server/store/sqlite/sqlite_store.h"
 #include "server/system_clock.h"
 #include "server/wire/catalog_files.h"
@@ -50,7 +51,7 @@ absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerCo
   options.directories = config.plugins.directories;
   options.probe_deadline_ms = config.plugins.probe_deadline_ms;
   options.strict = config.plugins.strict;
-  options.cache_file = config.store.path + ".plugins";
+  if (!config.store.path.empty()) options.cache_file = config.store.path + ".plugins";
   GRADELINE_ASSIGN_OR_RETURN(LossRegistry::Builder builder, LoadPlugins(options));
   const auto check = [&builder](const Catalog& read) {
     Violations violations;
@@ -74,15 +75,16 @@ absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerCo
   return registry;
 }
 
-absl::StatusOr<std::shared_ptr<Store>> OpenStore(const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+absl::StatusOr<std::shared_ptr<Store>> OpenStore(const ServerConfig& config) {
+  if (!config.store.postgres.empty()) return OpenPostgresStore(config.store.postgres);
+  const std::filesystem::path folder = std::filesystem::path(config.store.path).parent_path();
   std::error_code error;
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) {
     return absl::UnavailableError(
         absl::StrCat("cannot make the folder of store.path, ", folder.string(), ": ", error.message()));
   }
-  return OpenSqliteStore({path});
+  return OpenSqliteStore({config.store.path});
 }
 
 std::map<std::string, int64_t> CountByState(const Experiments& experiments) {
@@ -110,7 +112,7 @@ struct Gradelined::Impl {
       : metrics(Version()), engine({config.engine.threads, config.engine.memory_budget_bytes}) {}
 
   absl::Status Open(const ServerConfig& config) {
-    GRADELINE_ASSIGN_OR_RETURN(store, OpenStore(config.store.path));
+    GRADELINE_ASSIGN_OR_RETURN(store, OpenStore(config));
     GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossRegistry> registry, BuildRegistry(config, &metrics));
     Experiments::Options options;
     options.numerics = engine.numerics();

@@ -26,7 +26,9 @@ ServerConfig ToStruct(const pb::ServerFile& file) {
   if (file.grpc().has_max_message_bytes()) config.grpc.max_message_bytes = file.grpc().max_message_bytes();
   if (file.grpc().has_stall_limit_ms()) config.grpc.stall_limit_ms = file.grpc().stall_limit_ms();
   if (file.http().has_listen()) config.http.listen = file.http().listen();
-  if (file.store().has_path()) config.store.path = file.store().path();
+  config.store.postgres = file.store().postgres();
+  // Of both, where both are given: so that one can be refused.
+  if (file.store().has_path() || file.store().has_postgres()) config.store.path = file.store().path();
   if (file.leases().has_suspect_ms()) config.leases.suspect_ms = file.leases().suspect_ms();
   if (file.leases().has_gone_ms()) config.leases.gone_ms = file.leases().gone_ms();
   if (file.leases().has_progress_ms()) config.leases.progress_ms = file.leases().progress_ms();
@@ -57,7 +59,9 @@ class ValueCheck {
     Listen("http.listen", config.http.listen, "");
     Range("grpc.max_message_bytes", config.grpc.max_message_bytes, 64 << 10, std::numeric_limits<int32_t>::max());
     Range("grpc.stall_limit_ms", config.grpc.stall_limit_ms, 100, 3'600'000);
-    Check(!config.store.path.empty(), "store.path", "is empty; allowed is the path of a file");
+    Check(config.store.path.empty() != config.store.postgres.empty(), "store.path",
+          config.store.postgres.empty() ? "is empty; allowed is the path of a file, or store.postgres instead"
+                                        : "is given beside store.postgres; allowed is one of them");
     Range("leases.suspect_ms", config.leases.suspect_ms, 100, 3'600'000);
     Range("leases.gone_ms", config.leases.gone_ms, std::min(config.leases.suspect_ms, int64_t{3'600'000}) + 1,
           86'400'000);

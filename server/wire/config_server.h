@@ -21,7 +21,8 @@ struct ServerConfig {
     std::string listen = "127.0.0.1:8080";  ///< loopback "host:port"
   } http;
   struct Store {
-    std::string path = "./var/gradeline.db";
+    std::string path = "./var/gradeline.db";  ///< empty if postgres is not
+    std::string postgres;                     ///< a connection string of libpq; may hold a password
   } store;
   struct Leases {
     int64_t suspect_ms = 10'000, gone_ms = 60'000, progress_ms = 600'000;

@@ -39,6 +39,7 @@ TEST(LoadServerConfigTest, ShippedFileListsEveryDefault) {
   EXPECT_EQ(shipped->grpc.stall_limit_ms, defaults.grpc.stall_limit_ms);
   EXPECT_EQ(shipped->http.listen, defaults.http.listen);
   EXPECT_EQ(shipped->store.path, defaults.store.path);
+  EXPECT_EQ(shipped->store.postgres, defaults.store.postgres);
   EXPECT_EQ(shipped->engine.threads, defaults.engine.threads);
   EXPECT_EQ(shipped->engine.memory_budget_bytes, defaults.engine.memory_budget_bytes);
   EXPECT_EQ(shipped->leases.suspect_ms, defaults.leases.suspect_ms);
@@ -67,6 +68,27 @@ TEST(LoadServerConfigTest, SettingsGoOverTheFile) {
   EXPECT_EQ(config->http.listen, "[::1]:0");
   EXPECT_EQ(config->log.level, "warn");
   EXPECT_EQ(config->log.format, "json");
+}
+
+TEST(LoadServerConfigTest, TheStoreIsAFileOrPostgres) {
+  const auto postgres = WithText("", {"store.postgres=dbname=x password=secret"});
+  ASSERT_TRUE(postgres.ok()) << postgres.status();
+  EXPECT_EQ(postgres->store.postgres, "dbname=x password=secret");
+  EXPECT_EQ(postgres->store.path, "");
+  EXPECT_THAT(Problems("store: {path: x, postgres: dbname=x}\n"),
+              ElementsAre(FieldViolation{"server.yaml:1: store.path",
+                                         "is given beside store.postgres; allowed is one of them"}));
+}
+
+TEST(LoadServerConfigTest, APasswordIsNotShown) {
+  for (const std::string& setting :
+       std::vector<std::string>{"store.postgress=dbname=x password=secret", "store.postgres=host=a password=secret\xff",
+                                "store.postgres.x=secret"}) {
+    const auto status = WithText("store: {path: x}\n", {setting}).status();
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(status.ToString(), ::testing::Not(HasSubstr("secret"))) << status;
+    EXPECT_THAT(status.ToString(), HasSubstr("--set store.postgres")) << status;
+  }
 }
 
 TEST(LoadServerConfigTest, EveryLogLevel) {
@@ -109,7 +131,8 @@ TEST(LoadServerConfigTest, ProblemsOfValuesSayWhereTheyCameFrom) {
               "is \"0.0.0.0:50051\", which other machines could reach, and there is no authentication yet; allowed "
               "is 127.0.0.1:port, [::1]:port or localhost:port, port 0 to 65535 or unix:path"},
           FieldViolation{"server.yaml:3: grpc.max_message_bytes", "is 1; allowed are 65536 to 2147483647"},
-          FieldViolation{"server.yaml:4: store.path", "is empty; allowed is the path of a file"},
+          FieldViolation{"server.yaml:4: store.path",
+                         "is empty; allowed is the path of a file, or store.postgres instead"},
           FieldViolation{"--set engine.threads=-1: engine.threads", "is -1; allowed are 0 to 1024"},
           FieldViolation{"--set plugins.probe_deadline_ms=1: plugins.probe_deadline_ms",
                          "is 1; allowed are 100 to 600000"},

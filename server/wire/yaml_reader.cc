@@ -325,8 +325,10 @@ absl::Status ReadTextFile(const std::string& path, std::string& text) {
 }
 
 absl::Status ApplySetting(std::string_view setting, Message& message) {
-  Reader reader(absl::StrCat("--set ", std::string(setting)), nullptr);
   const size_t equals = setting.find('=');
+  // How to reach a database may hold a password: neither logs nor errors show it, not even under a misspelt key.
+  const bool secret = setting.starts_with("store.postgres") && equals != std::string_view::npos;
+  Reader reader(absl::StrCat("--set ", std::string(secret ? setting.substr(0, equals) : setting)), nullptr);
   if (equals == std::string_view::npos) {
     reader.AddAt(0, "", "has no \"=\"; allowed is path=value");
     return reader.status();

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
@@ -27,8 +28,10 @@ ServerProcess::ServerProcess(std::vector<std::string> settings, std::string fold
     folder_ = mkdtemp(name.data());
   }
   std::vector<std::string> words{GRADELINED_PATH};
-  settings.insert(settings.begin(),
-                  {"grpc.listen=127.0.0.1:0", "http.listen=127.0.0.1:0", "store.path=" + folder_ + "/g.db"});
+  const bool postgres = std::any_of(settings.begin(), settings.end(),
+                                    [](const std::string& setting) { return setting.starts_with("store.postgres="); });
+  if (!postgres) settings.insert(settings.begin(), "store.path=" + folder_ + "/g.db");
+  settings.insert(settings.begin(), {"grpc.listen=127.0.0.1:0", "http.listen=127.0.0.1:0"});
   for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting});
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
