@@ -1,6 +1,10 @@
 #include "server/store/postgres/postgres_store.h"
 
+#include <functional>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
@@ -50,6 +54,12 @@ class PostgresStore : public SqlStore {
   absl::StatusOr<std::unique_ptr<Transaction>> Begin() override;
   absl::Status Maintain(bool idle) override;
   absl::Status Check() override;
+  absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>&) override {
+    return absl::UnimplementedError("PostgreSQL checks its own files: amcheck, pg_checksums");
+  }
+  absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>&) override {
+    return absl::UnimplementedError("the database is PostgreSQL's: back it up with pg_dump");
+  }
 
  protected:
   absl::StatusOr<std::unique_ptr<Connection>> OpenReader() override;
