@@ -33,6 +33,8 @@ TEST(Status, KeepsEveryDetailOfACall) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(), "two fields are wrong");
   EXPECT_EQ(ReasonOf(status), "BAD_FIELDS");
+  EXPECT_EQ(MetadataOf(status, "count"), "2");
+  EXPECT_EQ(MetadataOf(status, "colour"), "");
   EXPECT_EQ(FieldViolationsOf(status),
             (std::vector<FieldViolation>{{"training.epochs", "is 0, must be 1 or more"},
                                          {"losses[0].params.gamma", "is 0, must be 1 or more"}}));
@@ -51,6 +53,7 @@ TEST(Status, WithoutReadableDetailsKeepsCodeAndMessage) {
   const absl::Status status = StatusFromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone", "\xff\xff\xff"));
   EXPECT_EQ(status, absl::UnavailableError("gone"));
   EXPECT_EQ(ReasonOf(status), "UNAVAILABLE");
+  EXPECT_EQ(MetadataOf(status, "count"), "");
   EXPECT_TRUE(StatusFromGrpc(grpc::Status::OK).ok());
 }
 

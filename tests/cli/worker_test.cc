@@ -344,12 +344,18 @@ TEST_F(WorkerTest, AGoodbyeWithAReasonFailsTheExperiment) {
 }
 
 TEST_F(WorkerTest, AGoodbyeWhoseAnswerWasLostIsDone) {
-  for (const int64_t bytes : {0, 20, 40, 60}) {
-    const WorkerOptions options = Started(*server_, 2);
-    CuttingProxy proxy(server_->address());
-    const auto worker = Joined(proxy.address(), options);
-    proxy.CutAfterSent(bytes + 1);
-    EXPECT_TRUE(worker->Bye().ok()) << bytes;
+  // With another rank the experiment goes on; otherwise it ends, well or with the reason.
+  for (const int ranks : {2, 1}) {
+    for (const char* reason : {"", "out of memory"}) {
+      for (const int64_t bytes : {0, 20, 40, 60}) {
+        const WorkerOptions options = Started(*server_, ranks);
+        CuttingProxy proxy(server_->address());
+        const auto worker = Joined(proxy.address(), options);
+        proxy.CutAfterSent(bytes + 1);
+        const absl::Status ended = worker->Bye(reason);
+        EXPECT_TRUE(ended.ok()) << ranks << " ranks, '" << reason << "', " << bytes << " bytes: " << ended;
+      }
+    }
   }
 }
 

@@ -176,7 +176,7 @@ int CrashDisk::Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flag
   const absl::MutexLock lock(&disk_->mutex_);
   if (holds && disk_->cut_) return SQLITE_IOERR;
   // A file that the disk does not know was made just now, if not by SQLite then by the store itself.
-  const bool fresh = holds && disk_->names_.count(name) == 0 && (flags & SQLITE_OPEN_CREATE) != 0;
+  const bool fresh = holds && disk_->names_.count(name) == 0;
   if (fresh && !disk_->Begin()) return SQLITE_IOERR;
   const int code = disk_->real_->xOpen(disk_->real_, name, file, flags, out);
   if (code != SQLITE_OK || !holds) return code;

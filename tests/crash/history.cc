@@ -49,8 +49,10 @@ absl::Status History::Prepare(Server& server, const Witness& witness) {
   split.percent = {70, 10, 20};
   GRADELINE_RETURN_IF_ERROR(server.experiments->CreateSplit(split, "split", false).status());
   witness({Promise::kMade, 0, 0, "split"});
-  GRADELINE_RETURN_IF_ERROR(
-      server.experiments->CreateExperiment(TestExperiment(kRanks, kEpochs), "create", false).status());
+  Experiment experiment = TestExperiment(kRanks, kEpochs);
+  // So that seals carry a directive that depends on those before.
+  experiment.training.early_stopping = EarlyStopping{"validation.loss", MonitorMode::kMin, 5, 0};
+  GRADELINE_RETURN_IF_ERROR(server.experiments->CreateExperiment(experiment, "create", false).status());
   witness({Promise::kMade, 0, 0, "experiment"});
   return absl::OkStatus();
 }

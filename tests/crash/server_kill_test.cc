@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "tests/cli/server_process.h"
 #include "tests/crash/campaign.h"
-#include "tests/crash/training.h"
+#include "tests/crash/training_run.h"
 
 namespace gradeline {
 namespace {
@@ -18,11 +18,11 @@ TEST(AKilledServer, LosesNothingAndRunsEndAsIfItHadLived) {
   std::cout << "GRADELINE_SEED=" << seed << " GRADELINE_KILLS=" << wanted << std::endl;
   std::mt19937_64 random(static_cast<uint64_t>(seed));
   testing::ServerProcess server;
-  const std::vector<std::string> expected = Training(server.address(), "uninterrupted").Seals();
+  const std::vector<std::string> expected = TrainingRun(server.address(), "uninterrupted").Seals();
   int64_t kills = 0, runs = 0;
   for (; kills < wanted && !HasFailure(); ++runs) {
     SCOPED_TRACE(absl::StrCat("run ", runs, ", after ", kills, " kills"));
-    Training training(server.address(), absl::StrCat("run", runs));
+    TrainingRun training(server.address(), absl::StrCat("run", runs));
     // A run has 1,200 messages: some thirty kills.
     for (; kills < wanted; ++kills) {
       if (!training.AwaitMessages(training.messages() + 1 + static_cast<int64_t>(random() % 80))) break;

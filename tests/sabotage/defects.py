@@ -35,9 +35,9 @@ DEFECTS = [
     ),
     Defect(
         "the digest is not compared",
-        "server/store/sql/ledger_rows.cc",
-        "return found && query.View(0) == BytesOf(record.digest) ?",
-        "return found ?",
+        "server/store/sqlite/transaction.cc",
+        "return digest == BytesOf(record.digest) ?",
+        "return digest ?",
         PROPERTY,
     ),
     Defect(
@@ -205,5 +205,35 @@ DEFECTS = [
         "",
         STORE,
         "Sqlite*",
+    ),
+    Defect(
+        "commits are not synced",
+        f"{SQLITE}/sqlite_store.cc",
+        "synchronous = FULL",
+        "synchronous = NORMAL",
+        "crash_power_cut_test",
+        "*LosesNothing*",
+    ),
+    Defect(
+        "nobody tries whether a full disk has room again",
+        f"{SQLITE}/sqlite_store.cc",
+        "return failing ? TryWrite() : absl::OkStatus();",
+        "return failing && path_.empty() ? TryWrite() : absl::OkStatus();",
+        "crash_full_disk_test",
+    ),
+    Defect(
+        "a conflict leaves no incident",
+        f"{EXPERIMENT}/rules.cc",
+        "group.store().InsertIncident(no, attempt, holder.rank, kind, std::string(status.message()), group.now_ms());",
+        "no + attempt < 0 && kind == nullptr ? absl::InternalError(\"\") : absl::OkStatus();",
+        "crash_kill_test",
+    ),
+    Defect(
+        "a replay leaves its metrics behind",
+        "client/cpp/record_window.cc",
+        "  *found->second.request->mutable_replay()->mutable_record() = result.record();",
+        "  *found->second.request->mutable_replay()->mutable_record() = result.record();\n"
+        "  found->second.request->mutable_replay()->mutable_record()->clear_metrics();",
+        "crash_server_kill_test",
     ),
 ]

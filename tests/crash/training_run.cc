@@ -1,4 +1,4 @@
-#include "tests/crash/training.h"
+#include "tests/crash/training_run.h"
 
 #include <array>
 #include <future>
@@ -59,7 +59,7 @@ std::string WithoutTime(v1::Epoch epoch) {
 
 }  // namespace
 
-Training::Training(const std::string& address, const std::string& id)
+TrainingRun::TrainingRun(const std::string& address, const std::string& id)
     : address_(address), name_("experiments/" + id), connection_(To(address)) {
   client::WorkerOptions options;
   options.experiment = id;
@@ -83,31 +83,31 @@ Training::Training(const std::string& address, const std::string& id)
   threads_.emplace_back([this] { Watch(); });
 }
 
-Training::~Training() { Join(); }
+TrainingRun::~TrainingRun() { Join(); }
 
-void Training::Join() {
+void TrainingRun::Join() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
-bool Training::AwaitMessages(int64_t count) {
+bool TrainingRun::AwaitMessages(int64_t count) {
   const absl::MutexLock lock(&mutex_);
   const auto over = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return messages_ >= count || training_ == 0; };
   mutex_.Await(absl::Condition(&over));
   return training_ > 0;
 }
 
-int64_t Training::messages() {
+int64_t TrainingRun::messages() {
   const absl::MutexLock lock(&mutex_);
   return messages_;
 }
 
-void Training::Count() {
+void TrainingRun::Count() {
   const absl::MutexLock lock(&mutex_);
   ++messages_;
 }
 
-void Training::Train(client::Worker& worker, int rank) {
+void TrainingRun::Train(client::Worker& worker, int rank) {
   for (int64_t epoch = 0; epoch < kEpochs && !::testing::Test::HasFailure(); ++epoch) {
     RunPhase(worker, rank, v1::PHASE_TRAIN, epoch);
     // As before a checkpoint.
@@ -119,7 +119,7 @@ void Training::Train(client::Worker& worker, int rank) {
   EXPECT_TRUE(ended.ok()) << "rank " << rank << ": " << ended;
 }
 
-void Training::RunPhase(client::Worker& worker, int rank, v1::Phase phase, int64_t epoch) {
+void TrainingRun::RunPhase(client::Worker& worker, int rank, v1::Phase phase, int64_t epoch) {
   std::vector<std::future<absl::StatusOr<v1::Result>>> results;
   for (int64_t step = 0; step < kSteps; ++step) {
     results.push_back(worker.Submit(BatchOf(rank, phase, epoch, step)));
@@ -136,7 +136,7 @@ void Training::RunPhase(client::Worker& worker, int rank, v1::Phase phase, int64
   EXPECT_TRUE(seal.ok()) << "rank " << rank << ": " << seal.status();
 }
 
-void Training::Watch() {
+void TrainingRun::Watch() {
   int64_t revision = 0;
   while (!WatchOnce(&revision)) {
     // gRPC connects only while somebody waits for the channel.
@@ -144,7 +144,7 @@ void Training::Watch() {
   }
 }
 
-bool Training::WatchOnce(int64_t* revision) {
+bool TrainingRun::WatchOnce(int64_t* revision) {
   grpc::ClientContext context;
   v1::WatchExperimentRequest request;
   request.set_name(name_);
@@ -164,7 +164,7 @@ bool Training::WatchOnce(int64_t* revision) {
   return status.error_code() != grpc::StatusCode::UNAVAILABLE;
 }
 
-std::vector<std::string> Training::Seals() {
+std::vector<std::string> TrainingRun::Seals() {
   Join();
   grpc::ClientContext context;
   v1::ListEpochsRequest request;

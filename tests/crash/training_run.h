@@ -1,7 +1,7 @@
 // Eight real workers that train one experiment on a real server, and a watcher; each goes on by itself when the server
 // comes back.
-#ifndef GRADELINE_TESTS_CRASH_TRAINING_H_
-#define GRADELINE_TESTS_CRASH_TRAINING_H_
+#ifndef GRADELINE_TESTS_CRASH_TRAINING_RUN_H_
+#define GRADELINE_TESTS_CRASH_TRAINING_RUN_H_
 
 #include <cstdint>
 #include <memory>
@@ -15,15 +15,15 @@
 
 namespace gradeline {
 
-class Training {
+class TrainingRun {
  public:
   static constexpr int kRanks = 8, kEpochs = 3, kSteps = 12;
 
   /// Makes and starts experiments/{id}; all ranks have joined. Then they train by themselves.
-  Training(const std::string& address, const std::string& id);
+  TrainingRun(const std::string& address, const std::string& id);
   /// Waits for the end.
-  ~Training();
-  Training(const Training&) = delete;
+  ~TrainingRun();
+  TrainingRun(const TrainingRun&) = delete;
 
   /// Waits until ranks have sent so many batches or got so many answers together. False: all have finished before.
   bool AwaitMessages(int64_t count);
@@ -52,4 +52,4 @@ class Training {
 
 }  // namespace gradeline
 
-#endif  // GRADELINE_TESTS_CRASH_TRAINING_H_
+#endif  // GRADELINE_TESTS_CRASH_TRAINING_RUN_H_
