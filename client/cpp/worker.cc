@@ -134,7 +134,7 @@ absl::Status Worker::Adopt(const v1::Welcome& welcome, std::vector<RecordWindow:
     if (awaited != awaited_seals_.end()) awaited->second = seal;
   }
   live_ = true;
-  heartbeat_due_ = absl::Now();  // tells a new stream at once whether the rank pauses
+  heartbeat_due_ = absl::Now() + HeartbeatPeriod();
   changed_.notify_all();
   return absl::OkStatus();
 }

@@ -179,7 +179,6 @@ class Link:
             self._stream.send(request)
         if self._flushing:
             self._stream.send(wire.TrainRequest(flush={}))
-        self._stream.send(wire.TrainRequest(heartbeat={"paused": self._paused}))
         self.suspect_ranks = ()  # told anew if there are any
         self._live = True
         self._check_goodbye()

@@ -140,6 +140,9 @@ absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32
   row.first_epoch = query.Number(2);
   row.numerics = query.Bytes(3);
   row.ended = ParseExperimentState(query.View(4));
+  if (!row.ended && query.View(4) != "OPEN") {
+    return absl::InternalError(absl::StrCat("attempt ", attempt, ": unknown state ", query.Bytes(4)));
+  }
   row.reason = query.Bytes(5);
   row.late = query.Number(6);
   return row;

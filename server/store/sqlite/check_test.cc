@@ -119,7 +119,7 @@ TEST_F(CheckTest, EachDamageIsNamed) {
       // Attempts and ranks.
       {"UPDATE experiments SET state = 'DRAFT' WHERE name = 'open'", "open 0 is DRAFT with 1 attempts"},
       {"UPDATE attempts SET state = 'OPEN'" + of_finished, "finished 1 is open, the experiment is SUCCEEDED"},
-      {"UPDATE attempts SET state = 'CLOSED'" + of_open, "open 1 is closed, the experiment is RUNNING"},
+      {"UPDATE attempts SET state = 'LOST'" + of_open, "open 1 is closed, the experiment is RUNNING"},
       {"UPDATE experiments SET attempt = 2 WHERE name = 'open'", "open 2 cannot be read: experiment number"},
       {"DELETE FROM ranks" + of_finished + " AND rank = 1", "finished 1 has 1 ranks for a world size of 2"},
       {"UPDATE ranks SET state = 'HELD'" + of_finished + " AND rank = 1", "finished 1 rank 1 is HELD"},
@@ -138,6 +138,7 @@ TEST_F(CheckTest, EachDamageIsNamed) {
        "finished 1 rank 1: 4 records and ends, 0 conflicts and 1 goodbyes took a seq each, committed is 4"},
       {"UPDATE records SET rank = 5" + of_open + " AND epoch = 1", "is of rank 5, which there is not"},
       // What cannot be read.
+      {"UPDATE attempts SET state = 'CLOSED'" + of_open, "open 1 cannot be read: attempt 1: unknown state CLOSED"},
       {"UPDATE seals SET result = x'00'" + of_finished, "finished 0 cannot be read: stored bytes"},
   };
   for (const auto& [sql, flaw] : cases) EXPECT_THAT(FlawsAfter(sql), HasSubstr(flaw)) << sql;
