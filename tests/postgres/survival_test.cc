@@ -169,8 +169,7 @@ TEST(PostgresConninfo, APasswordIsInNoLogAndNoError) {
                                 "postgresql://u:a@secret-x@127.0.0.1:1/db"}) {
     ServerProcess server({"store.postgres=" + conninfo});
     EXPECT_EQ(server.Wait(), 1);
-    EXPECT_THAT(server.log(), ::testing::AllOf(HasSubstr("ostgre"), ::testing::Not(HasSubstr("secret-x"))))
-        << conninfo;
+    EXPECT_THAT(server.log(), ::testing::AllOf(HasSubstr("ostgre"), ::testing::Not(HasSubstr("secret-x")))) << conninfo;
   }
 }
 

@@ -14,8 +14,10 @@ class Defect(NamedTuple):
 
 EXPERIMENT = "server/core/experiment"
 SQLITE = "server/store/sqlite"
+POSTGRES = "server/store/postgres"
 PROPERTY = "ledger_property_test"
 STORE = "store_sqlite_test"
+POSTGRES_STORE = "store_postgres_test"
 
 DEFECTS = [
     Defect(
@@ -235,5 +237,45 @@ DEFECTS = [
         "  *found->second.request->mutable_replay()->mutable_record() = result.record();\n"
         "  found->second.request->mutable_replay()->mutable_record()->clear_metrics();",
         "crash_server_kill_test",
+    ),
+    Defect(
+        "revisions are taken without the row's lock",
+        f"{POSTGRES}/transaction.cc",
+        "return ReadExperiment(connection(), no, RowLock::kForUpdate);",
+        "return ReadExperiment(connection(), no, RowLock::kNone);",
+        POSTGRES_STORE,
+        "Postgres*",
+    ),
+    Defect(
+        "a database that may lose commits is taken",
+        f"{POSTGRES}/postgres_store.cc",
+        "if (wrong.empty())",
+        "if (true)",
+        POSTGRES_STORE,
+        "Postgres*",
+    ),
+    Defect(
+        "a commit without an answer is not found out about",
+        f"{EXPERIMENT}/liveness.cc",
+        " || !CatchUp().ok()",
+        "",
+        POSTGRES_STORE,
+        "LostAnswer*",
+    ),
+    Defect(
+        "a schema that another server took is written on",
+        f"{POSTGRES}/owner_lock.cc",
+        "if (locked == 0) GRADELINE",
+        "if (locked < 0) GRADELINE",
+        POSTGRES_STORE,
+        "Postgres*",
+    ),
+    Defect(
+        "what was foreseen outlives its undoing",
+        f"{POSTGRES}/transaction.cc",
+        "  if (!status.ok()) digests_.clear();",
+        "",
+        POSTGRES_STORE,
+        "StoreContract*",
     ),
 ]

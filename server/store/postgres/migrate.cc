@@ -8,7 +8,7 @@ namespace {
 
 absl::Status Apply(PostgresConnection& connection, const Migration& migration) {
   // Several statements in one message are one transaction.
-  const absl::Status status = connection.Execute(
+  absl::Status status = connection.Execute(
       absl::StrCat(migration.sql, ";\nDELETE FROM gradeline_schema; INSERT INTO gradeline_schema(version) VALUES(",
                    migration.number, ")"));
   if (status.ok()) return status;

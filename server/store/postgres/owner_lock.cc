@@ -40,7 +40,7 @@ absl::Status WaitForLock(PostgresConnection& connection, const PostgresSession& 
   }
   // A server that has just ended leaves a session that is about to.
   GRADELINE_RETURN_IF_ERROR(connection.Execute("SET lock_timeout = '1s'"));
-  const absl::Status waited = connection.Execute("SELECT pg_advisory_lock(" GRADELINE_LOCK_NUMBERS ")");
+  absl::Status waited = connection.Execute("SELECT pg_advisory_lock(" GRADELINE_LOCK_NUMBERS ")");
   if (waited.ok()) return connection.Execute("SET lock_timeout = DEFAULT");
   if (own || connection.lost()) return waited;
   return absl::FailedPreconditionError(

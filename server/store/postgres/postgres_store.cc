@@ -1,5 +1,6 @@
 #include "server/store/postgres/postgres_store.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,7 +25,7 @@ namespace {
 
 // Connections are dear to PostgreSQL; reads are short.
 constexpr int kMostReaders = 8;
-// Between two attempts to connect.
+// Between two attempts to connect, at least.
 constexpr absl::Duration kReconnectPause = absl::Milliseconds(200);
 
 // What is committed must survive a power cut of the database's server. remote_apply waits for a standby besides.
@@ -110,9 +111,12 @@ absl::Status PostgresStore::EnsureWriter() {
     writer_->ForgetFailure();
     return absl::OkStatus();
   }
-  if (absl::Now() < next_attempt_) return absl::UnavailableError("the connection to PostgreSQL is lost");
+  const absl::Time begin = absl::Now();
+  if (begin < next_attempt_) return absl::UnavailableError("the connection to PostgreSQL is lost");
   absl::Status connected = Connect();
-  next_attempt_ = absl::Now() + kReconnectPause;
+  // As long as the attempt took: whoever asks is kept waiting half of the time at most.
+  const absl::Time end = absl::Now();
+  next_attempt_ = end + std::max(kReconnectPause, end - begin);
   // Whoever has the lock now may have written on from where we were: what is in memory here is no longer true.
   if (absl::IsFailedPrecondition(connected)) {
     connected = absl::DataLossError(absl::StrCat("the store was lost with its connection: ", connected.message()));
