@@ -257,8 +257,8 @@ DEFECTS = [
     Defect(
         "a commit without an answer is not found out about",
         f"{EXPERIMENT}/liveness.cc",
-        " || !CatchUp().ok()",
-        "",
+        "if (unwritable && !(store->Check().ok() && CatchUp().ok())) return;",
+        "if (unwritable && !store->Check().ok()) return;",
         POSTGRES_STORE,
         "LostAnswer*",
     ),
