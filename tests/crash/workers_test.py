@@ -85,7 +85,7 @@ class WorkersTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         print(f"seed {SEED}: repeat with GRADELINE_TEST_SEED={SEED}", file=sys.stderr)
-        cls.server = Server(leases_suspect_ms="400", leases_gone_ms="1500", leases_progress_ms="60000")
+        cls.server = Server(leases_suspect_ms="400", leases_gone_ms="1500", leases_progress_ms="8000")
         cls.addClassCleanup(cls.server.close)
 
     def start(self) -> Tuple[str, Workers]:
@@ -139,7 +139,7 @@ class WorkersTest(unittest.TestCase):
     def ended_well(self, name: str, workers: Workers, patient: bool) -> bool:
         """A rank was killed: waits until the lease has ended its attempt, or ends it as a person would. True if it had
         succeeded before."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.state(name) in ("QUEUED", "RUNNING"):
             if not patient:
                 try:

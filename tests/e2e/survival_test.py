@@ -17,7 +17,7 @@ import gradeline.torch
 from gradeline import wire
 from server import Server
 
-SUSPECT_MS, GONE_MS = 600, 2400
+SUSPECT_MS, GONE_MS = 2000, 5000
 
 # A rank that sends one batch and then sleeps; what becomes of it is its parent's affair.
 SLEEPER = """
@@ -66,7 +66,7 @@ class LeaseTest(Case):
         worker, other = self.join(name, token, 0, 2), self.join(name, token, 1, 2)
         seen = []
         other._on_ranks = lambda ranks: seen.append(ranks)
-        time.sleep(GONE_MS / 1000)  # the step itself: one that waits, and one that computes
+        time.sleep(SUSPECT_MS / 1000 + 1)  # the step itself: one that waits, and one that computes
         until = time.monotonic() + GONE_MS / 1000
         while time.monotonic() < until:
             sum(range(1000))
