@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,8 +36,13 @@ std::string FindPrograms() {
   return newest;
 }
 
-// A disk in memory, where there is one: flushing costs nothing, and a process that is killed loses nothing either.
-const char* Disk() { return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; }
+// A disk in memory, where there is one with room: flushing costs nothing, and a process that is killed loses nothing
+// either.
+const char* Disk() {
+  struct statvfs shm {};
+  const bool there = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &shm) == 0;
+  return there && shm.f_bavail * shm.f_frsize > uint64_t{1} << 30 ? "/dev/shm" : "/tmp";
+}
 
 const passwd* OtherUser() { return geteuid() == 0 ? getpwnam("nobody") : nullptr; }
 
