@@ -66,7 +66,7 @@ absl::Status Check(Context& context) {
   grpc::ClientContext call;
   if (context.timeout > absl::ZeroDuration()) call.set_deadline(context.Deadline());
   v1::CheckDatabaseResponse response;
-  const absl::Status status = context.Explained(
+  absl::Status status = context.Explained(
       client::StatusFromGrpc((*connection)->admin().CheckDatabase(&call, v1::CheckDatabaseRequest(), &response)));
   if (!status.ok()) return status;
   PrintList(response, FlawLook(), context.form, context.out);
