@@ -30,11 +30,18 @@ void Print(Context& context, const v1::StartExperimentResponse& response) {
   }
 }
 
-absl::Status Start(Context& context, const Target& target) {
-  v1::StartExperimentRequest request;
+// With an id that makes a repeat harmless.
+template <typename Request>
+Request RequestOn(const Target& target) {
+  Request request;
   request.set_name(ResourceName("experiments", target.name));
   request.set_etag(target.etag);
   request.set_request_id(RandomUuid());
+  return request;
+}
+
+absl::Status Start(Context& context, const Target& target) {
+  auto request = RequestOn<v1::StartExperimentRequest>(target);
   v1::StartExperimentResponse response;
   if (absl::Status status = context.Call(&client::Connection::experiments,
                                          &v1::ExperimentService::Stub::StartExperiment, request, &response);
@@ -46,10 +53,7 @@ absl::Status Start(Context& context, const Target& target) {
 }
 
 absl::Status Resume(Context& context, const Target& target) {
-  v1::ResumeExperimentRequest request;
-  request.set_name(ResourceName("experiments", target.name));
-  request.set_etag(target.etag);
-  request.set_request_id(RandomUuid());
+  auto request = RequestOn<v1::ResumeExperimentRequest>(target);
   if (target.first_epoch) request.set_first_epoch(*target.first_epoch);
   v1::StartExperimentResponse response;
   if (absl::Status status = context.Call(&client::Connection::experiments,
@@ -62,10 +66,7 @@ absl::Status Resume(Context& context, const Target& target) {
 }
 
 absl::Status Cancel(Context& context, const Target& target) {
-  v1::CancelExperimentRequest request;
-  request.set_name(ResourceName("experiments", target.name));
-  request.set_etag(target.etag);
-  request.set_request_id(RandomUuid());
+  auto request = RequestOn<v1::CancelExperimentRequest>(target);
   v1::Experiment cancelled;
   if (absl::Status status = context.Call(&client::Connection::experiments,
                                          &v1::ExperimentService::Stub::CancelExperiment, request, &cancelled);

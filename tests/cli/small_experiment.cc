@@ -74,4 +74,27 @@ std::string StartSmallExperiment(client::Connection& connection, const std::stri
   return started.attempt_token();
 }
 
+v1::Batch SmallBatch(v1::Phase phase, int64_t epoch, int64_t step, absl::Span<const float> logits,
+                     absl::Span<const int64_t> labels) {
+  v1::Batch batch;
+  batch.mutable_key()->set_phase(phase);
+  batch.mutable_key()->set_epoch(epoch);
+  batch.mutable_key()->set_step(step);
+  batch.mutable_key()->set_head("classification");
+  const auto rows = static_cast<int64_t>(labels.size());
+  v1::Tensor* prediction = batch.add_inputs();
+  prediction->set_name("prediction");
+  prediction->set_data_type(v1::DATA_TYPE_F32);
+  prediction->add_shape(rows);
+  prediction->add_shape(static_cast<int64_t>(logits.size()) / rows);
+  prediction->set_data(logits.data(), logits.size() * sizeof(float));
+  v1::Tensor* target = batch.add_inputs();
+  target->set_name("target");
+  target->set_data_type(v1::DATA_TYPE_I64);
+  target->add_shape(rows);
+  target->set_data(labels.data(), labels.size() * sizeof(int64_t));
+  batch.set_gradient(true);
+  return batch;
+}
+
 }  // namespace gradeline::testing

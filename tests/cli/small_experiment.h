@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/types/span.h"
 #include "client/cpp/connection.h"
 
 namespace gradeline::testing {
@@ -12,6 +13,10 @@ namespace gradeline::testing {
 /// with the reason if the server refuses.
 std::string StartSmallExperiment(client::Connection& connection, const std::string& id, int world_size, int epochs,
                                  int batch_size);
+
+/// A batch for it, of 3 classes: `labels.size()` rows of logits. Wants gradients.
+v1::Batch SmallBatch(v1::Phase phase, int64_t epoch, int64_t step, absl::Span<const float> logits,
+                     absl::Span<const int64_t> labels);
 
 }  // namespace gradeline::testing
 

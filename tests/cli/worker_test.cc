@@ -28,24 +28,7 @@ v1::Batch BatchOf(v1::Phase phase, int64_t epoch, int64_t step) {
   for (float& logit : logits) logit = std::uniform_real_distribution<float>(-3, 3)(random);
   std::array<int64_t, kRows> labels;
   for (int64_t& label : labels) label = static_cast<int64_t>(random() % kClasses);
-  v1::Batch batch;
-  batch.mutable_key()->set_phase(phase);
-  batch.mutable_key()->set_epoch(epoch);
-  batch.mutable_key()->set_step(step);
-  batch.mutable_key()->set_head("classification");
-  v1::Tensor* prediction = batch.add_inputs();
-  prediction->set_name("prediction");
-  prediction->set_data_type(v1::DATA_TYPE_F32);
-  prediction->add_shape(kRows);
-  prediction->add_shape(kClasses);
-  prediction->set_data(logits.data(), sizeof(logits));
-  v1::Tensor* target = batch.add_inputs();
-  target->set_name("target");
-  target->set_data_type(v1::DATA_TYPE_I64);
-  target->add_shape(kRows);
-  target->set_data(labels.data(), sizeof(labels));
-  batch.set_gradient(true);
-  return batch;
+  return testing::SmallBatch(phase, epoch, step, logits, labels);
 }
 
 v1::Batch BadLabels(v1::Phase phase, int64_t epoch, int64_t step) {

@@ -6,10 +6,10 @@
 #include <future>
 #include <iostream>
 #include <random>
-#include <thread>
 #include <vector>
 
 #include "client/cpp/worker.h"
+#include "tests/cli/small_experiment.h"
 
 namespace gradeline::client {
 namespace {
@@ -23,24 +23,10 @@ v1::Batch BatchOf(v1::Phase phase, int64_t epoch, int64_t step, int rank) {
   const auto rows = 1 + static_cast<int>(random() % 6);
   std::vector<float> logits(static_cast<size_t>(rows * kClasses));
   for (float& logit : logits) logit = static_cast<float>(random() % 2000) / 500.F - 2.F;
-  std::vector<int32_t> labels(static_cast<size_t>(rows));
-  for (int32_t& label : labels) label = static_cast<int32_t>(random() % kClasses);
-  v1::Batch batch;
-  batch.mutable_key()->set_phase(phase);
-  batch.mutable_key()->set_epoch(epoch);
-  batch.mutable_key()->set_step(step);
-  batch.mutable_key()->set_head("classification");
-  v1::Tensor* prediction = batch.add_inputs();
-  prediction->set_name("prediction");
-  prediction->set_data_type(v1::DATA_TYPE_F32);
-  prediction->add_shape(rows);
-  prediction->add_shape(kClasses);
-  prediction->set_data(logits.data(), logits.size() * sizeof(float));
-  v1::Tensor* target = batch.add_inputs();
-  target->set_name("target");
-  target->set_data_type(v1::DATA_TYPE_I32);
-  target->add_shape(rows);
-  target->set_data(labels.data(), labels.size() * sizeof(int32_t));
+  std::vector<int64_t> labels(static_cast<size_t>(rows));
+  for (int64_t& label : labels) label = static_cast<int64_t>(random() % kClasses);
+  v1::Batch batch = testing::SmallBatch(phase, epoch, step, logits, labels);
+  batch.set_gradient(false);
   return batch;
 }
 
@@ -71,16 +57,15 @@ absl::Status Run(Worker& worker, int64_t epochs, int64_t steps, int rank) {
 
 // The server may be away when a rank begins.
 absl::StatusOr<std::unique_ptr<Worker>> Join(const std::string& address, const WorkerOptions& options) {
+  ConnectOptions connecting;
+  connecting.connect_timeout = absl::ZeroDuration();
+  auto connection = Connect(address, connecting);
+  if (!connection.ok()) return connection.status();
   const absl::Time until = absl::Now() + absl::Seconds(30);
   while (true) {
-    absl::StatusOr<std::unique_ptr<Worker>> worker = absl::UnavailableError("");
-    if (auto connection = Connect(address); connection.ok()) {
-      worker = Worker::Join(*std::move(connection), options);
-    } else {
-      worker = connection.status();
-    }
+    (*connection)->channel()->WaitForConnected(absl::ToChronoTime(until));
+    auto worker = Worker::Join(*connection, options);
     if (worker.ok() || !absl::IsUnavailable(worker.status()) || absl::Now() > until) return worker;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }
 

@@ -26,22 +26,7 @@ constexpr int kRows = 2, kClasses = 3;
 v1::Batch BatchOf(v1::Phase phase, int64_t epoch, int64_t step) {
   const std::array<float, kRows* kClasses> logits = {1, 2, 3, static_cast<float>(step % 7), 0, 1};
   const std::array<int64_t, kRows> labels = {2, 0};
-  v1::Batch batch;
-  batch.mutable_key()->set_phase(phase);
-  batch.mutable_key()->set_epoch(epoch);
-  batch.mutable_key()->set_step(step);
-  batch.mutable_key()->set_head("classification");
-  v1::Tensor* prediction = batch.add_inputs();
-  prediction->set_name("prediction");
-  prediction->set_data_type(v1::DATA_TYPE_F32);
-  prediction->add_shape(kRows);
-  prediction->add_shape(kClasses);
-  prediction->set_data(logits.data(), sizeof(logits));
-  v1::Tensor* target = batch.add_inputs();
-  target->set_name("target");
-  target->set_data_type(v1::DATA_TYPE_I64);
-  target->add_shape(kRows);
-  target->set_data(labels.data(), sizeof(labels));
+  v1::Batch batch = testing::SmallBatch(phase, epoch, step, logits, labels);
   batch.set_gradient(phase == v1::PHASE_TRAIN);
   return batch;
 }
