@@ -76,7 +76,9 @@ absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerCo
 }
 
 absl::StatusOr<std::shared_ptr<Store>> OpenStore(const ServerConfig& config) {
-  if (!config.store.postgres.empty()) return OpenPostgresStore(config.store.postgres);
+  if (!config.store.postgres.empty()) {
+    return OpenPostgresStore(config.store.postgres, std::chrono::milliseconds(config.store.takeover_ms));
+  }
   const std::filesystem::path folder = std::filesystem::path(config.store.path).parent_path();
   std::error_code error;
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
@@ -132,6 +134,7 @@ struct Gradelined::Impl {
     rpc_options.start_unix_ms = clock.UnixMillis();
     rpc_options.memory_budget_bytes = config.engine.memory_budget_bytes;
     GRADELINE_ASSIGN_OR_RETURN(rpc, RpcServer::Start(rpc_options, experiments.get(), &engine, &metrics));
+    GRADELINE_RETURN_IF_ERROR(store->Advertise(config.grpc.advertise.empty() ? rpc->address() : config.grpc.advertise));
     HttpOptions http_options;
     http_options.listen = config.http.listen;
     http_options.ready = [this] { return draining ? absl::UnavailableError("draining") : store->Check(); };

@@ -216,6 +216,7 @@ TEST_F(StoreContract, ExpectedRanksAreThoseOfRunningAttemptsThatAreNotThrough) {
   const auto become = [&](ExperimentState state) {
     Write([&](Transaction& t) {
       Experiment experiment = *t.GetExperiment(no);
+      EXPECT_TRUE(t.Own(no).ok());
       experiment.state = state;
       experiment.attempt = 1;
       EXPECT_TRUE(t.UpdateExperiment(no, experiment).ok());

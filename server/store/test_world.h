@@ -102,7 +102,9 @@ class TestListener : public RankListener {
 /// Store and Experiments in one place; Restart gives the state that a new process would have.
 class TestWorld {
  public:
-  explicit TestWorld(Experiments::Options options = {}) : options_(std::move(options)) {
+  /// In a place that another world may use too, where the store allows that.
+  explicit TestWorld(Experiments::Options options = {}, std::shared_ptr<TestStore> place = MakeTestStore())
+      : place_(std::move(place)), options_(std::move(options)) {
     if (options_.numerics.empty()) options_.numerics = "test";
     Open();
   }
@@ -155,7 +157,9 @@ class TestWorld {
   std::vector<Seal> Seals() const { return experiments->ListEpochs(id, 1000, "")->items; }
   Experiment Get() const { return *experiments->GetExperiment(id); }
   std::vector<Incident> Incidents() const { return *store->ListIncidents(store->GetExperiment(id)->first); }
-  TestStore& place() { return *place_; }
+  const std::shared_ptr<TestStore>& place() const { return place_; }
+  /// What is queued is committed when this returns, and the ledger's thread has looked around.
+  void Settle() { experiments->DeleteDataset("nothing").IgnoreError(); }
 
   ManualClock clock;
   std::shared_ptr<Store> store;
@@ -169,7 +173,7 @@ class TestWorld {
     store = *opened;
     experiments = std::make_unique<Experiments>(store, TestRegistry(), &clock, options_);
   }
-  const std::unique_ptr<TestStore> place_ = MakeTestStore();
+  const std::shared_ptr<TestStore> place_;
   Experiments::Options options_;
 };
 

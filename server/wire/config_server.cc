@@ -25,8 +25,10 @@ ServerConfig ToStruct(const pb::ServerFile& file) {
   if (file.grpc().has_listen()) config.grpc.listen = file.grpc().listen();
   if (file.grpc().has_max_message_bytes()) config.grpc.max_message_bytes = file.grpc().max_message_bytes();
   if (file.grpc().has_stall_limit_ms()) config.grpc.stall_limit_ms = file.grpc().stall_limit_ms();
+  config.grpc.advertise = file.grpc().advertise();
   if (file.http().has_listen()) config.http.listen = file.http().listen();
   config.store.postgres = file.store().postgres();
+  if (file.store().has_takeover_ms()) config.store.takeover_ms = file.store().takeover_ms();
   // Of both, where both are given: so that one can be refused.
   if (file.store().has_path() || file.store().has_postgres()) config.store.path = file.store().path();
   if (file.leases().has_suspect_ms()) config.leases.suspect_ms = file.leases().suspect_ms();
@@ -62,6 +64,7 @@ class ValueCheck {
     Check(config.store.path.empty() != config.store.postgres.empty(), "store.path",
           config.store.postgres.empty() ? "is empty; allowed is the path of a file, or store.postgres instead"
                                         : "is given beside store.postgres; allowed is one of them");
+    Range("store.takeover_ms", config.store.takeover_ms, 1'000, 3'600'000);
     Range("leases.suspect_ms", config.leases.suspect_ms, 100, 3'600'000);
     Range("leases.gone_ms", config.leases.gone_ms, std::min(config.leases.suspect_ms, int64_t{3'600'000}) + 1,
           86'400'000);

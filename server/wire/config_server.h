@@ -16,6 +16,7 @@ struct ServerConfig {
     std::string listen = "127.0.0.1:50051";  ///< loopback "host:port" or "unix:path"
     int64_t max_message_bytes = int64_t{256} << 20;
     int64_t stall_limit_ms = 60'000;
+    std::string advertise;  ///< empty: the address that is listened at
   } grpc;
   struct Http {
     std::string listen = "127.0.0.1:8080";  ///< loopback "host:port"
@@ -23,6 +24,7 @@ struct ServerConfig {
   struct Store {
     std::string path = "./var/gradeline.db";  ///< empty if postgres is not
     std::string postgres;                     ///< a connection string of libpq; may hold a password
+    int64_t takeover_ms = 10'000;
   } store;
   struct Leases {
     int64_t suspect_ms = 10'000, gone_ms = 60'000, progress_ms = 600'000;

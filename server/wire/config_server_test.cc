@@ -37,6 +37,7 @@ TEST(LoadServerConfigTest, ShippedFileListsEveryDefault) {
   EXPECT_EQ(shipped->grpc.listen, defaults.grpc.listen);
   EXPECT_EQ(shipped->grpc.max_message_bytes, defaults.grpc.max_message_bytes);
   EXPECT_EQ(shipped->grpc.stall_limit_ms, defaults.grpc.stall_limit_ms);
+  EXPECT_EQ(shipped->store.takeover_ms, defaults.store.takeover_ms);
   EXPECT_EQ(shipped->http.listen, defaults.http.listen);
   EXPECT_EQ(shipped->store.path, defaults.store.path);
   EXPECT_EQ(shipped->store.postgres, defaults.store.postgres);
@@ -104,10 +105,10 @@ TEST(LoadServerConfigTest, MissingFile) {
 TEST(LoadServerConfigTest, ProblemsOfFormComeAllAtOnce) {
   EXPECT_THAT(
       Problems("grpc:\n  port: 1\nlog: {level: loud}\n", {"nothing=1"}),
-      ElementsAre(
-          FieldViolation{"server.yaml:2: grpc.port", "is no key; known: listen, max_message_bytes, stall_limit_ms"},
-          FieldViolation{"server.yaml:3: log.level", "is \"loud\"; allowed is debug, info, warn, error"},
-          ::testing::Field(&FieldViolation::field, "--set nothing=1: nothing")));
+      ElementsAre(FieldViolation{"server.yaml:2: grpc.port",
+                                 "is no key; known: listen, max_message_bytes, stall_limit_ms, advertise"},
+                  FieldViolation{"server.yaml:3: log.level", "is \"loud\"; allowed is debug, info, warn, error"},
+                  ::testing::Field(&FieldViolation::field, "--set nothing=1: nothing")));
 }
 
 TEST(LoadServerConfigTest, ProblemsOfFormDoNotHideThoseOfValues) {

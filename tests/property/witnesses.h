@@ -1,11 +1,8 @@
-// What sees a history of the ledger from outside: streams' listeners, a watcher, and the moment before a commit.
+// What sees a history of the ledger from outside: streams' listeners and a watcher.
 #ifndef GRADELINE_TESTS_PROPERTY_WITNESSES_H_
 #define GRADELINE_TESTS_PROPERTY_WITNESSES_H_
 
-#include <sqlite3.h>
-
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -19,25 +16,6 @@
 #include "tests/property/ledger_model.h"
 
 namespace gradeline {
-
-/// Runs once in the moment before the next commit of any database of this process, on the thread that commits.
-inline std::function<void()> before_commit;
-inline absl::Mutex before_commit_mutex;
-
-inline int OnCommit(void*) {
-  std::function<void()> run;
-  {
-    absl::MutexLock lock(&before_commit_mutex);
-    run = std::exchange(before_commit, nullptr);
-  }
-  if (run) run();
-  return 0;
-}
-
-inline int HookConnection(sqlite3* connection, const char**, const void*) {
-  sqlite3_commit_hook(connection, OnCommit, nullptr);
-  return SQLITE_OK;
-}
 
 /// Hears of commits and seals, and is kept by the test longer than any stream.
 class Ear : public RankListener {

@@ -127,6 +127,7 @@ absl::StatusOr<Experiments::Started> Experiments::Start(const std::string& id, c
   return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
     GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
     auto& [no, experiment] = found;
+    GRADELINE_RETURN_IF_ERROR(group.store().Own(no));
     GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
     if (experiment.state != ExperimentState::kDraft) return WrongState(experiment, "DRAFT");
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
@@ -142,6 +143,7 @@ absl::StatusOr<Experiments::Started> Experiments::Resume(const std::string& id, 
   return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
     GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
     auto& [no, experiment] = found;
+    GRADELINE_RETURN_IF_ERROR(group.store().Own(no));
     GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
     if (!CanResume(experiment.state)) return WrongState(experiment, "LOST, FAILED, CANCELLED or EARLY_STOPPED");
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
@@ -165,6 +167,7 @@ absl::StatusOr<Experiment> Experiments::Cancel(const std::string& id, const std:
       Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
         GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
         auto& [no, experiment] = found;
+        GRADELINE_RETURN_IF_ERROR(group.store().Own(no));
         GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
         if (experiment.state != ExperimentState::kQueued && experiment.state != ExperimentState::kRunning) {
           return WrongState(experiment, "QUEUED or RUNNING");

@@ -47,7 +47,9 @@ struct Experiments::Impl {
   /// A group that failed may have been kept, where the answer to its commit was lost: tells what nobody was told of.
   absl::Status CatchUp();
 
-  // Leases, in liveness.cc.
+  // In liveness.cc.
+  /// Whether experiments have come from another server, and what others have stored that is watched here.
+  void WatchOthers();
   void WatchLeases(bool idle);
   Leases::Excuse ExcuseOf(AttemptKey attempt, int32_t rank);
   std::vector<LateRank> SuspectsOf(AttemptKey attempt) const;
@@ -70,9 +72,10 @@ struct Experiments::Impl {
   std::map<int64_t, std::shared_ptr<LiveAttempt>> live;
   Leases leases;
   std::set<std::pair<AttemptKey, int32_t>> expiring;
-  bool restored = false;    // the ranks that were held when the process began have their leases
+  bool restored = false;    // the ranks that were held when the experiments became this process's have their leases
   bool unwritable = false;  // since a group was lost
   int64_t looked_ms;        // when the leases were looked at last
+  int64_t asked_ms = 0;     // when there was a look at other servers' last
   WatchHub hub;
   bool fatal = false;
 

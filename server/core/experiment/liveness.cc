@@ -10,11 +10,13 @@ namespace gradeline {
 namespace {
 
 constexpr absl::Duration kProgressPeriod = absl::Milliseconds(50), kLeasePeriod = absl::Milliseconds(100);
+constexpr absl::Duration kOthersPeriod = absl::Seconds(1);
 constexpr int64_t kLongestStill = 1'000;  // ms between two looks, at least
 
 }  // namespace
 
 absl::Duration Experiments::Impl::OnTick(bool idle) {
+  if (store->shared()) WatchOthers();
   WatchLeases(idle);
   const bool progress_waits = hub.Tick([this](int64_t no) -> std::optional<Progress> {
     const auto found = live.find(no);
@@ -24,7 +26,18 @@ absl::Duration Experiments::Impl::OnTick(bool idle) {
     return progress;
   });
   if (progress_waits) return kProgressPeriod;
-  return restored && leases.empty() ? absl::InfiniteDuration() : kLeasePeriod;
+  if (!restored || !leases.empty()) return kLeasePeriod;
+  return store->shared() ? kOthersPeriod : absl::InfiniteDuration();
+}
+
+void Experiments::Impl::WatchOthers() {
+  const int64_t now_ms = clock->MonotonicMillis();
+  if (now_ms - asked_ms < absl::ToInt64Milliseconds(kOthersPeriod)) return;
+  asked_ms = now_ms;
+  const absl::StatusOr<bool> news = store->TakeNews();
+  if (!news.ok()) return OnFailed(news.status());
+  if (*news) restored = false;
+  hub.StoredAny([this](int64_t no) { return live.count(no) == 0; });
 }
 
 void Experiments::Impl::WatchLeases(bool idle) {

@@ -386,6 +386,7 @@ absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const 
   Transaction& store = group.store();
   Joined joined;
   GRADELINE_ASSIGN_OR_RETURN(std::tie(joined.no, joined.experiment), store.GetExperiment(request.experiment));
+  GRADELINE_RETURN_IF_ERROR(store.Own(joined.no));
   Experiment& experiment = joined.experiment;
   if (experiment.attempt == 0) {
     return absl::FailedPreconditionError(

@@ -114,6 +114,9 @@ class Transaction {
   /// order.
   virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;
   virtual absl::StatusOr<Experiment> GetExperiment(int64_t no) = 0;
+  /// Makes the experiment this server's, unless it is that of another that lives: UNAVAILABLE, reason NOT_OWNER, with
+  /// the other's address. Get it first.
+  virtual absl::Status Own(int64_t /*no*/) { return absl::OkStatus(); }
   /// Stores state, reason, attempt, etag, revision, numerics.
   virtual absl::Status UpdateExperiment(int64_t no, const Experiment& experiment) = 0;
   virtual absl::Status InsertEvent(int64_t no, const StoredEvent& event) = 0;
@@ -188,6 +191,14 @@ class Store {
   /// or when the store has become somebody else's: the process must end at once and start anew.
   virtual absl::Status Check() = 0;
 
+  /// Whether other servers may use the same data. Then each experiment has one owner among them.
+  virtual bool shared() const { return false; }
+  /// Tells the other servers where this one is reached, a target of gRPC.
+  virtual absl::Status Advertise(const std::string& /*address*/) { return absl::OkStatus(); }
+  /// Whether experiments of a server that is gone have become this one's since the last call. DATA_LOSS for good: this
+  /// one's have become another's.
+  virtual absl::StatusOr<bool> TakeNews() { return false; }
+
   virtual absl::StatusOr<Dataset> GetDataset(const std::string& id) = 0;
   /// Up to `limit` in order of id, after `after`.
   virtual absl::StatusOr<std::vector<Dataset>> ListDatasets(int limit, const std::string& after) = 0;
@@ -203,6 +214,7 @@ class Store {
   virtual absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) = 0;
   virtual absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) = 0;
   virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
+  /// Of the experiments of this server.
   virtual absl::StatusOr<std::vector<ExpectedRank>> ListExpectedRanks() = 0;
   /// In order of revision, after `after_revision`.
   virtual absl::StatusOr<std::vector<Seal>> ListSeals(int64_t no, int limit, int64_t after_revision) = 0;

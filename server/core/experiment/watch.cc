@@ -87,9 +87,11 @@ void WatchHub::Stored(int64_t no) {
   }
 }
 
-void WatchHub::StoredAny() {
+void WatchHub::StoredAny(const std::function<bool(int64_t no)>& may) {
   std::vector<int64_t> watched;
-  for (const auto& [no, watchers] : watchers_) watched.push_back(no);
+  for (const auto& [no, watchers] : watchers_) {
+    if (may(no)) watched.push_back(no);
+  }
   for (const int64_t no : watched) Stored(no);
 }
 

@@ -56,8 +56,8 @@ class WatchHub {
   void Add(std::shared_ptr<Watcher> watcher);
   /// An event of the experiment was stored.
   void Stored(int64_t no);
-  /// Nobody knows of which experiments events were stored.
-  void StoredAny();
+  /// Events may have been stored of any experiment for which `may` is true.
+  void StoredAny(const std::function<bool(int64_t no)>& may);
   /// There is progress to tell.
   void Progressed(int64_t no) { pending_.insert(no); }
   /// Tells progress where it is due; true if some has to wait. `progress_of`: nullopt where nothing runs any more.

@@ -9,9 +9,11 @@
 namespace gradeline {
 namespace {
 
+constexpr std::chrono::milliseconds kTakeover{1'000};
+
 class PostgresPlace : public TestStore {
  public:
-  absl::StatusOr<std::shared_ptr<Store>> Open() override { return OpenPostgresStore(conninfo_); }
+  absl::StatusOr<std::shared_ptr<Store>> Open() override { return OpenPostgresStore(conninfo_, kTakeover); }
 
  private:
   static inline std::atomic<int> places_{0};

@@ -15,9 +15,13 @@ absl::Status Apply(PostgresConnection& connection, const Migration& migration) {
   return absl::Status(status.code(), absl::StrCat("migration ", migration.name, ": ", status.message()));
 }
 
-}  // namespace
+// Until the session ends or it is given back. Another server may be starting on the same schema.
+constexpr char kLock[] =
+    "SELECT pg_advisory_lock(hashtextextended('gradeline schema ' || current_schema()::regnamespace::oid, 0))";
+constexpr char kUnlock[] =
+    "SELECT pg_advisory_unlock(hashtextextended('gradeline schema ' || current_schema()::regnamespace::oid, 0))";
 
-absl::Status Migrate(PostgresConnection& connection, const std::vector<Migration>& migrations) {
+absl::Status MigrateLocked(PostgresConnection& connection, const std::vector<Migration>& migrations) {
   GRADELINE_ASSIGN_OR_RETURN(const int64_t ours,
                              connection.QueryNumber("SELECT count(*) FROM pg_class WHERE relnamespace = "
                                                     "current_schema()::regnamespace AND relname = 'gradeline_schema'"));
@@ -39,6 +43,14 @@ absl::Status Migrate(PostgresConnection& connection, const std::vector<Migration
     if (migration.number > version) GRADELINE_RETURN_IF_ERROR(Apply(connection, migration));
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Migrate(PostgresConnection& connection, const std::vector<Migration>& migrations) {
+  GRADELINE_RETURN_IF_ERROR(connection.Execute(kLock));
+  GRADELINE_RETURN_IF_ERROR(MigrateLocked(connection, migrations));
+  return connection.Execute(kUnlock);
 }
 
 }  // namespace gradeline

@@ -14,7 +14,7 @@ namespace gradeline {
 /// server/store/migrations/postgres, by number: 1, 2, 3 ...
 const std::vector<Migration>& PostgresMigrations();
 
-/// Applies what is missing of `migrations`, each in a transaction of its own. The caller holds the store's lock.
+/// Applies what is missing of `migrations`, each in a transaction of its own; one server at a time.
 /// FAILED_PRECONDITION for tables newer than the last of them (both numbers named) and for a schema with tables that
 /// are not Gradeline's.
 absl::Status Migrate(PostgresConnection& connection, const std::vector<Migration>& migrations);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,8 +15,8 @@
 #include "absl/time/clock.h"
 #include "server/core/base/status.h"
 #include "server/store/postgres/connection.h"
+#include "server/store/postgres/membership.h"
 #include "server/store/postgres/migrate.h"
-#include "server/store/postgres/owner_lock.h"
 #include "server/store/postgres/transaction.h"
 #include "server/store/sql/reads.h"
 #include "server/store/sql/sql_store.h"
@@ -43,9 +44,18 @@ absl::Status CheckDurable(PostgresConnection& connection) {
                                                     ", so that what is committed can be lost; needed is on"));
 }
 
+absl::Status CheckSchema(PostgresConnection& connection) {
+  Query schema = connection.Prepare("SELECT coalesce(current_schema()::text, '')");
+  GRADELINE_RETURN_IF_ERROR(schema.Step().status());
+  if (!schema.View(0).empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(connection.name(), ": no schema of its search_path exists; make one, or name another"));
+}
+
 class PostgresStore : public SqlStore {
  public:
-  explicit PostgresStore(std::string conninfo) : SqlStore(kMostReaders), conninfo_(std::move(conninfo)) {}
+  PostgresStore(std::string conninfo, std::chrono::milliseconds takeover)
+      : SqlStore(kMostReaders), conninfo_(std::move(conninfo)), takeover_(takeover) {}
 
   /// Connects for the first time.
   absl::Status Open() {
@@ -55,6 +65,10 @@ class PostgresStore : public SqlStore {
   absl::StatusOr<std::unique_ptr<Transaction>> Begin() override;
   absl::Status Maintain(bool idle) override;
   absl::Status Check() override;
+  bool shared() const override { return true; }
+  absl::Status Advertise(const std::string& address) override { return membership_->Advertise(address); }
+  absl::StatusOr<bool> TakeNews() override;
+  absl::StatusOr<std::vector<ExpectedRank>> ListExpectedRanks() override;
   absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>&) override {
     return absl::UnimplementedError("PostgreSQL checks its own files: amcheck, pg_checksums");
   }
@@ -81,10 +95,11 @@ class PostgresStore : public SqlStore {
   }
 
   const std::string conninfo_;
+  const std::chrono::milliseconds takeover_;
   // Held by whoever uses the writer: for the whole of a transaction, and while a check connects anew.
   absl::Mutex writing_;
   std::unique_ptr<PostgresConnection> writer_ ABSL_GUARDED_BY(writing_);
-  PostgresSession session_ ABSL_GUARDED_BY(writing_);  // the writer's, or that of the one before
+  std::unique_ptr<Membership> membership_;  // from Open on
   absl::Time next_attempt_ ABSL_GUARDED_BY(writing_) = absl::InfinitePast();
   absl::Mutex mutex_;
   absl::Status kept_ ABSL_GUARDED_BY(mutex_);  // of the last write, until one succeeds; DATA_LOSS for good
@@ -99,8 +114,12 @@ absl::Status PostgresStore::Connect() {
   writer_.reset();
   GRADELINE_ASSIGN_OR_RETURN(auto writer, PostgresConnection::Open(conninfo_));
   GRADELINE_RETURN_IF_ERROR(CheckDurable(*writer));
-  GRADELINE_ASSIGN_OR_RETURN(session_, TakeOwnerLock(*writer, session_));
+  GRADELINE_RETURN_IF_ERROR(CheckSchema(*writer));
   GRADELINE_RETURN_IF_ERROR(Migrate(*writer, PostgresMigrations()));
+  if (membership_ == nullptr) {
+    GRADELINE_ASSIGN_OR_RETURN(membership_, Membership::Join(conninfo_, takeover_));
+  }
+  GRADELINE_RETURN_IF_ERROR(membership_->Hold(*writer));
   writer_ = std::move(writer);
   return absl::OkStatus();
 }
@@ -117,11 +136,10 @@ absl::Status PostgresStore::EnsureWriter() {
   // As long as the attempt took: whoever asks is kept waiting half of the time at most.
   const absl::Time end = absl::Now();
   next_attempt_ = end + std::max(kReconnectPause, end - begin);
-  // Whoever has the lock now may have written on from where we were: what is in memory here is no longer true.
   if (absl::IsFailedPrecondition(connected)) {
     connected = absl::DataLossError(absl::StrCat("the store was lost with its connection: ", connected.message()));
-    Keep(connected);
   }
+  if (absl::IsDataLoss(connected)) Keep(connected);
   return connected;
 }
 
@@ -141,10 +159,33 @@ absl::StatusOr<std::unique_ptr<Transaction>> PostgresStore::Begin() {
     Keep(begun);
     return begun;
   }
-  return std::make_unique<PostgresTransaction>(writer_.get(), [this, use = std::move(use)](const absl::Status& end) {
-    if (!absl::IsAborted(end)) Keep(end);
-    use->Release();
-  });
+  return std::make_unique<PostgresTransaction>(writer_.get(), membership_->no(),
+                                               [this, use = std::move(use)](const absl::Status& end) {
+                                                 if (!absl::IsAborted(end)) Keep(end);
+                                                 use->Release();
+                                               });
+}
+
+absl::StatusOr<bool> PostgresStore::TakeNews() {
+  absl::StatusOr<bool> news = membership_->TakeNews();
+  if (!news.ok()) Keep(news.status());
+  return news;
+}
+
+absl::StatusOr<std::vector<ExpectedRank>> PostgresStore::ListExpectedRanks() {
+  std::set<int64_t> owned;
+  GRADELINE_RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
+    owned.clear();
+    Query query = connection.Prepare("SELECT no FROM experiments WHERE owner = ?1 AND state IN ('QUEUED', 'RUNNING')");
+    query.Bind(membership_->no());
+    return ForRows(query, [&] {
+      owned.insert(query.Number(0));
+      return absl::OkStatus();
+    });
+  }));
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<ExpectedRank> ranks, SqlStore::ListExpectedRanks());
+  std::erase_if(ranks, [&owned](const ExpectedRank& rank) { return owned.count(rank.experiment_no) == 0; });
+  return ranks;
 }
 
 absl::Status PostgresStore::Maintain(bool) {
@@ -186,8 +227,9 @@ absl::StatusOr<std::unique_ptr<Connection>> PostgresStore::OpenReader() {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const std::string& conninfo) {
-  auto store = std::make_shared<PostgresStore>(conninfo);
+absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const std::string& conninfo,
+                                                         std::chrono::milliseconds takeover) {
+  auto store = std::make_shared<PostgresStore>(conninfo, takeover);
   GRADELINE_RETURN_IF_ERROR(store->Open());
   return store;
 }

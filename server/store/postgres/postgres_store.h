@@ -2,6 +2,7 @@
 #ifndef GRADELINE_SERVER_STORE_POSTGRES_POSTGRES_STORE_H_
 #define GRADELINE_SERVER_STORE_POSTGRES_POSTGRES_STORE_H_
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -12,12 +13,16 @@ namespace gradeline {
 
 /// Opens the tables in the first schema of the connection's search_path, makes them, or brings them up to date.
 /// `conninfo`: a connection string of libpq. INVALID_ARGUMENT: it is none; UNAVAILABLE: nobody answers there;
-/// FAILED_PRECONDITION: used by another gradelined, of another program, newer than this one (both versions named), or
-/// set so that what is committed can be lost (what is set and what is needed). No error holds a password.
+/// FAILED_PRECONDITION: of another program, newer than this one (both versions named), or set so that what is committed
+/// can be lost (what is set and what is needed). No error holds a password.
+///
+/// Several may be open at once, in as many processes: see membership.h. `takeover`: how long another must not have been
+/// heard of before its experiments become this one's.
 ///
 /// A lost connection is made anew. Until that is possible Begin and Check are UNAVAILABLE; if by then another
-/// gradelined has taken the tables, they are DATA_LOSS for good.
-absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const std::string& conninfo);
+/// gradelined has taken over, they are DATA_LOSS for good.
+absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const std::string& conninfo,
+                                                         std::chrono::milliseconds takeover);
 
 }  // namespace gradeline
 

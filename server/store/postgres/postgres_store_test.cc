@@ -2,13 +2,12 @@
 #include "server/store/postgres/postgres_store.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "server/core/base/status.h"
 #include "server/store/postgres/connection.h"
 #include "server/store/postgres/migrate.h"
-#include "server/store/postgres/owner_lock.h"
 #include "server/store/postgres/testing/test_postgres.h"
+#include "server/store/postgres/testing/test_schema.h"
 #include "server/store/test_world.h"
 
 namespace gradeline {
@@ -19,22 +18,6 @@ using testing::HasSubstr;
 
 std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
 
-/// A schema that no other test uses.
-std::string NewSchema() {
-  static int count = 0;
-  return absl::StrCat("own_", ++count);
-}
-
-/// Waits until `condition` holds; false after ten seconds.
-template <typename F>
-bool Eventually(F condition) {
-  for (const absl::Time end = absl::Now() + absl::Seconds(10); absl::Now() < end;) {
-    if (condition()) return true;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return false;
-}
-
 absl::Status WriteExperiment(Store& store, const std::string& id) {
   auto transaction = store.Begin();
   if (!transaction.ok()) return transaction.status();
@@ -44,41 +27,7 @@ absl::Status WriteExperiment(Store& store, const std::string& id) {
   return inserted.ok() ? (*transaction)->Commit() : inserted;
 }
 
-class PostgresStoreTest : public testing::Test {
- protected:
-  std::shared_ptr<Store> Open() {
-    auto store = OpenPostgresStore(conninfo_);
-    EXPECT_TRUE(store.ok()) << store.status();
-    return *std::move(store);
-  }
-  absl::Status Refusal() { return OpenPostgresStore(conninfo_).status(); }
-  std::string Ask(const std::string& sql) {
-    return SharedPostgres().Ask(absl::StrCat("SET search_path = ", schema_, "; ", sql));
-  }
-  // Ends the sessions of this test's stores, as a broken network or an administrator would.
-  void EndSessions() {
-    Ask("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type "
-        "= "
-        "'client backend'");
-    EXPECT_TRUE(Eventually([&] {
-      return Ask("SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client "
-                 "backend'") == "0";
-    }));
-  }
-
-  const std::string schema_ = NewSchema();
-  const std::string conninfo_ = SharedPostgres().Conninfo(schema_);
-};
-
-TEST_F(PostgresStoreTest, ASecondOneIsRefusedUntilTheFirstIsGone) {
-  auto first = Open();
-  const absl::Status second = Refusal();
-  EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(MessageOf(second), AllOf(HasSubstr("another gradelined"), HasSubstr("server process")));
-  EXPECT_TRUE(OpenPostgresStore(SharedPostgres().Conninfo(NewSchema())).ok()) << "another schema is another store";
-  first.reset();
-  EXPECT_TRUE(Refusal().ok());
-}
+using PostgresStoreTest = SchemaTest;
 
 TEST_F(PostgresStoreTest, ANewerSchemaIsRefusedWithBothNumbers) {
   Open().reset();
@@ -99,11 +48,9 @@ TEST_F(PostgresStoreTest, SomebodyElsesTablesAreRefusedAndNotTouched) {
 
 TEST_F(PostgresStoreTest, ADatabaseThatMayLoseCommitsIsRefused) {
   for (const char* value : {"off", "local", "remote_write"}) {
-    const absl::Status status =
-        OpenPostgresStore(absl::StrCat("host=", SharedPostgres().folder(),
-                                       " user=gradeline dbname=postgres options='-csearch_path=", schema_,
-                                       " -csynchronous_commit=", value, "'"))
-            .status();
+    const absl::Status status = RefusalOf(absl::StrCat(
+        "host=", SharedPostgres().folder(), " user=gradeline dbname=postgres options='-csearch_path=", schema_,
+        " -csynchronous_commit=", value, "'"));
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
     EXPECT_THAT(MessageOf(status),
                 AllOf(HasSubstr(absl::StrCat("synchronous_commit is ", value)), HasSubstr("needed is on")));
@@ -111,18 +58,16 @@ TEST_F(PostgresStoreTest, ADatabaseThatMayLoseCommitsIsRefused) {
   TestPostgres careless;
   careless.Crash();
   careless.Start({"fsync=off", "full_page_writes=off"});
-  const absl::Status status = OpenPostgresStore(careless.Conninfo()).status();
+  const absl::Status status = RefusalOf(careless.Conninfo());
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_THAT(MessageOf(status), AllOf(HasSubstr("fsync is off"), HasSubstr("full_page_writes is off")));
 }
 
 TEST_F(PostgresStoreTest, WhereNobodyAnswersOrNothingIsNamed) {
-  EXPECT_EQ(OpenPostgresStore("host=/nowhere").status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(OpenPostgresStore("what is this").status().code(), absl::StatusCode::kInvalidArgument);
-  const absl::Status status =
-      OpenPostgresStore(absl::StrCat("host=", SharedPostgres().folder(),
-                                     " user=gradeline dbname=postgres options=-csearch_path=nowhere"))
-          .status();
+  EXPECT_EQ(RefusalOf("host=/nowhere").code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(RefusalOf("what is this").code(), absl::StatusCode::kInvalidArgument);
+  const absl::Status status = RefusalOf(absl::StrCat("host=", SharedPostgres().folder(),
+                                                     " user=gradeline dbname=postgres options=-csearch_path=nowhere"));
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   EXPECT_THAT(MessageOf(status), HasSubstr("no schema"));
 }
@@ -194,29 +139,6 @@ TEST_F(PostgresStoreTest, ALostConnectionIsMadeAnew) {
   EXPECT_TRUE(Eventually([&] { return store->Maintain(true).ok(); }));
   EXPECT_TRUE(store->Check().ok());
   EXPECT_EQ(Ask("SELECT count(*) FROM experiments"), "2");
-  EXPECT_TRUE(absl::IsFailedPrecondition(Refusal())) << "the new connection has the lock";
-}
-
-TEST_F(PostgresStoreTest, ALockThatSomebodyElseTookMeanwhileIsTheEnd) {
-  const auto store = Open();
-  EndSessions();
-  const auto other = Open();
-  EXPECT_EQ(WriteExperiment(*store, "a").code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(store->Check().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(Ask("SELECT count(*) FROM experiments"), "0");
-  EXPECT_TRUE(WriteExperiment(*other, "b").ok());
-}
-
-TEST_F(PostgresStoreTest, OurOwnSessionThatTheDatabaseBelievesInIsEnded) {
-  auto lost = PostgresConnection::Open(conninfo_), next = PostgresConnection::Open(conninfo_);
-  const auto before = TakeOwnerLock(**lost, {});
-  ASSERT_TRUE(before.ok()) << before.status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(TakeOwnerLock(**next, {before->process, before->start_us + 1}).status()))
-      << "a process number that was used again";
-  (*next)->ForgetFailure();
-  const auto after = TakeOwnerLock(**next, *before);
-  EXPECT_TRUE(after.ok()) << after.status();
-  EXPECT_FALSE((*lost)->Execute("SELECT 1").ok());
 }
 
 TEST_F(PostgresStoreTest, RevisionsAreTakenUnderTheRowsLock) {
@@ -275,7 +197,7 @@ TEST(LostAnswer, WhatWasCommittedAllTheSameIsTold) {
                                fate->set_value({how, status});
                              })
                   .ok());
-  const std::string wait = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+  const std::string wait = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
   EXPECT_TRUE(Eventually([&] { return postgres.Ask("SELECT count(*) " + wait) == "1"; }));
   postgres.Ask("SELECT pg_terminate_backend(pid) " + wait);
   EXPECT_EQ(fate->get_future().get().second.code(), absl::StatusCode::kUnavailable);

@@ -1,5 +1,6 @@
 #include "server/store/postgres/transaction.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/core/base/status.h"
 #include "server/store/sql/reads.h"
@@ -32,7 +33,7 @@ struct Columns {
 PostgresTransaction::~PostgresTransaction() {
   if (!failure().ok()) end_ = failure();
   connection().Rollback();
-  ended_(end_);
+  ended_(end_);  // others may use the connection now
 }
 
 absl::Status PostgresTransaction::Nested(const std::function<absl::Status()>& work) {
@@ -47,12 +48,35 @@ absl::Status PostgresTransaction::Commit() {
   return status;
 }
 
-absl::StatusOr<std::pair<int64_t, Experiment>> PostgresTransaction::GetExperiment(const std::string& id) {
-  return ReadExperiment(connection(), id, RowLock::kForUpdate);
+absl::StatusOr<std::optional<std::string>> PostgresTransaction::FindRequest(const std::string& request_id,
+                                                                            const Digest& digest) {
+  GRADELINE_RETURN_IF_ERROR(
+      connection()
+          .Prepare("SELECT pg_advisory_xact_lock(hashtextextended('gradeline request ' || encode(?1, 'hex'), 0))")
+          .Bind(Blob{request_id})
+          .Run());
+  return SqlTransaction::FindRequest(request_id, digest);
 }
 
-absl::StatusOr<Experiment> PostgresTransaction::GetExperiment(int64_t no) {
-  return ReadExperiment(connection(), no, RowLock::kForUpdate);
+absl::Status PostgresTransaction::Own(int64_t no) {
+  int64_t owner = 0;
+  bool lives = false;
+  std::string address;
+  {
+    Query query = connection().Prepare(
+        "SELECT owner, CASE WHEN replicas.no IS NULL THEN 0 ELSE 1 END, coalesce(address, '') FROM experiments LEFT "
+        "JOIN replicas ON replicas.no = owner WHERE experiments.no = ?1");
+    GRADELINE_RETURN_IF_ERROR(query.Bind(no).Step().status());
+    owner = query.Number(0);
+    lives = query.Number(1) != 0;
+    address = query.Bytes(2);
+  }
+  if (owner == replica_) return absl::OkStatus();
+  if (lives) {
+    return WithReason(absl::UnavailableError(absl::StrCat("the experiment is run by another server, at ", address)),
+                      "NOT_OWNER", {{"address", address}});
+  }
+  return connection().Prepare("UPDATE experiments SET owner = ?2 WHERE no = ?1").Bind(no, replica_).Run();
 }
 
 absl::Status PostgresTransaction::Foresee(const std::vector<RecordPlace>& places) {

@@ -76,8 +76,10 @@ absl::Status ForRows(Query& query, const std::function<absl::Status()>& row) {
   }
 }
 
-absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id) {
-  Query query = connection.Prepare("SELECT no, spec FROM datasets WHERE name = ?1");
+absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id, RowLock lock) {
+  Query query =
+      connection.Prepare(lock == RowLock::kForUpdate ? "SELECT no, spec FROM datasets WHERE name = ?1 FOR UPDATE"
+                                                     : "SELECT no, spec FROM datasets WHERE name = ?1");
   GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
   if (!found) return NotFound("dataset", id);
   GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, Decode<Dataset>(query.View(1)));

@@ -13,10 +13,11 @@
 
 namespace gradeline {
 
-absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id);
-absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id);
 /// kForUpdate, where the database has it: nobody else gets or writes the row until the transaction ends.
 enum class RowLock { kNone, kForUpdate };
+absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id,
+                                                        RowLock lock = RowLock::kNone);
+absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id);
 absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id,
                                                               RowLock lock = RowLock::kNone);
 absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no, RowLock lock = RowLock::kNone);

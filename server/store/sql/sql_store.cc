@@ -1,6 +1,5 @@
 #include "server/store/sql/sql_store.h"
 
-#include "absl/cleanup/cleanup.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/codec.h"
 #include "server/store/sql/reads.h"
@@ -22,23 +21,6 @@ void SqlStore::GiveBack(std::unique_ptr<Connection> reader) {
   absl::MutexLock lock(&mutex_);
   --taken_;
   if (reader != nullptr && !reader->lost()) idle_.push_back(std::move(reader));
-}
-
-template <typename F>
-auto SqlStore::Read(F read) -> decltype(read(std::declval<Connection&>())) {
-  std::unique_ptr<Connection> reader = TakeReader();
-  const absl::Cleanup give_back = [&] { GiveBack(std::move(reader)); };
-  if (reader != nullptr) {
-    auto result = read(*reader);
-    reader->ForgetFailure();
-    if (!reader->lost()) return result;
-    // The connection was lost while nobody used it, or just now: reads may be repeated.
-    reader.reset();
-  }
-  GRADELINE_ASSIGN_OR_RETURN(reader, OpenReader());
-  auto result = read(*reader);
-  reader->ForgetFailure();
-  return result;
 }
 
 void SqlStore::CloseReaders() {

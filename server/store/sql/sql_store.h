@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
+#include "server/core/base/status.h"
 #include "server/core/experiment/store.h"
 #include "server/store/sql/connection.h"
 
@@ -45,11 +47,11 @@ class SqlStore : public Store {
   void CloseReaders();
   /// OK if a query is answered.
   absl::Status CheckReads();
-
- private:
   /// Runs `read` on a connection that no other thread uses; again on another if that one turns out to be lost.
   template <typename F>
   auto Read(F read) -> decltype(read(std::declval<Connection&>()));
+
+ private:
   /// nullptr: open another.
   std::unique_ptr<Connection> TakeReader();
   void GiveBack(std::unique_ptr<Connection> reader);
@@ -59,6 +61,23 @@ class SqlStore : public Store {
   std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mutex_);
   int taken_ ABSL_GUARDED_BY(mutex_) = 0;
 };
+
+template <typename F>
+auto SqlStore::Read(F read) -> decltype(read(std::declval<Connection&>())) {
+  std::unique_ptr<Connection> reader = TakeReader();
+  const absl::Cleanup give_back = [&] { GiveBack(std::move(reader)); };
+  if (reader != nullptr) {
+    auto result = read(*reader);
+    reader->ForgetFailure();
+    if (!reader->lost()) return result;
+    // The connection was lost while nobody used it, or just now: reads may be repeated.
+    reader.reset();
+  }
+  GRADELINE_ASSIGN_OR_RETURN(reader, OpenReader());
+  auto result = read(*reader);
+  reader->ForgetFailure();
+  return result;
+}
 
 }  // namespace gradeline
 

@@ -75,7 +75,7 @@ absl::Status SqlTransaction::InsertDataset(const Dataset& dataset, const std::ve
 }
 
 absl::Status SqlTransaction::DeleteDataset(const std::string& id) {
-  GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, id));
+  GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, id, lock_));
   {
     Query query = connection_->Prepare("SELECT name FROM splits WHERE dataset = ?1 ORDER BY name LIMIT 3");
     query.Bind(dataset.first);
@@ -95,7 +95,7 @@ absl::Status SqlTransaction::DeleteDataset(const std::string& id) {
 }
 
 absl::Status SqlTransaction::InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) {
-  GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, split.dataset));
+  GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, split.dataset, lock_));
   if (dataset.second.item_count != static_cast<int64_t>(part_of_item.size())) {
     return absl::FailedPreconditionError(absl::StrCat("dataset ", split.dataset, " has changed meanwhile"));
   }
@@ -127,10 +127,10 @@ absl::StatusOr<int64_t> SqlTransaction::InsertExperiment(const Experiment& exper
 }
 
 absl::StatusOr<std::pair<int64_t, Experiment>> SqlTransaction::GetExperiment(const std::string& id) {
-  return ReadExperiment(*connection_, id);
+  return ReadExperiment(*connection_, id, lock_);
 }
 
-absl::StatusOr<Experiment> SqlTransaction::GetExperiment(int64_t no) { return ReadExperiment(*connection_, no); }
+absl::StatusOr<Experiment> SqlTransaction::GetExperiment(int64_t no) { return ReadExperiment(*connection_, no, lock_); }
 
 absl::Status SqlTransaction::UpdateExperiment(int64_t no, const Experiment& experiment) {
   connection_

@@ -1,5 +1,5 @@
 // The write transaction in SQL that every database of this room takes. What they do not share is left to its
-// subclasses: how it begins, and how a record is inserted without a round trip for each.
+// subclasses: how it begins and ends, and how a record is inserted without a round trip for each.
 #ifndef GRADELINE_SERVER_STORE_SQL_TRANSACTION_H_
 #define GRADELINE_SERVER_STORE_SQL_TRANSACTION_H_
 
@@ -12,13 +12,12 @@
 
 #include "server/core/experiment/store.h"
 #include "server/store/sql/connection.h"
+#include "server/store/sql/reads.h"
 
 namespace gradeline {
 
 class SqlTransaction : public Transaction {
  public:
-  ~SqlTransaction() override { connection_->Rollback(); }
-
   absl::Status failure() const override { return connection_->failure(); }
   absl::Status Nested(const std::function<absl::Status()>& work) override;
   absl::Status Commit() override;
@@ -58,8 +57,8 @@ class SqlTransaction : public Transaction {
                               int64_t at_ms) override;
 
  protected:
-  /// `connection` outlives it and has a transaction open.
-  explicit SqlTransaction(Connection* connection) : connection_(connection) {}
+  /// `connection` outlives it and has a transaction open. `lock`: of the rows that decide what is written.
+  SqlTransaction(Connection* connection, RowLock lock) : connection_(connection), lock_(lock) {}
   Connection& connection() { return *connection_; }
   /// The digest under a record's key; nullopt if the key is free.
   absl::StatusOr<std::optional<std::string>> FindDigest(int64_t no, int32_t attempt, int32_t rank,
@@ -67,6 +66,7 @@ class SqlTransaction : public Transaction {
 
  private:
   Connection* const connection_;
+  const RowLock lock_;
 };
 
 /// Binds the columns of records in the order of the table.

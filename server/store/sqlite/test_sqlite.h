@@ -20,7 +20,7 @@ class TestSqlite : public TestStore {
 };
 
 /// Where the store of a world is.
-inline SqliteOptions& SqliteOf(TestWorld& world) { return static_cast<TestSqlite&>(world.place()).options; }
+inline SqliteOptions& SqliteOf(TestWorld& world) { return static_cast<TestSqlite&>(*world.place()).options; }
 
 }  // namespace gradeline
 

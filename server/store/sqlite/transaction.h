@@ -12,10 +12,11 @@ class SqliteTransaction : public SqlTransaction {
  public:
   /// `connection` outlives it and has no transaction open.
   static absl::StatusOr<std::unique_ptr<Transaction>> Begin(Connection* connection);
+  ~SqliteTransaction() override { connection().Rollback(); }
   absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank, const Record& record) override;
 
  private:
-  explicit SqliteTransaction(Connection* connection) : SqlTransaction(connection) {}
+  explicit SqliteTransaction(Connection* connection) : SqlTransaction(connection, RowLock::kNone) {}
 };
 
 }  // namespace gradeline
