@@ -147,6 +147,38 @@ TEST_F(Postgres, AServerThatLostItsTablesToAnotherEndsAtOnce) {
   EXPECT_THAT(server_.log(), HasSubstr("another gradelined"));
 }
 
+TEST_F(Postgres, AStopDoesNotWaitForADatabaseThatHangs) {
+  const auto await = [this](const std::string& sessions) {
+    const absl::Time end = absl::Now() + absl::Seconds(10);
+    while (postgres_.Ask("SELECT count(*) FROM " + sessions) == "0" && absl::Now() < end) {
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+  };
+  postgres_.Ask("CREATE TABLE released(x integer)");
+  std::thread holder([this] {
+    postgres_.Ask(
+        "BEGIN; LOCK TABLE experiments; DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM released) LOOP "
+        "PERFORM pg_sleep(0.02); END LOOP; END $$; COMMIT");
+  });
+  await("pg_locks WHERE relation = 'experiments'::regclass AND mode = 'AccessExclusiveLock'");
+  std::thread caller([this] {
+    grpc::ClientContext context;
+    v1::StartExperimentRequest start;
+    start.set_name("experiments/none");
+    v1::StartExperimentResponse started;
+    EXPECT_FALSE(connection_->experiments().StartExperiment(&context, start, &started).ok());
+  });
+  await("pg_stat_activity WHERE wait_event_type = 'Lock'");
+  const absl::Time told = absl::Now();
+  server_.Signal(SIGTERM);
+  EXPECT_EQ(server_.Wait(), 1);
+  EXPECT_LT(absl::Now() - told, absl::Seconds(11));
+  EXPECT_THAT(server_.log(), HasSubstr("something hangs"));
+  postgres_.Ask("INSERT INTO released VALUES (1)");
+  caller.join();
+  holder.join();
+}
+
 TEST(PostgresConninfo, APasswordIsInNoLogAndNoError) {
   for (const std::string& conninfo :
        std::vector<std::string>{"host=/nowhere password=secret-x user=u", "host=/nowhere password=two secret-x",

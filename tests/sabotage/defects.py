@@ -149,6 +149,14 @@ DEFECTS = [
         "Lease*",
     ),
     Defect(
+        "calls that keep coming hold up the end",
+        "server/rpc/calls.cc",
+        "  if (!waiting_) ++count_;\n  return !waiting_;",
+        "  ++count_;\n  return true;",
+        "rpc_test",
+        "RunningCalls*",
+    ),
+    Defect(
         "a resume skips epochs that nobody trained",
         f"{EXPERIMENT}/experiments.cc",
         "if (first < 0 || first > next) {",
