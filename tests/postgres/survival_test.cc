@@ -114,6 +114,16 @@ TEST_F(Postgres, AnExperimentSurvivesCrashesOfItsDatabase) {
   EXPECT_EQ(postgres_.Ask("SELECT count(*) FROM seals WHERE verdict = 'complete'"), absl::StrCat(2 * kEpochs));
   EXPECT_EQ(postgres_.Ask("SELECT count(*) FROM records"), absl::StrCat(2 * kEpochs * kRanks * kSteps));
   EXPECT_EQ(postgres_.Ask("SELECT count(*) FROM incidents"), "0");
+  grpc::ClientContext checking, backing_up;
+  v1::CheckDatabaseResponse check;
+  const grpc::Status checked = connection_->admin().CheckDatabase(&checking, v1::CheckDatabaseRequest(), &check);
+  EXPECT_TRUE(checked.ok()) << checked.error_message();
+  EXPECT_EQ(check.flaw_count(), 0) << check.ShortDebugString();
+  EXPECT_EQ(check.records(), 2 * kEpochs * kRanks * kSteps);
+  const grpc::Status backed_up =
+      connection_->admin().BackupDatabase(&backing_up, v1::BackupDatabaseRequest())->Finish();
+  EXPECT_EQ(backed_up.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(backed_up.error_message(), HasSubstr("pg_dump"));
   // Revisions have no gap.
   EXPECT_EQ(postgres_.Ask("SELECT max(revision) - count(*) FROM events"), "0");
 }

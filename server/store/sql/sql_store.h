@@ -45,12 +45,14 @@ class SqlStore : public Store {
   void CloseReaders();
   /// OK if a query is answered.
   absl::Status CheckReads();
+  /// What a snapshot holds while it is there; FAILED_PRECONDITION while there is another.
+  absl::StatusOr<std::shared_ptr<void>> HoldSnapshot();
 
  private:
   /// Runs `read` on a connection that no other thread uses; again on another if that one turns out to be lost.
   template <typename F>
   auto Read(F read) -> decltype(read(std::declval<Connection&>()));
-  /// nullptr: open another.
+  /// nullptr: open another. One that a read failed on is not used again.
   std::unique_ptr<Connection> TakeReader();
   void GiveBack(std::unique_ptr<Connection> reader);
 
@@ -58,6 +60,7 @@ class SqlStore : public Store {
   absl::Mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mutex_);
   int taken_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::weak_ptr<void> snapshot_ ABSL_GUARDED_BY(mutex_);  // held by the one there is
 };
 
 }  // namespace gradeline
