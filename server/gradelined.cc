@@ -30,7 +30,7 @@
 namespace gradeline {
 namespace {
 
-constexpr std::chrono::seconds kLongestDrain{10};
+constexpr std::chrono::seconds kLongestDrain{9};  // of the ten that SIGTERM may take
 constexpr int kExperimentsPerPage = 1000;
 
 /// Metrics of tasks that there are not, fields as of Catalog::Make.

@@ -116,14 +116,15 @@ void AddDb(CLI::App& app, Context& context) {
   backup->add_flag("--force", arguments->force, "replace the file that is there");
   backup->footer(
       "The file appears only when it is whole. The server needs as much room again beside its database meanwhile.\n"
+      "Not over PostgreSQL, which has pg_dump.\n"
       "Example: gradeline db backup --to gradeline.backup");
   backup->callback(
       [&context, arguments] { context.action = [&context, arguments] { return Backup(context, *arguments); }; });
   CLI::App* check = db->add_subcommand("check", "Check the database: the file, and what must be true of the ledger");
   check->footer(
-      "Prints a line for each flaw. Exit code 0 if there is none, 1 otherwise. Checks a copy, which needs as much "
-      "room\n"
-      "again on the server's disk.\n"
+      "Prints a line for each flaw. Exit code 0 if there is none, 1 otherwise. Of SQLite it checks a copy, which "
+      "needs\n"
+      "as much room again on the server's disk; of PostgreSQL what is there at one moment.\n"
       "Example: gradeline db check");
   check->callback([&context] { context.action = [&context] { return Check(context); }; });
   AddRestore(*db, context, arguments);

@@ -16,9 +16,10 @@ bool IsOurs(absl::StatusCode code) {
 
 }  // namespace
 
-void RunningCalls::Begin() {
+bool RunningCalls::Begin() {
   const std::lock_guard lock(mutex_);
-  ++count_;
+  if (!waiting_) ++count_;
+  return !waiting_;
 }
 
 void RunningCalls::End() {
@@ -28,13 +29,12 @@ void RunningCalls::End() {
 
 void RunningCalls::WaitForNone(std::chrono::steady_clock::time_point deadline) {
   std::unique_lock lock(mutex_);
+  waiting_ = true;
   none_.wait_until(lock, deadline, [this] { return count_ == 0; });
 }
 
 CallTimer::CallTimer(std::string_view method, ServerMetrics* metrics, RunningCalls* running)
-    : method_(method), metrics_(metrics), running_(running) {
-  running_->Begin();
-}
+    : method_(method), metrics_(metrics), running_(running->Begin() ? running : nullptr) {}
 
 grpc::Status CallTimer::End(const absl::Status& status) const {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
@@ -43,7 +43,7 @@ grpc::Status CallTimer::End(const absl::Status& status) const {
     Log(IsOurs(status.code()) ? LogLevel::kError : LogLevel::kDebug, "call failed",
         {{"method", std::string(method_)}, {"code", CodeName(status)}, {"message", std::string(status.message())}});
   }
-  running_->End();
+  if (running_ != nullptr) running_->End();
   return ToGrpc(status);
 }
 

@@ -37,14 +37,17 @@ class LongStream {
 /// Calls that have begun and not ended. Thread-safe.
 class RunningCalls {
  public:
-  void Begin();
+  /// Whether the call is waited for: not if it begins while somebody waits, whom calls that keep coming would hold up.
+  bool Begin();
+  /// Of a call that is waited for.
   void End();
-  /// Returns when none runs, or at `deadline`.
+  /// No further call is waited for; returns when those that are have ended, or at `deadline`.
   void WaitForNone(std::chrono::steady_clock::time_point deadline);
 
  private:
   std::mutex mutex_;
   std::condition_variable none_;
+  bool waiting_ = false;
   int count_ = 0;
 };
 
@@ -59,7 +62,7 @@ class CallTimer {
  private:
   std::string_view method_;
   ServerMetrics* metrics_;
-  RunningCalls* running_;
+  RunningCalls* running_;  // null: not waited for
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 

@@ -37,7 +37,8 @@ class RpcServer {
   const std::string& address() const;
   /// Answers health checks, and GetServerInfo with the HTTP address. Before, both say not serving and nothing.
   void Serve(const std::string& http_address);
-  /// No new calls; streams are told; what runs may end until `deadline`, the rest is cancelled. Blocks.
+  /// Streams are told; what runs may end until `deadline`, the rest is cancelled. Calls that come meanwhile are still
+  /// answered, but not waited for. Blocks.
   void Drain(std::chrono::steady_clock::time_point deadline);
 
  private:

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/core/experiment/store.h"
+#include "server/store/sql/connection.h"
 
 namespace gradeline {
 
@@ -15,6 +16,10 @@ class TestStore {
   virtual ~TestStore() = default;
   /// The store of this place, with what the last one left. One at a time.
   virtual absl::StatusOr<std::shared_ptr<Store>> Open() = 0;
+  /// Another place, with what is committed in this one.
+  virtual std::unique_ptr<TestStore> Copy() = 0;
+  /// Around the store, for what the store itself would never do.
+  virtual std::unique_ptr<Connection> Connect() = 0;
 };
 
 /// A place of the kind that this binary tests.

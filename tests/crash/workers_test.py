@@ -6,23 +6,20 @@ GRADELINE_TEST_SEED repeats a run; GRADELINE_KILLS says how many kills there are
 import collections
 import os
 import random
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
-from typing import Dict, List, Tuple
+from typing import List, Tuple
 
 from gradeline import wire
+from history import Bits, Watching, complete_seals
 from server import BIN, Server
 
 RANKS, EPOCHS, STEPS = 8, 5, 12
 SEED = int(os.environ.get("GRADELINE_TEST_SEED", random.SystemRandom().randrange(2**32)))
 KILLS = int(os.environ.get("GRADELINE_KILLS", "20"))
-
-Bits = Dict[Tuple[int, int], bytes]  # (phase, epoch) -> every number of a complete seal
 
 
 class Workers:
@@ -59,28 +56,6 @@ class Workers:
         self._log.close()
 
 
-class Watching(threading.Thread):
-    """Follows an experiment across crashes and attempts: every stored event once, in order."""
-
-    def __init__(self, server: Server, experiment: str) -> None:
-        super().__init__(daemon=True)
-        self.experiment, self._client = experiment, server.client
-        self.revision, self.problems = 0, []
-        self.stopping = threading.Event()
-
-    def run(self) -> None:
-        last = False
-        while not last:
-            last = self.stopping.is_set()
-            for event in self._client.watch(self.experiment, self.revision):
-                if event.WhichOneof("event") == "progress":
-                    continue
-                if event.revision != self.revision + 1:
-                    self.problems.append(f"revision {event.revision} after {self.revision}")
-                self.revision = event.revision
-            self.stopping.wait(0.05)  # the attempt has ended; the next one may begin
-
-
 class WorkersTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
@@ -98,7 +73,7 @@ class WorkersTest(unittest.TestCase):
             self.assertTrue(workers.wait(60), workers.said())
         finally:
             workers.end()
-        undisturbed = self.complete_seals(name)
+        undisturbed = complete_seals(self.server.client, name)
         self.assertEqual(len(undisturbed), 2 * EPOCHS)
         choose = random.Random(SEED)
         killed: collections.Counter = collections.Counter()
@@ -109,20 +84,24 @@ class WorkersTest(unittest.TestCase):
     def disturbed(self, choose: random.Random, killed: collections.Counter, undisturbed: Bits) -> None:
         """One experiment, killed again and again while kills are left, then left alone."""
         name, workers = self.start()
-        watching = Watching(self.server, name)
+        watching = Watching(self.server.client, name)
         watching.start()
         attempts = 1
         try:
             while not workers.wait(choose.random() * 0.6 if sum(killed.values()) < KILLS else 60):
                 self.assertLess(sum(killed.values()), KILLS, f"nothing was killed any more: {workers.said()}")
-                what = choose.choice(["server", "worker", "both"])
+                what = choose.choice(["server", "server, drained", "worker", "both"])
                 killed[what] += 1
-                if what != "server":
+                if what in ("worker", "both"):
                     choose.choice(workers.processes).kill()
-                if what != "worker":
+                if what == "server, drained":
+                    self.server.terminate()
+                    self.assertEqual(self.server.ended(20), 0)
+                elif what != "worker":
                     self.server.kill()
+                if what != "worker":
                     self.server.start(self.server.address)
-                if what != "server" and not self.ended_well(name, workers, patient=choose.random() < 0.3):
+                if what in ("worker", "both") and not self.ended_well(name, workers, patient=choose.random() < 0.3):
                     workers.end()
                     token = self.server.client.call("ResumeExperiment", name=name).attempt_token
                     attempts += 1
@@ -132,7 +111,7 @@ class WorkersTest(unittest.TestCase):
             workers.end()
             watching.stopping.set()
             watching.join(20)
-        self.assertEqual(self.complete_seals(name), undisturbed)
+        self.assertEqual(complete_seals(self.server.client, name), undisturbed)
         self.check_attempts(name, attempts, undisturbed)
         self.assertEqual((watching.problems, watching.revision), ([], self.server.client.experiment(name).revision))
 
@@ -154,18 +133,6 @@ class WorkersTest(unittest.TestCase):
     def state(self, name: str) -> str:
         return wire.word(wire.STATES, self.server.client.experiment(name).state)
 
-    def complete_seals(self, name: str, attempt: int = 0) -> Bits:
-        """Of the newest attempt that ran each phase, or of one attempt."""
-        found: Bits = {}
-        for seal in self.server.client.pages("ListEpochs", "epochs", parent=name):
-            if seal.verdict == wire.VERDICTS["COMPLETE"] and attempt in (0, seal.attempt):
-                numbers = [seal.loss, seal.average, float(seal.batches), float(seal.items)]
-                for total in seal.components:
-                    numbers += [total.numerator, total.denominator, total.value]
-                numbers += [metric.value for metric in seal.metrics]
-                found[seal.phase, seal.epoch] = struct.pack(f"<{len(numbers)}d", *numbers)
-        return found
-
     def check_attempts(self, name: str, count: int, undisturbed: Bits) -> None:
         """What earlier attempts sealed complete has the same bits too, and each ended in a true state."""
         attempts: List = list(self.server.client.pages("ListAttempts", "attempts", parent=name))
@@ -174,7 +141,7 @@ class WorkersTest(unittest.TestCase):
             state = wire.word(wire.STATES, attempt.state)
             good = ("SUCCEEDED",) if attempt.attempt == count else ("LOST", "CANCELLED", "FAILED")
             self.assertIn(state, good)
-            for key, bits in self.complete_seals(name, attempt.attempt).items():
+            for key, bits in complete_seals(self.server.client, name, attempt.attempt).items():
                 self.assertEqual(bits, undisturbed[key])
 
 

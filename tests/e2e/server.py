@@ -7,6 +7,8 @@ import re
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import gradeline
@@ -38,8 +40,9 @@ class Server:
             self._process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         deadline = time.monotonic() + 30
         while True:
-            found = re.search(r"listening grpc=([^ \"]+)", log.read_text())
+            found = re.search(r"listening grpc=([^ \"]+) http=([^ \"]+)", log.read_text())
             if found:
+                self.http = found[2]
                 return found[1]
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not start:\n{log.read_text()}")
@@ -50,6 +53,25 @@ class Server:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def terminate(self) -> None:
+        """Tells it to drain."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def ended(self, seconds: float) -> int:
+        """Its exit code, once it has ended."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def get(self, path: str) -> Tuple[int, str]:
+        """Status and text of an HTTP path."""
+        try:
+            with urllib.request.urlopen(f"http://{self.http}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
 
     def close(self) -> None:
         self.client.close()

@@ -114,6 +114,16 @@ TEST_F(Postgres, AnExperimentSurvivesCrashesOfItsDatabase) {
   EXPECT_EQ(postgres_.Ask("SELECT count(*) FROM seals WHERE verdict = 'complete'"), absl::StrCat(2 * kEpochs));
   EXPECT_EQ(postgres_.Ask("SELECT count(*) FROM records"), absl::StrCat(2 * kEpochs * kRanks * kSteps));
   EXPECT_EQ(postgres_.Ask("SELECT count(*) FROM incidents"), "0");
+  grpc::ClientContext checking, backing_up;
+  v1::CheckDatabaseResponse check;
+  const grpc::Status checked = connection_->admin().CheckDatabase(&checking, v1::CheckDatabaseRequest(), &check);
+  EXPECT_TRUE(checked.ok()) << checked.error_message();
+  EXPECT_EQ(check.flaw_count(), 0) << check.ShortDebugString();
+  EXPECT_EQ(check.records(), 2 * kEpochs * kRanks * kSteps);
+  const grpc::Status backed_up =
+      connection_->admin().BackupDatabase(&backing_up, v1::BackupDatabaseRequest())->Finish();
+  EXPECT_EQ(backed_up.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(backed_up.error_message(), HasSubstr("pg_dump"));
   // Revisions have no gap.
   EXPECT_EQ(postgres_.Ask("SELECT max(revision) - count(*) FROM events"), "0");
 }
@@ -132,6 +142,38 @@ TEST_F(Postgres, AServerThatStoodStillUntilAnotherTookOverEndsAtOnce) {
   server_.Signal(SIGCONT);
   EXPECT_EQ(server_.Wait(), 1);
   EXPECT_THAT(server_.log(), HasSubstr("another gradelined"));
+}
+
+TEST_F(Postgres, AStopDoesNotWaitForADatabaseThatHangs) {
+  const auto await = [this](const std::string& sessions) {
+    const absl::Time end = absl::Now() + absl::Seconds(10);
+    while (postgres_.Ask("SELECT count(*) FROM " + sessions) == "0" && absl::Now() < end) {
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+  };
+  postgres_.Ask("CREATE TABLE released(x integer)");
+  std::thread holder([this] {
+    postgres_.Ask(
+        "BEGIN; LOCK TABLE experiments; DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM released) LOOP "
+        "PERFORM pg_sleep(0.02); END LOOP; END $$; COMMIT");
+  });
+  await("pg_locks WHERE relation = 'experiments'::regclass AND mode = 'AccessExclusiveLock'");
+  std::thread caller([this] {
+    grpc::ClientContext context;
+    v1::StartExperimentRequest start;
+    start.set_name("experiments/none");
+    v1::StartExperimentResponse started;
+    EXPECT_FALSE(connection_->experiments().StartExperiment(&context, start, &started).ok());
+  });
+  await("pg_stat_activity WHERE wait_event_type = 'Lock'");
+  const absl::Time told = absl::Now();
+  server_.Signal(SIGTERM);
+  EXPECT_EQ(server_.Wait(), 1);
+  EXPECT_LT(absl::Now() - told, absl::Seconds(11));
+  EXPECT_THAT(server_.log(), HasSubstr("something hangs"));
+  postgres_.Ask("INSERT INTO released VALUES (1)");
+  caller.join();
+  holder.join();
 }
 
 TEST(PostgresConninfo, APasswordIsInNoLogAndNoError) {

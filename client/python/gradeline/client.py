@@ -21,10 +21,10 @@ from gradeline.worker import Worker
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
-def connect(address: Optional[str] = None, patience: float = 2.0) -> "Client":
+def connect(address: Optional[str] = None, patience: float = 10.0) -> "Client":
     """A client of the server at address; without one, of GRADELINE_SERVER; without that, of this host's.
 
-    patience: seconds for which a call is tried again while the server is out of reach.
+    patience: seconds for which a call is tried again while the server is out of reach: a restart takes less.
     """
     return Client(address or os.environ.get("GRADELINE_SERVER") or DEFAULT_ADDRESS, patience=patience)
 
@@ -32,7 +32,7 @@ def connect(address: Optional[str] = None, patience: float = 2.0) -> "Client":
 class Client:
     """Thread-safe. Messages are those of gradeline.v1."""
 
-    def __init__(self, address: str, timeout: float = 60.0, patience: float = 2.0) -> None:
+    def __init__(self, address: str, timeout: float = 60.0, patience: float = 10.0) -> None:
         self.address, self.timeout, self.patience = address, timeout, patience
         self._channel: Optional[grpc.Channel] = None
         self._pid = 0
@@ -74,7 +74,7 @@ class Client:
                 return described.on(self._open())(request, timeout=self.timeout)
             except grpc.RpcError as failure:
                 error = from_rpc(failure, self.address)
-                delay = backoff.next(error.retry_after) if error.code == "UNAVAILABLE" else None
+                delay = backoff.next(error.retry_after) if error.unreachable else None
                 if delay is None:
                     raise error from None
                 time.sleep(delay)
@@ -138,7 +138,7 @@ class Client:
                 return
             except grpc.RpcError as failure:
                 error = from_rpc(failure, self.address)
-                delay = backoff.next(error.retry_after) if error.code == "UNAVAILABLE" else None
+                delay = backoff.next(error.retry_after) if error.unreachable else None
                 if delay is None:
                     raise error from None
                 time.sleep(delay)

@@ -7,6 +7,8 @@ import grpc
 from gradeline import wire
 
 _CODES: Dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
+# How a call may end that the transport, not the server, has ended: a server that stops leaves calls with any of these.
+_TRANSPORT = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED")
 
 
 class Violation(NamedTuple):
@@ -52,6 +54,11 @@ class GradelineError(Exception):
     def from_server(self) -> bool:
         """Whether the server itself said so, rather than the connection."""
         return bool(self.reason)
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the server is away, or going: the same call may be made again."""
+        return self.code == "UNAVAILABLE" if self.from_server else self.code in _TRANSPORT
 
 
 class Refused(GradelineError):

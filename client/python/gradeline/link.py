@@ -22,8 +22,6 @@ _log = logging.getLogger("gradeline")
 
 HEARTBEAT_SECONDS = 3.0  # at most; a third of the server's lease if that is shorter
 _FINISHED = ("SUCCEEDED", "EARLY_STOPPED")
-# A call that the transport, not the server, ended with one of these is tried again.
-_TRANSPORT = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED")
 
 
 class _ConnectionLost(Exception):
@@ -295,10 +293,8 @@ class Link:
 
 
 def _may_retry(error: GradelineError) -> bool:
-    if error.from_server:
-        # FENCED: the rank was given away; joining again tells to whom.
-        return error.code == "UNAVAILABLE" or error.retry_after is not None or error.reason == "FENCED"
-    return error.code in _TRANSPORT
+    # FENCED: the rank was given away; joining again tells to whom.
+    return error.unreachable or error.retry_after is not None or error.reason == "FENCED"
 
 
 def _whereabouts(late: Any) -> str:

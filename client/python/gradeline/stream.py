@@ -18,6 +18,10 @@ CHANNEL_OPTIONS: List[Tuple[str, Any]] = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # A server that is back is found soon: whoever calls decides how often to try.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # how long one try to connect may take
 ]
 
 

@@ -72,7 +72,7 @@ class ErrorTest(unittest.TestCase):
     def test_an_unreachable_server_is_named(self) -> None:
         address = nobody_listens(self)
         with self.assertRaisesRegex(gradeline.GradelineError, f"UNAVAILABLE: cannot reach .* at {address}:"):
-            gradeline.connect(address).experiment("a")
+            gradeline.connect(address, patience=0.1).experiment("a")
 
     def test_what_join_lacks_is_named(self) -> None:
         with self.assertRaisesRegex(gradeline.GradelineError, "GRADELINE_EXPERIMENT"):

@@ -58,9 +58,9 @@ class Checker {
     if (report_.flaws.size() < kMostFlaws) report_.flaws.push_back({experiment_.id, attempt_, std::move(what)});
     ++report_.flaw_count;
   }
-  /// A read that failed is a flaw; only the end of the check itself is not.
+  /// A read that failed is a flaw. The end of the check itself is not, nor is a database that is out of reach.
   absl::Status Note(const absl::Status& status) {
-    if (status.ok() || absl::IsCancelled(status)) return status;
+    if (status.ok() || absl::IsCancelled(status) || absl::IsUnavailable(status)) return status;
     Add(absl::StrCat("cannot be read: ", status.message()));
     return absl::OkStatus();
   }

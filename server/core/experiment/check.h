@@ -40,7 +40,8 @@ inline constexpr size_t kMostFlaws = 1000;
 /// - the seqs of a rank's records and ends are different, between 1 and its committed_seq, those of a phase below the
 ///   seq of its end; together with its conflicts, each of which kept an incident, and the goodbye of a DONE rank they
 ///   are at most committed_seq. A duplicate under a new seq leaves no trace, so fewer are no flaw by themselves.
-/// What cannot be read is a flaw too. CANCELLED as soon as `go_on`, asked now and then, is false.
+/// What cannot be read is a flaw too. UNAVAILABLE where the store is out of reach. CANCELLED as soon as `go_on`, asked
+/// now and then, is false.
 absl::StatusOr<CheckReport> CheckStore(Store& store, const std::function<bool()>& go_on);
 
 }  // namespace gradeline

@@ -166,15 +166,17 @@ struct Incident {
 
 class Store;
 
-/// Everything that was committed at one moment, apart from the store that it was taken of: it never changes, and holds
-/// back neither writes nor checkpoints. Takes as much room as the store until it is destroyed. One thread at a time.
+/// Everything that was committed at one moment, apart from what is written to the store that it was taken of: it never
+/// changes, and holds back neither writes nor checkpoints. A copy takes as much room as the store until it is
+/// destroyed. One thread at a time.
 class Snapshot {
  public:
   virtual ~Snapshot() = default;
   virtual int64_t bytes() const = 0;
-  /// `size` of its bytes from `offset` on, fewer at the end: what the store's own restore takes.
+  /// `size` of its bytes from `offset` on, fewer at the end: what the store's own restore takes. UNIMPLEMENTED where
+  /// the database has its own back-up.
   virtual absl::StatusOr<std::string> Read(int64_t offset, size_t size) = 0;
-  /// A store with its content. Close it first.
+  /// A store with its content, to be read. Close it first.
   virtual absl::StatusOr<std::shared_ptr<Store>> Open() = 0;
 };
 
@@ -229,9 +231,9 @@ class Store {
   /// What is wrong with how the store keeps its data: broken pages, keys that lead nowhere. A line each, none if it is
   /// whole. CANCELLED as soon as `go_on`, asked now and then, is false.
   virtual absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>& go_on) = 0;
-  /// Copies while writes go on; blocks meanwhile. One snapshot at a time: FAILED_PRECONDITION while there is another.
-  /// RESOURCE_EXHAUSTED where there is no room, or writes have meanwhile brought more than the store can hold back;
-  /// CANCELLED as soon as `go_on`, asked now and then, is false.
+  /// Copies while writes go on, or has the database keep the moment; blocks meanwhile. One snapshot at a time:
+  /// FAILED_PRECONDITION while there is another. RESOURCE_EXHAUSTED where there is no room, or writes have meanwhile
+  /// brought more than the store can hold back; CANCELLED as soon as `go_on`, asked now and then, is false.
   virtual absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>& go_on) = 0;
 };
 

@@ -19,7 +19,7 @@ constexpr char kStandStill[] = "LOCK TABLE replicas IN SHARE ROW EXCLUSIVE MODE"
 #define GRADELINE_REPLICA_LOCK \
   "hashtextextended('gradeline replica ' || ?1::text || ' of ' || current_schema()::regnamespace::oid::text, 0)"
 #define GRADELINE_STARTED_US "coalesce((extract(epoch FROM backend_start) * 1000000)::bigint, 0)"
-#define GRADELINE_IS_ORPHAN                                                                              \
+#define GRADELINE_IS_OWNERLESS                                                                           \
   "experiments.state IN ('QUEUED', 'RUNNING') AND NOT EXISTS (SELECT FROM replicas WHERE replicas.no = " \
   "experiments.owner)"
 
@@ -68,7 +68,7 @@ absl::Status Membership::Register() {
   GRADELINE_RETURN_IF_ERROR(EnsureConnection());
   GRADELINE_ASSIGN_OR_RETURN(no_, connection_->QueryNumber("INSERT INTO replicas DEFAULT VALUES RETURNING no"));
   last_beat_ = Clock::now();
-  return AdoptOrphans();
+  return AdoptOwnerless();
 }
 
 absl::Status Membership::Hold(PostgresConnection& connection) const {
@@ -152,7 +152,7 @@ absl::Status Membership::Beat() {
   last_beat_ = now;
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<int64_t> silent, FindSilent(now));
   for (const int64_t replica : silent) GRADELINE_RETURN_IF_ERROR(TakeOver(replica));
-  return AdoptOrphans();
+  return AdoptOwnerless();
 }
 
 absl::StatusOr<std::vector<int64_t>> Membership::FindSilent(Clock::time_point now) {
@@ -183,10 +183,11 @@ absl::Status Membership::TakeOver(int64_t replica) {
   return Adopt();
 }
 
-absl::Status Membership::AdoptOrphans() {
-  GRADELINE_ASSIGN_OR_RETURN(const int64_t orphans,
-                             connection_->QueryNumber("SELECT count(*) FROM experiments WHERE " GRADELINE_IS_ORPHAN));
-  if (orphans == 0) return absl::OkStatus();
+absl::Status Membership::AdoptOwnerless() {
+  GRADELINE_ASSIGN_OR_RETURN(
+      const int64_t ownerless,
+      connection_->QueryNumber("SELECT count(*) FROM experiments WHERE " GRADELINE_IS_OWNERLESS));
+  if (ownerless == 0) return absl::OkStatus();
   GRADELINE_RETURN_IF_ERROR(connection_->Execute("BEGIN"));
   GRADELINE_RETURN_IF_ERROR(connection_->Execute(kStandStill));
   return Adopt();
@@ -196,7 +197,7 @@ absl::Status Membership::Adopt() {
   // A row that is locked is being claimed by who works on it.
   GRADELINE_RETURN_IF_ERROR(connection_
                                 ->Prepare("UPDATE experiments SET owner = ?1 WHERE no IN (SELECT no FROM experiments "
-                                          "WHERE " GRADELINE_IS_ORPHAN " FOR UPDATE SKIP LOCKED)")
+                                          "WHERE " GRADELINE_IS_OWNERLESS " FOR UPDATE SKIP LOCKED)")
                                 .Bind(no_)
                                 .Run());
   {

@@ -58,7 +58,7 @@ class Membership {
   absl::StatusOr<std::vector<int64_t>> FindSilent(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
   absl::Status TakeOver(int64_t replica) ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
   /// Experiments that run and have no owner become this replica's.
-  absl::Status AdoptOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
+  absl::Status AdoptOwnerless() ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
   /// Within a transaction, which it ends.
   absl::Status Adopt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
   absl::Status EnsureConnection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);

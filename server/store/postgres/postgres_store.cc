@@ -17,7 +17,9 @@
 #include "server/store/postgres/connection.h"
 #include "server/store/postgres/membership.h"
 #include "server/store/postgres/migrate.h"
+#include "server/store/postgres/snapshot.h"
 #include "server/store/postgres/transaction.h"
+#include "server/store/sql/orphans.h"
 #include "server/store/sql/reads.h"
 #include "server/store/sql/sql_store.h"
 
@@ -69,11 +71,13 @@ class PostgresStore : public SqlStore {
   absl::Status Advertise(const std::string& address) override { return membership_->Advertise(address); }
   absl::StatusOr<bool> TakeNews() override;
   absl::StatusOr<std::vector<ExpectedRank>> ListExpectedRanks() override;
-  absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>&) override {
-    return absl::UnimplementedError("PostgreSQL checks its own files: amcheck, pg_checksums");
+  absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>& go_on) override {
+    GRADELINE_ASSIGN_OR_RETURN(const auto reader, OpenReader());
+    return FindOrphans(*reader, go_on);
   }
   absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>&) override {
-    return absl::UnimplementedError("the database is PostgreSQL's: back it up with pg_dump");
+    GRADELINE_ASSIGN_OR_RETURN(auto hold, HoldSnapshot());
+    return TakePostgresSnapshot(conninfo_, std::move(hold));
   }
 
  protected:

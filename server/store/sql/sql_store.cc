@@ -20,7 +20,7 @@ std::unique_ptr<Connection> SqlStore::TakeReader() {
 void SqlStore::GiveBack(std::unique_ptr<Connection> reader) {
   absl::MutexLock lock(&mutex_);
   --taken_;
-  if (reader != nullptr && !reader->lost()) idle_.push_back(std::move(reader));
+  if (reader != nullptr && !reader->lost() && reader->failure().ok()) idle_.push_back(std::move(reader));
 }
 
 void SqlStore::CloseReaders() {
@@ -30,6 +30,17 @@ void SqlStore::CloseReaders() {
 
 absl::Status SqlStore::CheckReads() {
   return Read([](Connection& connection) -> absl::Status { return connection.QueryNumber("SELECT 1").status(); });
+}
+
+absl::StatusOr<std::shared_ptr<void>> SqlStore::HoldSnapshot() {
+  absl::MutexLock lock(&mutex_);
+  if (!snapshot_.expired()) {
+    return WithReason(absl::FailedPreconditionError("another backup or check is under way; wait until it is done"),
+                      "SNAPSHOT_TAKEN");
+  }
+  std::shared_ptr<void> hold = std::make_shared<char>();
+  snapshot_ = hold;
+  return hold;
 }
 
 absl::StatusOr<Dataset> SqlStore::GetDataset(const std::string& id) {

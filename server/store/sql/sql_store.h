@@ -50,9 +50,11 @@ class SqlStore : public Store {
   /// Runs `read` on a connection that no other thread uses; again on another if that one turns out to be lost.
   template <typename F>
   auto Read(F read) -> decltype(read(std::declval<Connection&>()));
+  /// What a snapshot holds while it is there; FAILED_PRECONDITION while there is another.
+  absl::StatusOr<std::shared_ptr<void>> HoldSnapshot();
 
  private:
-  /// nullptr: open another.
+  /// nullptr: open another. One that a read failed on is not used again.
   std::unique_ptr<Connection> TakeReader();
   void GiveBack(std::unique_ptr<Connection> reader);
 
@@ -60,6 +62,7 @@ class SqlStore : public Store {
   absl::Mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mutex_);
   int taken_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::weak_ptr<void> snapshot_ ABSL_GUARDED_BY(mutex_);  // held by the one there is
 };
 
 template <typename F>
@@ -68,15 +71,12 @@ auto SqlStore::Read(F read) -> decltype(read(std::declval<Connection&>())) {
   const absl::Cleanup give_back = [&] { GiveBack(std::move(reader)); };
   if (reader != nullptr) {
     auto result = read(*reader);
-    reader->ForgetFailure();
     if (!reader->lost()) return result;
     // The connection was lost while nobody used it, or just now: reads may be repeated.
     reader.reset();
   }
   GRADELINE_ASSIGN_OR_RETURN(reader, OpenReader());
-  auto result = read(*reader);
-  reader->ForgetFailure();
-  return result;
+  return read(*reader);
 }
 
 }  // namespace gradeline

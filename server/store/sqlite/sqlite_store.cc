@@ -81,9 +81,8 @@ class SqliteStore : public SqlStore {
   const std::unique_ptr<SqliteConnection> writer_;
   int wal_pages_ = 0;  // ledger thread
   absl::Mutex mutex_;
-  absl::Status broken_ ABSL_GUARDED_BY(mutex_);           // for good
-  absl::Status unwritable_ ABSL_GUARDED_BY(mutex_);       // since the last write failed, until one succeeds
-  std::weak_ptr<void> snapshot_ ABSL_GUARDED_BY(mutex_);  // held by the one there is
+  absl::Status broken_ ABSL_GUARDED_BY(mutex_);      // for good
+  absl::Status unwritable_ ABSL_GUARDED_BY(mutex_);  // since the last write failed, until one succeeds
 };
 
 void SqliteStore::KeepFailure(const absl::Status& status) {
@@ -143,16 +142,8 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::CheckIntegrity(const std::
 }
 
 absl::StatusOr<std::unique_ptr<Snapshot>> SqliteStore::TakeSnapshot(const std::function<bool()>& go_on) {
-  const auto hold = std::make_shared<char>();
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!snapshot_.expired()) {
-      return WithReason(absl::FailedPreconditionError("another backup or check is under way; wait until it is done"),
-                        "SNAPSHOT_TAKEN");
-    }
-    snapshot_ = hold;
-  }
-  return TakeSqliteSnapshot(path_, most_log_bytes_, go_on, hold);
+  GRADELINE_ASSIGN_OR_RETURN(auto hold, HoldSnapshot());
+  return TakeSqliteSnapshot(path_, most_log_bytes_, go_on, std::move(hold));
 }
 
 // Makes the file with the right mode, so that nobody else can read it even for a moment, and says clearly why it
