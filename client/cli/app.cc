@@ -29,7 +29,9 @@ JSON forms print only JSON on standard output; errors, notes and progress go to 
 `gradeline help exit-codes` lists the exit codes.)";
 
 void AddGlobalFlags(CLI::App& app, Context& context, std::string& timeout) {
-  app.add_option("--server", context.server, "address of the server, host:port or unix:/path")
+  app.add_option("--server", context.server,
+                 "address of the server, host:port or unix:/path; of several over one database, "
+                 "ipv4:IP:port,IP:port or dns:///name:port")
       ->envname("GRADELINE_SERVER")
       ->capture_default_str();
   static const std::map<std::string, OutputForm> kForms = {{"table", OutputForm::kTable},

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 
 namespace gradeline::cli {
 
@@ -22,12 +23,25 @@ absl::StatusOr<std::shared_ptr<client::Connection>> Context::Connect() {
   return connection_;
 }
 
-absl::Status Context::Explained(const absl::Status& status) const {
+bool Context::MayRepeat(const absl::Status& status, std::chrono::system_clock::time_point deadline,
+                        client::Route* route, int* failed) {
+  if (route->Failed(status)) return true;
+  if (!route->told() || !absl::IsUnavailable(status)) return false;
+  if (*failed == 0) err << "waiting until another server takes the experiment over\n";
+  const absl::Duration pause = client::Pause((*failed)++, absl::Milliseconds(100), absl::Seconds(2));
+  if (absl::Now() + pause >= absl::FromChrono(deadline)) return false;
+  absl::SleepFor(pause);
+  return true;
+}
+
+absl::Status Context::Explained(const absl::Status& status, const std::string& called) const {
+  const std::string& address = called.empty() ? server : called;
   if (absl::IsDeadlineExceeded(status)) {
-    return absl::DeadlineExceededError(absl::StrCat("the time ran out before the server at ", server, " had answered"));
+    return absl::DeadlineExceededError(
+        absl::StrCat("the time ran out before the server at ", address, " had answered"));
   }
   if (absl::IsUnavailable(status) && client::ReasonOf(status) == "UNAVAILABLE") {
-    return absl::UnavailableError(absl::StrCat("the connection to ", server, " failed: ", status.message()));
+    return absl::UnavailableError(absl::StrCat("the connection to ", address, " failed: ", status.message()));
   }
   return status;
 }

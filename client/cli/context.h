@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "client/cli/output_form.h"
 #include "client/cpp/connection.h"
+#include "client/cpp/route.h"
 #include "client/cpp/status.h"
 
 namespace gradeline::cli {
@@ -38,20 +39,29 @@ class Context {
     return absl::ToChronoTime(absl::Now() + (timeout > absl::ZeroDuration() ? timeout : usual));
   }
 
-  /// One unary call: Call(&Connection::catalog, &Stub::GetLoss, request, &response).
+  /// One unary call: Call(&Connection::catalog, &Stub::GetLoss, request, &response). Made at the server that owns the
+  /// experiment; while that one is away, again, until another takes the experiment over or the time runs out.
   template <typename Stub, typename Request, typename Response>
   absl::Status Call(Stub& (client::Connection::*service)(),
                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response) {
     auto connection = Connect();
     if (!connection.ok()) return connection.status();
-    grpc::ClientContext call;
-    call.set_deadline(Deadline());
-    return Explained(client::StatusFromGrpc((((**connection).*service)().*method)(&call, request, response)));
+    client::Route route(*std::move(connection));
+    const auto deadline = Deadline();
+    for (int failed = 0;;) {
+      grpc::ClientContext call;
+      call.set_deadline(deadline);
+      const std::string called = route.connection()->address();
+      const absl::Status status =
+          client::StatusFromGrpc((((*route.connection()).*service)().*method)(&call, request, response));
+      if (status.ok() || !MayRepeat(status, deadline, &route, &failed)) return Explained(status, called);
+    }
   }
 
-  /// The status of a call, in words that name the server where the transport's own do not.
-  absl::Status Explained(const absl::Status& status) const;
+  /// The status of a call, in words that name the server where the transport's own do not. `called`: its address, if
+  /// that is not `server`.
+  absl::Status Explained(const absl::Status& status, const std::string& called = "") const;
 
   /// A List call with all pages joined; `next_page_token` of the result is empty.
   template <typename Stub, typename Request, typename Response>
@@ -69,6 +79,11 @@ class Context {
   }
 
  private:
+  /// Whether a call that failed because the owner is elsewhere, or away, is to be made again by `route`; if it is away,
+  /// after a pause that grows with `failed`.
+  bool MayRepeat(const absl::Status& status, std::chrono::system_clock::time_point deadline, client::Route* route,
+                 int* failed);
+
   std::shared_ptr<client::Connection> connection_;
 };
 

@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace gradeline::client {
 namespace {
@@ -20,12 +22,18 @@ absl::Status CheckAddress(const std::string& address) {
   if (absl::StartsWith(address, "unix:")) {
     return address.size() > 5 ? absl::OkStatus() : absl::InvalidArgumentError("server address \"unix:\" lacks a path");
   }
-  const size_t colon = address.rfind(':');
-  uint32_t port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port == 0 ||
-      port > 65535) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("server address \"", address, "\" is not host:port with a port of 1 to 65535, nor unix:/path"));
+  const bool list = absl::StartsWith(address, "ipv4:") || absl::StartsWith(address, "ipv6:");
+  const std::vector<std::string> servers = absl::StrSplit(list ? address.substr(5) : address, ',');
+  for (const std::string& server : servers) {
+    const size_t colon = server.rfind(':');
+    uint32_t port = 0;
+    if ((servers.size() > 1 && !list) || colon == std::string::npos || colon == 0 ||
+        !absl::SimpleAtoi(server.substr(colon + 1), &port) || port == 0 || port > 65535) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("server address \"", address,
+                       "\" is not host:port with a port of 1 to 65535, nor unix:/path, nor of several servers "
+                       "ipv4:IP:port,IP:port or dns:///name:port"));
+    }
   }
   return absl::OkStatus();
 }
@@ -41,8 +49,9 @@ bool WaitUntilReady(grpc::Channel& channel, absl::Duration timeout) {
 
 }  // namespace
 
-Connection::Connection(std::string address, std::shared_ptr<grpc::Channel> channel)
+Connection::Connection(std::string address, const ConnectOptions& options, std::shared_ptr<grpc::Channel> channel)
     : address_(std::move(address)),
+      options_(options),
       channel_(std::move(channel)),
       catalog_(v1::CatalogService::NewStub(channel_)),
       datasets_(v1::DatasetService::NewStub(channel_)),
@@ -75,7 +84,7 @@ absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& address, 
   if (options.connect_timeout > absl::ZeroDuration() && !WaitUntilReady(*channel, options.connect_timeout)) {
     return absl::UnavailableError(absl::StrCat("no server answers at ", address, "; is gradelined running there?"));
   }
-  return std::make_shared<Connection>(address, std::move(channel));
+  return std::make_shared<Connection>(address, options, std::move(channel));
 }
 
 }  // namespace gradeline::client

@@ -1,5 +1,5 @@
-// A connection to one Gradeline server: the channel with the settings that its messages need, and a stub per service.
-// Deliberately retries nothing: every error reaches the caller once, as it came.
+// A connection to a Gradeline server, or to any of several over one database: the channel with the settings that its
+// messages need, and a stub per service. Deliberately retries nothing: every error reaches the caller once, as it came.
 #ifndef GRADELINE_CLIENT_CPP_CONNECTION_H_
 #define GRADELINE_CLIENT_CPP_CONNECTION_H_
 
@@ -24,8 +24,9 @@ namespace gradeline::client {
 struct ConnectOptions {
   /// Largest message taken or sent. By default all that gRPC can carry, so that the server's own limit decides.
   int64_t max_message_bytes = std::numeric_limits<int32_t>::max();
-  /// How long Connect waits for the server. 0: it does not wait, and the first call finds out.
-  absl::Duration connect_timeout = absl::Seconds(5);
+  /// How long Connect waits for the server; a silent address is given up after 5 s, and the next one tried. 0: it does
+  /// not wait, and the first call finds out.
+  absl::Duration connect_timeout = absl::Seconds(15);
   /// A connection on which nothing is heard for this long is probed, and given up after keepalive_timeout.
   absl::Duration keepalive_period = absl::Seconds(60);
   absl::Duration keepalive_timeout = absl::Seconds(20);
@@ -34,9 +35,10 @@ struct ConnectOptions {
 /// Thread-safe.
 class Connection {
  public:
-  Connection(std::string address, std::shared_ptr<grpc::Channel> channel);
+  Connection(std::string address, const ConnectOptions& options, std::shared_ptr<grpc::Channel> channel);
 
   const std::string& address() const { return address_; }
+  const ConnectOptions& options() const { return options_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   v1::CatalogService::Stub& catalog() { return *catalog_; }
   v1::DatasetService::Stub& datasets() { return *datasets_; }
@@ -47,6 +49,7 @@ class Connection {
 
  private:
   std::string address_;
+  ConnectOptions options_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::CatalogService::Stub> catalog_;
   std::unique_ptr<v1::DatasetService::Stub> datasets_;
@@ -56,8 +59,9 @@ class Connection {
   std::unique_ptr<v1::AdminService::Stub> admin_;
 };
 
-/// Connects to "host:port" or "unix:/path". INVALID_ARGUMENT for an address without a port, UNAVAILABLE when the
-/// connection is refused or nobody answers within the connect timeout. Each call makes a connection of its own.
+/// Connects to "host:port", "unix:/path", or to the first that answers of "ipv4:IP:port,IP:port" or "dns:///name:port".
+/// INVALID_ARGUMENT for an address without a port, UNAVAILABLE when every connection is refused or nobody answers
+/// within the connect timeout. Each call makes a connection of its own.
 absl::StatusOr<std::shared_ptr<Connection>> Connect(const std::string& address, const ConnectOptions& options = {});
 
 }  // namespace gradeline::client

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -60,15 +61,14 @@ absl::Status Annotated(const absl::Status& status, const std::string& what) {
 }  // namespace
 
 Worker::Worker(std::shared_ptr<Connection> connection, WorkerOptions options)
-    : connection_(std::move(connection)),
-      options_(std::move(options)),
-      instance_(RandomBytes(16)),
-      random_(std::random_device()()) {}
+    : route_(std::move(connection)), options_(std::move(options)), instance_(RandomBytes(16)) {}
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Join(std::shared_ptr<Connection> connection, WorkerOptions options) {
   std::unique_ptr<Worker> worker(new Worker(std::move(connection), std::move(options)));
   std::vector<RecordWindow::Lost> lost;
-  if (absl::Status status = worker->Open(&lost); !status.ok()) {
+  absl::Status status = worker->Open(&lost);
+  while (!status.ok() && worker->route_.Failed(status)) status = worker->Open(&lost);
+  if (!status.ok()) {
     return Annotated(status, absl::StrCat("cannot join ", worker->options_.experiment));
   }
   worker->reader_ = std::thread([self = worker.get(), lost] { self->ReadThread(lost); });
@@ -92,7 +92,7 @@ Worker::~Worker() {
 
 absl::Status Worker::Open(std::vector<RecordWindow::Lost>* lost) {
   const auto call = std::make_shared<Call>();
-  call->stream = connection_->training().Train(&call->context);
+  call->stream = route_.connection()->training().Train(&call->context);
   {
     const std::lock_guard lock(mutex_);
     if (over_) call->context.TryCancel();
@@ -111,7 +111,10 @@ absl::Status Worker::Open(std::vector<RecordWindow::Lost>* lost) {
   if (call->stream->Write(request) && call->stream->Read(&response)) {
     status = response.has_welcome() ? Adopt(response.welcome(), lost)
                                     : absl::InternalError("the server's first message is not a Welcome");
-    if (status.ok()) return status;
+    if (status.ok()) {
+      route_.Reached();
+      return status;
+    }
     call->context.TryCancel();
     call->stream->Finish();
     return status;
@@ -191,7 +194,7 @@ absl::Status Worker::AnswerLost(const RecordWindow::Lost& lost) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + options_.reconnect_limit));
   v1::EvaluateLossResponse response;
-  absl::Status status = StatusFromGrpc(connection_->training().EvaluateLoss(&context, request, &response));
+  absl::Status status = StatusFromGrpc(route_.connection()->training().EvaluateLoss(&context, request, &response));
   if (!status.ok() && MayRejoin(status)) return status;
   Answer answer;
   {
@@ -269,9 +272,7 @@ bool Worker::EndsAsSaid(const std::string& state) const {
 
 bool Worker::Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost) {
   const absl::Time give_up = absl::Now() + options_.reconnect_limit;
-  for (int tried = 0;; ++tried) {
-    const absl::Duration most =
-        std::min(options_.max_backoff, options_.first_backoff * static_cast<double>(1 << std::min(tried, 20)));
+  for (int failed = 0;;) {
     {
       std::unique_lock lock(mutex_);
       if (Final(why)) {
@@ -279,12 +280,15 @@ bool Worker::Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost) {
         End(why);
         return false;
       }
-      const auto pause = most * std::uniform_real_distribution<double>(0.5, 1)(random_);
-      changed_.wait_for(lock, absl::ToChronoMilliseconds(pause), [this] { return over_; });
-      if (over_) continue;
+      if (!route_.Failed(why)) {
+        const absl::Duration pause = Pause(failed++, options_.first_backoff, options_.max_backoff);
+        changed_.wait_for(lock, absl::ToChronoMilliseconds(pause), [this] { return over_; });
+        if (over_) continue;
+      }
     }
     // gRPC connects only while somebody waits for the channel.
-    connection_->channel()->WaitForConnected(absl::ToChronoTime(std::min(give_up, absl::Now() + kConnectPatience)));
+    route_.connection()->channel()->WaitForConnected(
+        absl::ToChronoTime(std::min(give_up, absl::Now() + kConnectPatience)));
     why = Open(lost);
     if (why.ok()) {
       const std::lock_guard lock(mutex_);

@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -20,6 +19,7 @@
 #include "absl/time/time.h"
 #include "client/cpp/connection.h"
 #include "client/cpp/record_window.h"
+#include "client/cpp/route.h"
 
 namespace gradeline::client {
 
@@ -44,8 +44,9 @@ struct WorkerOptions {
 /// block.
 class Worker {
  public:
-  /// Joins the attempt and waits for the Welcome; not retried. NOT_FOUND, PERMISSION_DENIED (token), ALREADY_EXISTS
-  /// (the rank is taken), FAILED_PRECONDITION (the attempt is over), INVALID_ARGUMENT, UNAVAILABLE.
+  /// Joins the attempt, at the server that owns the experiment, and waits for the Welcome; not retried. NOT_FOUND,
+  /// PERMISSION_DENIED (token), ALREADY_EXISTS (the rank is taken), FAILED_PRECONDITION (the attempt is over),
+  /// INVALID_ARGUMENT, UNAVAILABLE.
   static absl::StatusOr<std::unique_ptr<Worker>> Join(std::shared_ptr<Connection> connection, WorkerOptions options);
 
   /// Without Bye the stream is just dropped: the rank stays held, and open answers fail with CANCELLED.
@@ -106,7 +107,7 @@ class Worker {
   /// The message to write now, or null; needs the lock.
   std::shared_ptr<const v1::TrainRequest> NextMessage();
 
-  const std::shared_ptr<Connection> connection_;
+  Route route_;  // the reading thread's; Join's before
   const WorkerOptions options_;
   const std::string instance_;
 
@@ -126,7 +127,6 @@ class Worker {
   std::map<std::pair<int, int64_t>, absl::StatusOr<v1::Epoch>> awaited_seals_;
   std::set<std::pair<int, int64_t>> ended_;  // phases that EndPhase was called for
   bool should_stop_ = false;
-  std::mt19937_64 random_;
   std::thread reader_, writer_;
 };
 

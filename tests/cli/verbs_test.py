@@ -417,6 +417,16 @@ class ProgramTest(Case):
         self.assertRun(gradeline("get", "tasks", "--server", server.address, server="127.0.0.1:1"))
         self.assertRun(gradeline("get", "tasks", server="127.0.0.1:1"), code=7)
 
+    def test_a_target_may_name_several_servers(self):
+        dead = "127.0.0.1:1"
+        for servers in (f"{dead},{server.address}", f"{server.address},{dead}"):
+            self.assertRun(gradeline("get", "tasks", "--server", f"ipv4:{servers}"))
+            self.assertRun(gradeline("get", "tasks", server=f"ipv4:{servers}"))
+            self.assertRun(gradeline("get", "tasks", server=servers), code=6, err="ipv4:IP:port,IP:port")
+        self.assertRun(gradeline("get", "tasks", server=f"dns:///{server.address}"))
+        self.assertRun(gradeline("get", "tasks", server=f"ipv4:{dead},127.0.0.1:2"), code=7, err="no server answers")
+        self.assertRun(gradeline("get", "tasks", server=f"ipv4:127.0.0.1,{server.address}"), code=6)
+
     def test_errors_in_json(self):
         run = self.assertRun(create_experiment("bad", "--set", "training.epochs=-1", "-o", "json"), code=6)
         self.assertEqual(run.out, "")

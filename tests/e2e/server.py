@@ -31,7 +31,9 @@ class Server:
     def start(self, listen: str) -> str:
         """Starts it, on the data that is there, and returns its address."""
         folder = pathlib.Path(self._folder.name)
-        settings = {"grpc.listen": listen, "http.listen": "127.0.0.1:0", "store.path": str(folder / "gradeline.db")}
+        settings = {"grpc.listen": listen, "http.listen": "127.0.0.1:0"}
+        if "store.postgres" not in self._settings:
+            settings["store.path"] = str(folder / "gradeline.db")
         command = [str(BIN / "gradelined")]
         for setting in {**settings, **self._settings}.items():
             command += ["--set", "=".join(setting)]
@@ -97,7 +99,7 @@ class Server:
             iter([request(header=header), request(items={"items": items}), request(end={})])
         )
 
-    def experiment(
+    def draft(
         self,
         task: str = "classification",
         architecture: str = "small-cnn",
@@ -107,8 +109,8 @@ class Server:
         reduction: str = "UNSPECIFIED",
         metrics: Sequence[str] = (),
         **training: Any,
-    ) -> Tuple[str, str]:
-        """A started experiment: its name and its workers' token."""
+    ) -> str:
+        """The name of a new experiment that is not started."""
         number = next(self._numbers)
         dataset, split = f"data-{number}", f"splits/split-{number}"
         self.import_items(dataset, ["a", "b", "c"], 30)
@@ -127,5 +129,9 @@ class Server:
             "metrics": metrics,
             "training": {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "world_size": 1, **training},
         }
-        name = self.client.call("CreateExperiment", experiment=experiment).name
+        return self.client.call("CreateExperiment", experiment=experiment).name
+
+    def experiment(self, **options: Any) -> Tuple[str, str]:
+        """A started experiment, with options as in draft: its name and its workers' token."""
+        name = self.draft(**options)
         return name, self.client.call("StartExperiment", name=name).attempt_token

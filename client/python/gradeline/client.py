@@ -3,6 +3,7 @@
 Opens its connection at the first call. Safe to carry across a fork: the child opens one of its own.
 """
 
+import contextlib
 import os
 import time
 import uuid
@@ -14,6 +15,7 @@ from gradeline import wire
 from gradeline.backoff import Backoff
 from gradeline.errors import GradelineError, from_rpc
 from gradeline.results import Epoch, Result
+from gradeline.route import Route
 from gradeline.stream import CHANNEL_OPTIONS
 from gradeline.tensors import Array, to_wire
 from gradeline.worker import Worker
@@ -24,7 +26,13 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 def connect(address: Optional[str] = None, patience: float = 10.0) -> "Client":
     """A client of the server at address; without one, of GRADELINE_SERVER; without that, of this host's.
 
+<<<<<<< HEAD
     patience: seconds for which a call is tried again while the server is out of reach: a restart takes less.
+=======
+    address: "host:port", "unix:/path", or of several servers over one database "ipv4:IP:port,IP:port" or
+    "dns:///name:port".
+    patience: seconds for which a call is tried again while the server is out of reach.
+>>>>>>> 89af44d3bb8e78b795868b785dda03893dc8e77a
     """
     return Client(address or os.environ.get("GRADELINE_SERVER") or DEFAULT_ADDRESS, patience=patience)
 
@@ -62,19 +70,28 @@ class Client:
     def call(self, method: str, **fields: Any) -> Any:
         """Any unary method by its name: client.call("GetSplit", name="splits/a").
 
-        A request that takes a request_id gets one. Tried again when the server is out of reach for a moment.
+        A request that takes a request_id gets one. Tried again when the server is out of reach for a moment. Among
+        several servers, goes to the one that owns the experiment.
         """
         described = wire.METHODS[method]
         request = described.request(**fields)
         if "request_id" in described.request.DESCRIPTOR.fields_by_name and not request.request_id:
             request.request_id = str(uuid.uuid4())
-        backoff = Backoff(span=self.patience)
+        backoff, route = Backoff(span=self.patience), Route(self.address)
         while True:
             try:
-                return described.on(self._open())(request, timeout=self.timeout)
+                with self._channel_to(route.address) as channel:
+                    return described.on(channel)(request, timeout=self.timeout)
             except grpc.RpcError as failure:
+<<<<<<< HEAD
                 error = from_rpc(failure, self.address)
                 delay = backoff.next(error.retry_after) if error.unreachable else None
+=======
+                error = from_rpc(failure, route.address)
+                if route.failed(error):
+                    continue
+                delay = backoff.next(error.retry_after) if error.code == "UNAVAILABLE" else None
+>>>>>>> 89af44d3bb8e78b795868b785dda03893dc8e77a
                 if delay is None:
                     raise error from None
                 time.sleep(delay)
@@ -159,6 +176,14 @@ class Client:
         if self._channel is None or self._pid != os.getpid():  # a forked child must not use its parent's channel
             self._channel, self._pid = grpc.insecure_channel(self.address, CHANNEL_OPTIONS), os.getpid()
         return self._channel
+
+    @contextlib.contextmanager
+    def _channel_to(self, address: str) -> Iterator[grpc.Channel]:
+        if address == self.address:
+            yield self._open()
+        else:
+            with grpc.insecure_channel(address, CHANNEL_OPTIONS) as channel:
+                yield channel
 
     def pages(self, method: str, field: str, **fields: Any) -> Iterator[Any]:
         """The messages in a field of all pages of a list: client.pages("ListSplits", "splits")."""

@@ -16,6 +16,7 @@ from gradeline.backoff import Backoff
 from gradeline.errors import GradelineError, Refused, Stopped, from_rpc, from_status
 from gradeline.journal import Entry, Journal
 from gradeline.results import Result
+from gradeline.route import Route
 from gradeline.stream import Stream
 
 _log = logging.getLogger("gradeline")
@@ -32,7 +33,7 @@ class Link:
     """The part of a Worker that is not called by trainers. Subclasses take self._changed around self._journal."""
 
     def __init__(self, address: str, hello: Any, reconnect_seconds: float = 120.0) -> None:
-        self._address, self._hello, self._pid = address, hello, os.getpid()
+        self._route, self._hello, self._pid = Route(address), hello, os.getpid()
         self._backoff = Backoff(reconnect_seconds)
         self._changed = threading.Condition()  # guards everything below
         self._journal = Journal()
@@ -60,8 +61,8 @@ class Link:
 
     @property
     def address(self) -> str:
-        """The server's."""
-        return self._address
+        """The target that was configured, not the server in use."""
+        return self._route.target
 
     @property
     def rank(self) -> int:
@@ -107,9 +108,9 @@ class Link:
                 self._hang_up()
                 return
             except grpc.RpcError as failure:
-                error = from_rpc(failure, self._address)
+                error = from_rpc(failure, self._route.address)
             except _ConnectionLost:
-                error = GradelineError("UNAVAILABLE", f"the server at {self._address} ended the stream")
+                error = GradelineError("UNAVAILABLE", f"the server at {self._route.address} ended the stream")
             except Exception as defect:  # never leave the trainer waiting for a dead thread
                 with self._changed:
                     self._fail(defect)
@@ -132,6 +133,8 @@ class Link:
             stopped.message = error.message
             self._fail(stopped)
             return None
+        if self._route.failed(error):
+            return 0.0
         delay = self._backoff.next(error.retry_after) if _may_retry(error) else None
         if delay is None:
             if self._backoff.attempts:
@@ -143,7 +146,7 @@ class Link:
         with self._changed:
             if self._over:
                 return
-            self._stream = Stream(self._address, self._hello)
+            self._stream = Stream(self._route.address, self._hello)
         for response in self._stream:
             with self._changed:
                 kind = response.WhichOneof("message")
@@ -164,6 +167,7 @@ class Link:
 
     def _on_welcome(self, welcome: Any) -> None:
         self._backoff.reset()
+        self._route.reached()
         self._welcome = welcome
         if welcome.committed_seq > self._journal.last_seq:
             text = f"rank {self.rank} already reported {welcome.committed_seq} records that this worker did not send"
