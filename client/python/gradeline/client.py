@@ -26,13 +26,9 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 def connect(address: Optional[str] = None, patience: float = 10.0) -> "Client":
     """A client of the server at address; without one, of GRADELINE_SERVER; without that, of this host's.
 
-<<<<<<< HEAD
-    patience: seconds for which a call is tried again while the server is out of reach: a restart takes less.
-=======
     address: "host:port", "unix:/path", or of several servers over one database "ipv4:IP:port,IP:port" or
     "dns:///name:port".
-    patience: seconds for which a call is tried again while the server is out of reach.
->>>>>>> 89af44d3bb8e78b795868b785dda03893dc8e77a
+    patience: seconds for which a call is tried again while the server is out of reach: a restart takes less.
     """
     return Client(address or os.environ.get("GRADELINE_SERVER") or DEFAULT_ADDRESS, patience=patience)
 
@@ -83,15 +79,10 @@ class Client:
                 with self._channel_to(route.address) as channel:
                     return described.on(channel)(request, timeout=self.timeout)
             except grpc.RpcError as failure:
-<<<<<<< HEAD
-                error = from_rpc(failure, self.address)
-                delay = backoff.next(error.retry_after) if error.unreachable else None
-=======
                 error = from_rpc(failure, route.address)
                 if route.failed(error):
                     continue
-                delay = backoff.next(error.retry_after) if error.code == "UNAVAILABLE" else None
->>>>>>> 89af44d3bb8e78b795868b785dda03893dc8e77a
+                delay = backoff.next(error.retry_after) if error.unreachable else None
                 if delay is None:
                     raise error from None
                 time.sleep(delay)
