@@ -24,7 +24,9 @@ def setUpModule() -> None:
     global first, second, both
     postgres = Postgres()
     unittest.addModuleCleanup(postgres.close)
-    first, second = (Server(store_postgres=postgres.conninfo, store_takeover_ms=str(TAKEOVER_MS)) for _ in range(2))
+    leases = {"leases_gone_ms": "20000", "leases_progress_ms": "20000"}  # nobody waits long for a rank that fails
+    settings = {"store_postgres": postgres.conninfo, "store_takeover_ms": str(TAKEOVER_MS), **leases}
+    first, second = (Server(**settings) for _ in range(2))
     unittest.addModuleCleanup(first.close)
     unittest.addModuleCleanup(second.close)
     second._numbers = first._numbers  # names of one database
@@ -66,8 +68,8 @@ class Case(unittest.TestCase):
 
     def stop(self, server: Server) -> None:
         """As for a new release; otherwise like kill."""
-        server._process.terminate()
-        self.assertEqual(server._process.wait(20), 0)
+        server.terminate()
+        self.assertEqual(server.ended(20), 0)
         self.addCleanup(self.bring_back, server)
 
     def bring_back(self, server: Server) -> None:
