@@ -77,7 +77,8 @@ absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerCo
 
 absl::StatusOr<std::shared_ptr<Store>> OpenStore(const ServerConfig& config) {
   if (!config.store.postgres.empty()) {
-    return OpenPostgresStore(config.store.postgres, std::chrono::milliseconds(config.store.takeover_ms));
+    return OpenPostgresStore({config.store.postgres, std::chrono::milliseconds(config.store.takeover_ms),
+                              [](const std::string& what) { Log(LogLevel::kWarning, what); }});
   }
   const std::filesystem::path folder = std::filesystem::path(config.store.path).parent_path();
   std::error_code error;

@@ -70,7 +70,7 @@ class CheckTest : public testing::Test {
   }
   /// What is said of a snapshot of a copy that `damage` was done to.
   std::string FlawsAfter(const std::function<void(Connection&)>& damage) {
-    const auto copy = world_.place().Copy();
+    const auto copy = world_.place()->Copy();
     damage(*copy->Connect());
     const auto damaged = copy->Open();
     EXPECT_TRUE(damaged.ok()) << damaged.status();

@@ -215,8 +215,7 @@ TEST_F(StoreContract, ExpectedRanksAreThoseOfRunningAttemptsThatAreNotThrough) {
   EXPECT_TRUE(store_->ListExpectedRanks()->empty()) << "nobody has joined";
   const auto become = [&](ExperimentState state) {
     Write([&](Transaction& t) {
-      Experiment experiment = *t.GetExperiment(no);
-      EXPECT_TRUE(t.Own(no).ok());
+      Experiment experiment = t.OwnExperiment("e")->second;
       experiment.state = state;
       experiment.attempt = 1;
       EXPECT_TRUE(t.UpdateExperiment(no, experiment).ok());

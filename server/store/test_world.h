@@ -101,6 +101,8 @@ class TestListener : public RankListener {
 
 /// Store and Experiments in one place; Restart gives the state that a new process would have.
 class TestWorld {
+  const std::shared_ptr<TestStore> place_;  // outlives the store in it
+
  public:
   /// In a place that another world may use too, where the store allows that.
   explicit TestWorld(Experiments::Options options = {}, std::shared_ptr<TestStore> place = MakeTestStore())
@@ -173,7 +175,6 @@ class TestWorld {
     store = *opened;
     experiments = std::make_unique<Experiments>(store, TestRegistry(), &clock, options_);
   }
-  const std::shared_ptr<TestStore> place_;
   Experiments::Options options_;
 };
 

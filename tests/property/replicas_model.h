@@ -20,6 +20,8 @@ struct ReplicaRules {
   bool living_keep_theirs = true;  ///< nobody claims what a replica that is in the table owns
   bool fence_in_commit = true;     ///< a stream that was superseded writes nothing
   bool leave_when_lost = true;     ///< who finds itself out of the table ends
+  bool adopt_looks_again = true;   ///< an experiment that has an owner by now is not adopted
+  bool leave_with_lock = true;     ///< who leaves ends its own session first
 };
 
 class ReplicasModel {
@@ -56,6 +58,11 @@ class ReplicasModel {
     size_t rank = 0;
     int64_t fence = 0, seq = 0;
   };
+  struct Adrift {
+    Commit commit;
+    int64_t no = 0;
+    size_t session = 0;
+  };
   struct Seen {
     int64_t beats = 0, since = 0;
   };
@@ -65,6 +72,7 @@ class ReplicasModel {
     std::optional<size_t> session;  ///< as far as it knows
     std::map<int64_t, Seen> seen;
     std::optional<Commit> commit;
+    bool adopts = false;  ///< it has seen that there is no owner
   };
   struct Worker {
     std::optional<size_t> server;
@@ -130,7 +138,41 @@ class ReplicasModel {
       }
     }
     for (const int64_t no : silent) TakeOver(index, no);
-    if (rows_.count(owner_) == 0) owner_ = server.no;
+    server.adopts = rows_.count(owner_) == 0;
+  }
+
+  void Adopt(size_t index) {
+    Server& server = servers_[index];
+    if (!std::exchange(server.adopts, false) || rows_.count(server.no) == 0) return;
+    if (rows_.count(owner_) == 0 || !rules_.adopt_looks_again) owner_ = server.no;
+  }
+
+  // As it should: others take its experiment at once. Its session may be one that it has lost, and that still commits.
+  void Leave(size_t index) {
+    Server& server = servers_[index];
+    if (const auto own = rows_.find(server.no); own != rows_.end()) {
+      if (rules_.leave_with_lock) sessions_[own->second.session] = false;
+      rows_.erase(own);
+    }
+    if (server.commit) adrift_.push_back({*server.commit, server.no, *server.session});
+    server.commit.reset();
+    End(index);
+  }
+
+  // What a server that is gone had sent to the database.
+  void FinishAdrift() {
+    if (adrift_.empty()) return;
+    const Adrift late = adrift_.back();
+    adrift_.pop_back();
+    if (sessions_[late.session]) Write(late.commit, late.no);
+  }
+
+  void Write(const Commit& commit, int64_t no) {
+    Rank& rank = ranks_[commit.rank];
+    if (owner_ != no || rows_.count(no) == 0) wrong_ = "a server that is not the owner has written";
+    if (rank.fence != commit.fence) wrong_ = "a stream that was superseded has written";
+    if (commit.seq != rank.committed + 1) wrong_ = "a message was written twice, or before another";
+    rank.committed = commit.seq;
   }
 
   // The connection is lost; the database may believe in it for long.
@@ -169,6 +211,9 @@ class ReplicasModel {
 
   // Somebody's transaction has the rank's row.
   bool Locked(size_t rank) const {
+    for (const Adrift& late : adrift_) {
+      if (late.commit.rank == rank && sessions_[late.session]) return true;
+    }
     for (const Server& server : servers_) {
       if (server.commit && server.commit->rank == rank && server.session && sessions_[*server.session]) return true;
     }
@@ -195,11 +240,7 @@ class ReplicasModel {
       if (heard) worker.server.reset();
       return;
     }
-    Rank& rank = ranks_[commit.rank];
-    if (owner_ != server.no || rows_.count(server.no) == 0) wrong_ = "a server that is not the owner has written";
-    if (rank.fence != commit.fence) wrong_ = "a stream that was superseded has written";
-    if (commit.seq != rank.committed + 1) wrong_ = "a message was written twice, or before another";
-    rank.committed = commit.seq;
+    Write(commit, server.no);
     if (!heard) return;
     if (random_() % 8 == 0) {  // the answer is lost, with the stream
       worker.server.reset();
@@ -212,7 +253,7 @@ class ReplicasModel {
   void Step() {
     ++now_;
     const size_t server = random_() % servers_.size(), rank = random_() % workers_.size();
-    switch (random_() % 16) {
+    switch (random_() % 18) {
       case 0:
         servers_[server].paused = true;
         break;
@@ -250,6 +291,13 @@ class ReplicasModel {
       case 12:
         FinishCommit(server);
         break;
+      case 13:
+        if (Runs(server)) Adopt(server);
+        break;
+      case 14:
+        if (random_() % 4 == 0 && Runs(server)) Leave(server);
+        FinishAdrift();
+        break;
       default:
         if (Runs(server)) Beat(server);
     }
@@ -271,7 +319,9 @@ class ReplicasModel {
       if (!servers_[server].up) Start(server);
       Reconnect(server);
       if (Runs(server)) Beat(server);
+      if (Runs(server)) Adopt(server);
     }
+    FinishAdrift();
     for (size_t rank = 0; rank < workers_.size(); ++rank) {
       if (!workers_[rank].server || workers_[rank].next != ranks_[rank].committed + 1) {
         Join(rank, random_() % servers_.size());
@@ -296,6 +346,7 @@ class ReplicasModel {
   std::vector<Rank> ranks_;
   std::vector<Server> servers_;
   std::vector<Worker> workers_;
+  std::vector<Adrift> adrift_;
   std::string wrong_;
 };
 

@@ -38,6 +38,8 @@ TEST(ReplicasModel, EachRuleIsNeeded) {
   EXPECT_EQ(Without(&ReplicaRules::living_keep_theirs), "a server that is not the owner has written");
   EXPECT_EQ(Without(&ReplicaRules::fence_in_commit), "a stream that was superseded has written");
   EXPECT_NE(Without(&ReplicaRules::leave_when_lost), "");
+  EXPECT_EQ(Without(&ReplicaRules::adopt_looks_again), "a server that is not the owner has written");
+  EXPECT_EQ(Without(&ReplicaRules::leave_with_lock), "a server that is not the owner has written");
 }
 
 }  // namespace

@@ -3,38 +3,17 @@
 #include <thread>
 
 #include "server/core/base/status.h"
-#include "server/store/postgres/postgres_store.h"
-#include "server/store/postgres/testing/test_postgres.h"
+#include "server/store/postgres/testing/test_place.h"
 #include "tests/property/servers.h"
 
 namespace gradeline {
 namespace {
 
-constexpr std::chrono::milliseconds kTakeover{2'000};
 constexpr char kAddress[] = "127.0.0.1:1";  // whoever takes it takes over
-
-class Place : public TestStore {
- public:
-  explicit Place(const std::string& schema) : conninfo_(SharedPostgres().Conninfo(schema)) {}
-  absl::StatusOr<std::shared_ptr<Store>> Open() override { return OpenPostgresStore(conninfo_, kTakeover); }
-
- private:
-  const std::string conninfo_;
-};
-
-std::string NewSchema() {
-  static int count = 0;
-  return absl::StrCat("history_", ++count);
-}
 
 class PostgresServers : public Servers {
  public:
   PostgresServers() { Own(); }
-  ~PostgresServers() override {
-    world_.reset();
-    spare_.reset();
-    SharedPostgres().Ask(absl::StrCat("DROP SCHEMA ", schema_, " CASCADE"));
-  }
 
   TestWorld& now() override { return *world_; }
 
@@ -103,15 +82,13 @@ class PostgresServers : public Servers {
     }
   }
 
-  const std::string schema_ = NewSchema();
-  const std::shared_ptr<Place> place_ = std::make_shared<Place>(schema_);
-  std::unique_ptr<TestWorld> world_ = std::make_unique<TestWorld>(Experiments::Options{}, place_);
-  std::unique_ptr<TestWorld> spare_ = std::make_unique<TestWorld>(Experiments::Options{}, place_);
+  std::unique_ptr<TestWorld> world_ = std::make_unique<TestWorld>();
+  std::unique_ptr<TestWorld> spare_ = std::make_unique<TestWorld>(Experiments::Options{}, world_->place());
 };
 
 }  // namespace
 
-std::unique_ptr<TestStore> MakeTestStore() { return std::make_unique<Place>(NewSchema()); }
+std::unique_ptr<TestStore> MakeTestStore() { return std::make_unique<PostgresPlace>(); }
 
 std::unique_ptr<Servers> MakeServers() { return std::make_unique<PostgresServers>(); }
 

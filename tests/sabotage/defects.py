@@ -297,8 +297,8 @@ DEFECTS = [
     Defect(
         "a living owner's experiment is claimed",
         f"{POSTGRES}/transaction.cc",
-        "  if (lives) {",
-        "  if (lives && no < 0) {",
+        "  if (query.Number(1) == 0) return true;",
+        "  if (query.Number(1) >= 0) return true;",
         POSTGRES_STORE,
         "Membership*",
     ),
@@ -329,10 +329,26 @@ DEFECTS = [
     Defect(
         "a server that was cut off judges the others at once",
         f"{POSTGRES}/membership.cc",
-        "if (now - last_beat_ > takeover_ / 2) seen_.clear();",
+        "if (now - last_beat_ > options_.takeover / 2) seen_.clear();",
         "",
         POSTGRES_STORE,
         "Outage*",
+    ),
+    Defect(
+        "an experiment that was claimed meanwhile is taken all the same",
+        f"{POSTGRES}/membership.cc",
+        "owner <> ALL (ARRAY(SELECT no FROM replicas))",
+        "NOT EXISTS (SELECT FROM replicas WHERE replicas.no = experiments.owner)",
+        POSTGRES_STORE,
+        "Membership*",
+    ),
+    Defect(
+        "only those who come back to a server are looked after",
+        f"{EXPERIMENT}/liveness.cc",
+        "if (rank.state == RankState::kHeld) leases.Restore(view.key(), rank.rank, rank.fence);",
+        "",
+        POSTGRES_STORE,
+        "Replicas*",
     ),
     Defect(
         "ranks of a server that is gone are nobody's",

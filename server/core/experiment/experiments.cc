@@ -125,9 +125,8 @@ absl::StatusOr<Experiments::Started> Experiments::Start(const std::string& id, c
                                                         const std::string& etag) {
   const Digest digest = DigestOf("Start", absl::StrCat(id, "\n", etag));
   return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
-    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
+    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
     auto& [no, experiment] = found;
-    GRADELINE_RETURN_IF_ERROR(group.store().Own(no));
     GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
     if (experiment.state != ExperimentState::kDraft) return WrongState(experiment, "DRAFT");
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
@@ -141,9 +140,8 @@ absl::StatusOr<Experiments::Started> Experiments::Resume(const std::string& id, 
   const Digest digest =
       DigestOf("Resume", absl::StrCat(id, "\n", etag, "\n", first_epoch ? absl::StrCat(*first_epoch) : ""));
   return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
-    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
+    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
     auto& [no, experiment] = found;
-    GRADELINE_RETURN_IF_ERROR(group.store().Own(no));
     GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
     if (!CanResume(experiment.state)) return WrongState(experiment, "LOST, FAILED, CANCELLED or EARLY_STOPPED");
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
@@ -165,9 +163,8 @@ absl::StatusOr<Experiment> Experiments::Cancel(const std::string& id, const std:
   const Digest digest = DigestOf("Cancel", absl::StrCat(id, "\n", etag));
   return impl_->WriteOnce<Experiment>(
       Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
-        GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().GetExperiment(id));
+        GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
         auto& [no, experiment] = found;
-        GRADELINE_RETURN_IF_ERROR(group.store().Own(no));
         GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
         if (experiment.state != ExperimentState::kQueued && experiment.state != ExperimentState::kRunning) {
           return WrongState(experiment, "QUEUED or RUNNING");
@@ -247,9 +244,8 @@ absl::StatusOr<std::shared_ptr<RankSession>> Experiments::Join(const JoinRequest
     welcome.last_seals = joining.last_seals;
     welcome.credits = impl_->options.credits;
     welcome.max_uncommitted = impl_->options.max_uncommitted;
-    joining.live->SetRanksJoined(joining.joined.experiment.training.world_size -
-                                 static_cast<int32_t>(joining.joined.missing.size()));
-    for (const int32_t missing : joining.joined.missing) impl_->leases.Expect(joining.live->key(), missing);
+    impl_->Keep(joining.live);
+    impl_->ExpectOthers(joining.joined.ranks, request.rank, *joining.live);
     std::shared_ptr<Lease> lease = impl_->leases.Hold(joining.live->key(), request.rank, welcome.fence);
     joining.session =
         std::make_shared<Session>(&impl_->ledger, Holder{joining.live, request.rank, welcome.fence}, std::move(welcome),

@@ -31,8 +31,16 @@ absl::StatusOr<std::shared_ptr<LiveAttempt>> Experiments::Impl::Live(Group& grou
   auto loaded = std::make_shared<LiveAttempt>(AttemptKey{no, experiment.attempt}, experiment,
                                               std::make_shared<const std::vector<SessionHead>>(std::move(heads)));
   GRADELINE_RETURN_IF_ERROR(loaded->Load(group.store()));
-  live[no] = loaded;
   return loaded;
+}
+
+void Experiments::Impl::Keep(std::shared_ptr<LiveAttempt>& view) {
+  std::shared_ptr<LiveAttempt>& kept = live[view->key().first];
+  if (kept != nullptr && kept->key() == view->key()) {
+    view = kept;
+  } else {
+    kept = view;
+  }
 }
 
 void Experiments::Impl::OnCommitted(Group& group) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -38,6 +39,8 @@ struct Experiments::Impl {
 
   /// The attempt's live view, read from the store if this process has none yet. Ledger thread, in a transaction.
   absl::StatusOr<std::shared_ptr<LiveAttempt>> Live(Group& group, int64_t no, const Experiment& experiment);
+  /// After the commit: keeps the view, or exchanges it for the one that is kept already.
+  void Keep(std::shared_ptr<LiveAttempt>& view);
 
   // Hooks of the ledger.
   void OnCommitted(Group& group);
@@ -54,6 +57,8 @@ struct Experiments::Impl {
   Leases::Excuse ExcuseOf(AttemptKey attempt, int32_t rank);
   std::vector<LateRank> SuspectsOf(AttemptKey attempt) const;
   void TellSuspects(AttemptKey attempt);
+  /// Rank `joining` of an attempt that runs has a lease: so has whoever else is not through.
+  void ExpectOthers(const std::vector<RankRow>& ranks, int32_t joining, LiveAttempt& view);
   void TellGone(AttemptKey attempt, int32_t rank);
   /// Posts the end of a rank, once at a time.
   void Expire(const Leases::Expired& expired);

@@ -45,7 +45,8 @@ void Leases::Expect(AttemptKey attempt, int32_t rank) {
 
 void Leases::Restore(AttemptKey attempt, int32_t rank, int64_t fence) {
   const auto [found, added] = ranks_.try_emplace({attempt, rank});
-  if (added) found->second = {std::make_shared<Lease>(clock_), fence, true, true, clock_->MonotonicMillis()};
+  if (!added && found->second.fence >= fence) return;
+  found->second = {std::make_shared<Lease>(clock_), fence, true, true, clock_->MonotonicMillis()};
 }
 
 void Leases::Refresh() {

@@ -50,8 +50,8 @@ class Leases {
   std::shared_ptr<Lease> Hold(AttemptKey attempt, int32_t rank, int64_t fence);
   /// A rank that has not joined yet, of an attempt that others have joined. Nothing if it is known already.
   void Expect(AttemptKey attempt, int32_t rank);
-  /// The rank was held when the process began: suspect, with the full time to come back. Nothing if it is known
-  /// already.
+  /// The rank is held, by a stream that this process did not see join: suspect, with the full time to come back.
+  /// Nothing if it is known with this fence already.
   void Restore(AttemptKey attempt, int32_t rank, int64_t fence);
   void Release(AttemptKey attempt, int32_t rank);
   void Release(AttemptKey attempt);

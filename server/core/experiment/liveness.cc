@@ -48,6 +48,7 @@ void Experiments::Impl::WatchLeases(bool idle) {
   if (unwritable && !(store->Check().ok() && CatchUp().ok())) return;
   const bool stood_still = now_ms - looked_ms > std::max(options.leases.suspect_ms / 2, kLongestStill);
   if (unwritable || stood_still) leases.Refresh();
+  if (unwritable) restored = false;  // who joined in a group whose end is not known
   unwritable = false;
   looked_ms = now_ms;
   if (!restored) {
@@ -82,6 +83,17 @@ std::vector<LateRank> Experiments::Impl::SuspectsOf(AttemptKey attempt) const {
   if (view == live.end() || view->second->key() != attempt) return suspects;
   for (LateRank& late : suspects) late.last = view->second->LastOf(late.rank);
   return suspects;
+}
+
+void Experiments::Impl::ExpectOthers(const std::vector<RankRow>& ranks, int32_t joining, LiveAttempt& view) {
+  int32_t joined = 0;
+  for (const RankRow& rank : ranks) {
+    if (rank.state != RankState::kFree) ++joined;
+    if (rank.rank == joining) continue;
+    if (rank.state == RankState::kFree) leases.Expect(view.key(), rank.rank);
+    if (rank.state == RankState::kHeld) leases.Restore(view.key(), rank.rank, rank.fence);
+  }
+  view.SetRanksJoined(joined);
 }
 
 void Experiments::Impl::TellSuspects(AttemptKey attempt) {

@@ -385,8 +385,7 @@ absl::StatusOr<int64_t> NextEpoch(Group& group, int64_t no, const Experiment& ex
 absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics) {
   Transaction& store = group.store();
   Joined joined;
-  GRADELINE_ASSIGN_OR_RETURN(std::tie(joined.no, joined.experiment), store.GetExperiment(request.experiment));
-  GRADELINE_RETURN_IF_ERROR(store.Own(joined.no));
+  GRADELINE_ASSIGN_OR_RETURN(std::tie(joined.no, joined.experiment), store.OwnExperiment(request.experiment));
   Experiment& experiment = joined.experiment;
   if (experiment.attempt == 0) {
     return absl::FailedPreconditionError(
@@ -402,10 +401,7 @@ absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const 
   joined.rank.state = RankState::kHeld;
   ++joined.rank.fence;
   GRADELINE_RETURN_IF_ERROR(store.PutRank(joined.no, attempt.attempt, joined.rank));
-  GRADELINE_ASSIGN_OR_RETURN(const std::vector<RankRow> ranks, store.ListRanks(joined.no, attempt.attempt));
-  for (const RankRow& rank : ranks) {
-    if (rank.state == RankState::kFree) joined.missing.push_back(rank.rank);
-  }
+  GRADELINE_ASSIGN_OR_RETURN(joined.ranks, store.ListRanks(joined.no, attempt.attempt));
   if (experiment.state == ExperimentState::kQueued) {
     experiment.state = ExperimentState::kRunning;
     experiment.reason = absl::StrCat("rank ", request.rank, " joined");

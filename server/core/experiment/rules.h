@@ -66,7 +66,7 @@ struct Joined {
   Experiment experiment;
   RankRow rank;
   int64_t first_epoch = 0;
-  std::vector<int32_t> missing;  ///< ranks that have not joined yet
+  std::vector<RankRow> ranks;  ///< all of the attempt
 };
 absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics);
 

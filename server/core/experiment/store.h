@@ -114,9 +114,11 @@ class Transaction {
   /// order.
   virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;
   virtual absl::StatusOr<Experiment> GetExperiment(int64_t no) = 0;
-  /// Makes the experiment this server's, unless it is that of another that lives: UNAVAILABLE, reason NOT_OWNER, with
-  /// the other's address. Get it first.
-  virtual absl::Status Own(int64_t /*no*/) { return absl::OkStatus(); }
+  /// As GetExperiment, and makes the experiment this server's, unless it is that of another that lives: UNAVAILABLE,
+  /// reason NOT_OWNER, with the other's address.
+  virtual absl::StatusOr<std::pair<int64_t, Experiment>> OwnExperiment(const std::string& id) {
+    return GetExperiment(id);
+  }
   /// Stores state, reason, attempt, etag, revision, numerics.
   virtual absl::Status UpdateExperiment(int64_t no, const Experiment& experiment) = 0;
   virtual absl::Status InsertEvent(int64_t no, const StoredEvent& event) = 0;

@@ -12,39 +12,37 @@ namespace {
 // Beats within a takeover time: how late one of them comes must not matter.
 constexpr int kBeats = 10;
 
-// No replica comes or goes until the transaction ends: all that adopt see the same ones.
+// No replica comes, goes or beats until the transaction ends: all that take over do so one after another, and see the
+// same ones.
 constexpr char kStandStill[] = "LOCK TABLE replicas IN SHARE ROW EXCLUSIVE MODE";
 
-// The lock of replica ?1.
-#define GRADELINE_REPLICA_LOCK \
-  "hashtextextended('gradeline replica ' || ?1::text || ' of ' || current_schema()::regnamespace::oid::text, 0)"
-#define GRADELINE_STARTED_US "coalesce((extract(epoch FROM backend_start) * 1000000)::bigint, 0)"
-#define GRADELINE_IS_OWNERLESS                                                                           \
-  "experiments.state IN ('QUEUED', 'RUNNING') AND NOT EXISTS (SELECT FROM replicas WHERE replicas.no = " \
-  "experiments.owner)"
+// The lock of replica ?1: the schema's number and its own.
+#define GRADELINE_REPLICA_LOCK "current_schema()::regnamespace::oid::bigint::bit(32)::integer, ?1::integer"
+// The list is made once, before any row is locked: a row that was claimed meanwhile is looked at again with it.
+#define GRADELINE_IS_OWNERLESS "state IN ('QUEUED', 'RUNNING') AND owner <> ALL (ARRAY(SELECT no FROM replicas))"
 
 absl::Status TakenOver() {
   return absl::DataLossError(
-      "another gradelined that uses the same tables has taken over the experiments of this one: it did not hear of it, "
-      "or "
-      "is reached at the same address");
+      "another gradelined that uses the same tables has taken over the experiments of this one: it did not hear of "
+      "this "
+      "one for too long, or is reached at the same address");
 }
 
-// Ends the session that writes for a replica, if the database still has it.
+// Ends the session that writes for a replica, if the database has it.
 absl::Status EndSession(PostgresConnection& connection, int64_t replica) {
   return connection
       .Prepare(
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN replicas ON pid = process AND "
-          "started_us = " GRADELINE_STARTED_US " WHERE replicas.no = ?1 AND pid <> pg_backend_pid()")
+          "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
+          "(SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = "
+          "current_schema()::regnamespace::oid AND objid::bigint = ?1 AND objsubid = 2 AND pid <> pg_backend_pid()")
       .Bind(replica)
       .Run();
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Membership>> Membership::Join(const std::string& conninfo,
-                                                             std::chrono::milliseconds takeover) {
-  std::unique_ptr<Membership> membership(new Membership(conninfo, takeover));
+absl::StatusOr<std::unique_ptr<Membership>> Membership::Join(const PostgresOptions& options) {
+  std::unique_ptr<Membership> membership(new Membership(options));
   GRADELINE_RETURN_IF_ERROR(membership->Register());
   membership->thread_ = std::thread([self = membership.get()] { self->Loop(); });
   return membership;
@@ -59,8 +57,9 @@ Membership::~Membership() {
     thread_.join();
   }
   absl::MutexLock lock(&beating_);
-  if (no_ == 0 || !EnsureConnection().ok()) return;
-  connection_->Prepare("DELETE FROM replicas WHERE no = ?1").Bind(no_).Run().IgnoreError();
+  // Where the database is away, or the session that wrote does not end, silence says the same, later.
+  if (no_ == 0 || !beat_.ok() || !EnsureConnection().ok() || !Remove(no_).ok()) return;
+  connection_->Execute("COMMIT").IgnoreError();
 }
 
 absl::Status Membership::Register() {
@@ -68,7 +67,8 @@ absl::Status Membership::Register() {
   GRADELINE_RETURN_IF_ERROR(EnsureConnection());
   GRADELINE_ASSIGN_OR_RETURN(no_, connection_->QueryNumber("INSERT INTO replicas DEFAULT VALUES RETURNING no"));
   last_beat_ = Clock::now();
-  return AdoptOwnerless();
+  AdoptOwnerless().IgnoreError();  // the first beat tries again
+  return absl::OkStatus();
 }
 
 absl::Status Membership::Hold(PostgresConnection& connection) const {
@@ -81,16 +81,16 @@ absl::Status Membership::Hold(PostgresConnection& connection) const {
         connection.Prepare("SELECT pg_advisory_lock(" GRADELINE_REPLICA_LOCK ")").Bind(no_).Run());
     GRADELINE_RETURN_IF_ERROR(connection.Execute("SET lock_timeout = DEFAULT"));
   }
-  Query note =
-      connection.Prepare("UPDATE replicas SET process = pg_backend_pid(), started_us = (SELECT " GRADELINE_STARTED_US
-                         " FROM pg_stat_activity WHERE pid = pg_backend_pid()) WHERE no = ?1 RETURNING no");
-  GRADELINE_ASSIGN_OR_RETURN(const bool there, note.Bind(no_).Step());
+  Query look = connection.Prepare("SELECT no FROM replicas WHERE no = ?1");
+  GRADELINE_ASSIGN_OR_RETURN(const bool there, look.Bind(no_).Step());
   return there ? absl::OkStatus() : TakenOver();
 }
 
 absl::Status Membership::Advertise(const std::string& address) {
   absl::MutexLock lock(&beating_);
   GRADELINE_RETURN_IF_ERROR(EnsureConnection());
+  GRADELINE_RETURN_IF_ERROR(
+      connection_->Prepare("UPDATE replicas SET address = ?2 WHERE no = ?1").Bind(no_, Blob{address}).Run());
   std::vector<int64_t> before;
   {
     Query query = connection_->Prepare("SELECT no FROM replicas WHERE address = ?1 AND no <> ?2");
@@ -101,13 +101,18 @@ absl::Status Membership::Advertise(const std::string& address) {
     }));
   }
   for (const int64_t replica : before) GRADELINE_RETURN_IF_ERROR(TakeOver(replica));
-  return connection_->Prepare("UPDATE replicas SET address = ?2 WHERE no = ?1").Bind(no_, Blob{address}).Run();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Membership::TakeNews() {
   absl::MutexLock lock(&mutex_);
   if (!lost_.ok()) return lost_;
-  return std::exchange(adopted_, false);
+  return std::exchange(news_, false);
+}
+
+void Membership::TellNews() {
+  absl::MutexLock lock(&mutex_);
+  news_ = true;
 }
 
 void Membership::KeepLost() {
@@ -119,10 +124,13 @@ void Membership::Loop() {
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::FromChrono(takeover_ / kBeats))) return;
+      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::FromChrono(options_.takeover / kBeats))) return;
     }
     absl::MutexLock lock(&beating_);
-    Beat().IgnoreError();  // without a database nothing can be written, and nobody can be judged
+    absl::Status beat = Beat();
+    if (beat_.ok() && !beat.ok())
+      options_.tell(absl::StrCat("other servers may not hear of this one: ", beat.message()));
+    beat_ = std::move(beat);
   }
 }
 
@@ -132,8 +140,10 @@ absl::Status Membership::EnsureConnection() {
     connection_->ForgetFailure();
     return absl::OkStatus();
   }
-  GRADELINE_ASSIGN_OR_RETURN(connection_, PostgresConnection::Open(conninfo_));
-  return connection_->Execute("SET lock_timeout = '1s'");
+  GRADELINE_ASSIGN_OR_RETURN(connection_, PostgresConnection::Open(options_.conninfo));
+  // Nobody waits for one that stands still, and a beat waits for nobody for long.
+  return connection_->Execute(absl::StrCat("SET lock_timeout = ", (options_.takeover / kBeats).count(),
+                                           "; SET idle_in_transaction_session_timeout = '1s'"));
 }
 
 absl::Status Membership::Beat() {
@@ -148,10 +158,14 @@ absl::Status Membership::Beat() {
   }
   const Clock::time_point now = Clock::now();
   // Who was cut off or stood still has not looked on: the others may have counted meanwhile.
-  if (now - last_beat_ > takeover_ / 2) seen_.clear();
+  if (now - last_beat_ > options_.takeover / 2) seen_.clear();
   last_beat_ = now;
+  if (std::exchange(unsure_, false)) TellNews();
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<int64_t> silent, FindSilent(now));
-  for (const int64_t replica : silent) GRADELINE_RETURN_IF_ERROR(TakeOver(replica));
+  for (const int64_t replica : silent) {
+    // One that cannot be ended must not keep this one from the others.
+    if (!TakeOver(replica).ok()) GRADELINE_RETURN_IF_ERROR(EnsureConnection());
+  }
   return AdoptOwnerless();
 }
 
@@ -165,22 +179,28 @@ absl::StatusOr<std::vector<int64_t>> Membership::FindSilent(Clock::time_point no
     const auto before = seen_.find(replica);
     const bool counted = before == seen_.end() || before->second.beats != beats;
     seen[replica] = {beats, counted ? now : before->second.since};
-    if (now - seen[replica].since >= takeover_) silent.push_back(replica);
+    if (now - seen[replica].since >= options_.takeover) silent.push_back(replica);
     return absl::OkStatus();
   }));
   seen_ = std::move(seen);
   return silent;
 }
 
-absl::Status Membership::TakeOver(int64_t replica) {
-  GRADELINE_RETURN_IF_ERROR(EndSession(*connection_, replica));
+absl::Status Membership::Remove(int64_t replica) {
   GRADELINE_RETURN_IF_ERROR(connection_->Execute("BEGIN"));
+  GRADELINE_RETURN_IF_ERROR(connection_->Execute(kStandStill));
+  GRADELINE_RETURN_IF_ERROR(EndSession(*connection_, replica));
   // Waits until the session that wrote is no more.
   GRADELINE_RETURN_IF_ERROR(
       connection_->Prepare("SELECT pg_advisory_xact_lock(" GRADELINE_REPLICA_LOCK ")").Bind(replica).Run());
-  GRADELINE_RETURN_IF_ERROR(connection_->Execute(kStandStill));
-  GRADELINE_RETURN_IF_ERROR(connection_->Prepare("DELETE FROM replicas WHERE no = ?1").Bind(replica).Run());
-  return Adopt();
+  return connection_->Prepare("DELETE FROM replicas WHERE no = ?1").Bind(replica).Run();
+}
+
+absl::Status Membership::TakeOver(int64_t replica) {
+  GRADELINE_RETURN_IF_ERROR(Remove(replica));
+  GRADELINE_RETURN_IF_ERROR(Adopt());
+  options_.tell(absl::StrCat("took over the experiments of replica ", replica, ", which is gone"));
+  return absl::OkStatus();
 }
 
 absl::Status Membership::AdoptOwnerless() {
@@ -200,12 +220,10 @@ absl::Status Membership::Adopt() {
                                           "WHERE " GRADELINE_IS_OWNERLESS " FOR UPDATE SKIP LOCKED)")
                                 .Bind(no_)
                                 .Run());
-  {
-    // Even if nobody will know whether this was kept.
-    absl::MutexLock lock(&mutex_);
-    adopted_ = true;
-  }
-  return connection_->Execute("COMMIT");
+  absl::Status committed = connection_->Execute("COMMIT");
+  unsure_ = !committed.ok();
+  TellNews();
+  return committed;
 }
 
 }  // namespace gradeline

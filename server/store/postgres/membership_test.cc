@@ -2,7 +2,6 @@
 // writes nothing any more.
 #include "server/store/postgres/membership.h"
 
-#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -17,8 +16,8 @@ using testing::HasSubstr;
 
 class MembershipTest : public SchemaTest {
  protected:
-  // The number of a new experiment that runs.
-  static int64_t MakeExperiment(Store& store, const std::string& id) {
+  // A new experiment that runs and has no owner.
+  static void MakeExperiment(Store& store, const std::string& id) {
     auto transaction = store.Begin();
     EXPECT_TRUE(transaction.ok()) << transaction.status();
     Experiment experiment;
@@ -27,33 +26,36 @@ class MembershipTest : public SchemaTest {
     const auto no = (*transaction)->InsertExperiment(experiment);
     EXPECT_TRUE(no.ok()) << no.status();
     EXPECT_TRUE((*transaction)->Commit().ok());
-    return *no;
   }
-  static absl::Status Own(Store& store, int64_t no) {
+  static absl::Status Own(Store& store, const std::string& id) {
     auto transaction = store.Begin();
     if (!transaction.ok()) return transaction.status();
-    const auto found = (*transaction)->GetExperiment(no);
-    if (!found.ok()) return found.status();
-    const absl::Status own = (*transaction)->Own(no);
+    const absl::Status own = (*transaction)->OwnExperiment(id).status();
     return own.ok() ? (*transaction)->Commit() : own;
   }
   static bool TookOver(Store& store) {
     const auto news = store.TakeNews();
     return news.ok() && *news;
   }
-  std::string Owner(int64_t no) { return Ask(absl::StrCat("SELECT owner FROM experiments WHERE no = ", no)); }
+  std::string Owner(const std::string& id) {
+    return Ask(absl::StrCat("SELECT owner FROM experiments WHERE name = '", id, "'"));
+  }
 };
 
 TEST_F(MembershipTest, AnExperimentHasOneOwnerAndTheOtherNamesIt) {
   const auto first = Open(), second = Open();
   ASSERT_TRUE(first->Advertise("127.0.0.1:1").ok());
-  const int64_t no = MakeExperiment(*first, "a");
-  EXPECT_TRUE(Own(*first, no).ok());
-  EXPECT_TRUE(Own(*first, no).ok());
-  const absl::Status refused = Own(*second, no);
+  MakeExperiment(*first, "a");
+  EXPECT_TRUE(Own(*first, "a").ok());
+  EXPECT_TRUE(Own(*first, "a").ok());
+  // Even while the owner is in the middle of a transaction with it.
+  auto transaction = first->Begin();
+  ASSERT_TRUE((*transaction)->OwnExperiment("a").ok());
+  const absl::Status refused = Own(*second, "a");
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ReasonOf(refused).reason, "NOT_OWNER");
   EXPECT_EQ(ReasonOf(refused).metadata["address"], "127.0.0.1:1");
+  EXPECT_EQ(Own(*second, "b").code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(second->Check().ok()) << "an answer, not a failure of the store";
   EXPECT_TRUE(second->GetExperiment("a").ok()) << "everybody reads";
 }
@@ -61,38 +63,43 @@ TEST_F(MembershipTest, AnExperimentHasOneOwnerAndTheOtherNamesIt) {
 TEST_F(MembershipTest, WhoLeavesLeavesItsExperiments) {
   auto first = Open();
   const auto second = Open();
-  const int64_t claimed = MakeExperiment(*first, "a"), adopted = MakeExperiment(*first, "b");
-  ASSERT_TRUE(Own(*first, claimed).ok());
-  ASSERT_TRUE(Own(*first, adopted).ok());
+  for (const char* id : {"claimed", "adopted"}) {
+    MakeExperiment(*first, id);
+    ASSERT_TRUE(Own(*first, id).ok());
+  }
   TookOver(*second);
   first.reset();
-  EXPECT_TRUE(Own(*second, claimed).ok()) << "at once, when somebody asks for it";
-  EXPECT_TRUE(Eventually([&] { return Owner(adopted) == Owner(claimed); })) << "and soon, when nobody does";
-  EXPECT_TRUE(TookOver(*second));
+  EXPECT_TRUE(Own(*second, "claimed").ok()) << "at once, when somebody asks for it";
+  EXPECT_TRUE(Eventually([&] { return Owner("adopted") == Owner("claimed"); })) << "and soon, when nobody does";
+  EXPECT_TRUE(Eventually([&] { return TookOver(*second); }));
   EXPECT_FALSE(TookOver(*second)) << "is told once";
 }
 
+// A replica that is there, holds its lock, and does not beat.
+struct SilentReplica {
+  SilentReplica(const std::string& conninfo, const std::string& number) : no(number) {
+    session = *PostgresConnection::Open(conninfo);
+    EXPECT_TRUE(
+        session
+            ->Execute(absl::StrCat(
+                "SELECT pg_advisory_lock(current_schema()::regnamespace::oid::bigint::bit(32)::integer, ", no, ")"))
+            .ok());
+  }
+  const std::string no;
+  std::unique_ptr<PostgresConnection> session;
+};
+
 TEST_F(MembershipTest, WhoIsNotHeardOfIsTakenOverAndItsSessionEnded) {
   const auto store = Open();
-  const int64_t no = MakeExperiment(*store, "a");
-  // A replica that is there, holds its lock, and does not beat.
-  const std::string silent = Ask("INSERT INTO replicas(address) VALUES('127.0.0.1:1') RETURNING no");
-  auto session = PostgresConnection::Open(conninfo_);
-  ASSERT_TRUE(
-      (*session)
-          ->Execute(absl::StrCat(
-              "UPDATE replicas SET process = pg_backend_pid(), started_us = (SELECT (extract(epoch FROM "
-              "backend_start) * 1000000)::bigint FROM pg_stat_activity WHERE pid = pg_backend_pid()) WHERE no = ",
-              silent, "; SELECT pg_advisory_lock(hashtextextended('gradeline replica ", silent,
-              " of ' || current_schema()::regnamespace::oid::text, 0))"))
-          .ok());
-  Ask(absl::StrCat("UPDATE experiments SET owner = ", silent));
-  EXPECT_EQ(ReasonOf(Own(*store, no)).reason, "NOT_OWNER") << "it may live";
+  MakeExperiment(*store, "a");
+  const SilentReplica silent(conninfo_, Ask("INSERT INTO replicas(address) VALUES('127.0.0.1:1') RETURNING no"));
+  Ask("UPDATE experiments SET owner = " + silent.no);
+  EXPECT_EQ(ReasonOf(Own(*store, "a")).reason, "NOT_OWNER") << "it may live";
   TookOver(*store);
   EXPECT_TRUE(Eventually([&] { return TookOver(*store); }));
-  EXPECT_NE(Owner(no), silent);
-  EXPECT_TRUE(Own(*store, no).ok());
-  EXPECT_FALSE((*session)->Execute("SELECT 1").ok());
+  EXPECT_NE(Owner("a"), silent.no);
+  EXPECT_TRUE(Own(*store, "a").ok());
+  EXPECT_FALSE(silent.session->Execute("SELECT 1").ok());
   EXPECT_EQ(Ask("SELECT count(*) FROM replicas"), "1");
 }
 
@@ -116,17 +123,30 @@ TEST_F(MembershipTest, WhoWasTakenOverWritesNothingMore) {
 
 TEST_F(MembershipTest, ALostConnectionIsNotDeath) {
   const auto first = Open(), second = Open();
-  const int64_t no = MakeExperiment(*first, "a");
-  ASSERT_TRUE(Own(*first, no).ok());
+  MakeExperiment(*first, "a");
+  ASSERT_TRUE(Own(*first, "a").ok());
   EndSessions();
-  EXPECT_TRUE(Eventually([&] { return Own(*first, no).ok(); }));
-  EXPECT_EQ(ReasonOf(Own(*second, no)).reason, "NOT_OWNER");
+  EXPECT_TRUE(Eventually([&] { return Own(*first, "a").ok(); }));
+  EXPECT_EQ(ReasonOf(Own(*second, "a")).reason, "NOT_OWNER");
   EXPECT_TRUE(first->TakeNews().ok());
+}
+
+TEST_F(MembershipTest, WhoStandsStillInTheMiddleOfTakingOverHoldsUpNobody) {
+  const auto store = Open();
+  const auto other = PostgresConnection::Open(conninfo_);
+  ASSERT_TRUE((*other)
+                  ->Execute("SET idle_in_transaction_session_timeout = '1s'; BEGIN; LOCK TABLE replicas IN SHARE "
+                            "ROW EXCLUSIVE MODE")
+                  .ok());
+  const auto beats = [&] { return Ask("SELECT sum(beats) FROM replicas"); };
+  const std::string before = beats();
+  EXPECT_TRUE(Eventually([&] { return beats() != before; }));
+  EXPECT_TRUE(store->TakeNews().ok());
 }
 
 TEST(Outage, OfTheDatabaseMakesNobodyLookDead) {
   TestPostgres postgres;
-  const auto store = OpenPostgresStore(postgres.Conninfo(), std::chrono::milliseconds(1'000));
+  const auto store = OpenPostgresStore({postgres.Conninfo(), std::chrono::milliseconds(1'000)});
   ASSERT_TRUE(store.ok()) << store.status();
   const std::string other = postgres.Ask("INSERT INTO replicas(address) VALUES('127.0.0.1:1') RETURNING no");
   const auto beats = [&] { return std::stoll(postgres.Ask("SELECT max(beats) FROM replicas")); };
@@ -140,26 +160,35 @@ TEST(Outage, OfTheDatabaseMakesNobodyLookDead) {
   EXPECT_TRUE(Eventually([&] { return postgres.Ask("SELECT count(*) FROM replicas") == "1"; })) << "but it is not";
 }
 
-TEST_F(MembershipTest, OfAllThatClaimAnExperimentAtOnceOneGetsIt) {
-  constexpr int kReplicas = 3, kExperiments = 40;
+TEST_F(MembershipTest, OfAllThatWantAnExperimentAtOnceOneGetsItAndKeepsIt) {
+  constexpr int kReplicas = 2, kExperiments = 2'000, kRounds = 3;
   std::vector<std::shared_ptr<Store>> stores;
   for (int i = 0; i < kReplicas; ++i) stores.push_back(Open());
-  std::vector<int64_t> numbers;
-  for (int i = 0; i < kExperiments; ++i) numbers.push_back(MakeExperiment(*stores[0], absl::StrCat("e", i)));
-  Ask("UPDATE experiments SET owner = -1");
-  std::vector<std::atomic<int>> owners(kExperiments);
-  std::vector<std::thread> claiming;
-  for (const auto& store : stores) {
-    claiming.emplace_back([&, store] {
-      for (int i = 0; i < kExperiments; ++i) {
-        const absl::Status own = Own(*store, numbers[static_cast<size_t>(i)]);
-        if (own.ok()) ++owners[static_cast<size_t>(i)];
-        EXPECT_TRUE(own.ok() || ReasonOf(own).reason == "NOT_OWNER") << own;
-      }
-    });
+  const auto adopting = Open();  // with every beat
+  MakeExperiment(*adopting, "x");
+  Ask(
+      absl::StrCat("INSERT INTO experiments(name, state, state_ms, etag, spec) SELECT 'e' || i, state, 0, 0, spec FROM "
+                   "experiments, generate_series(1, ",
+                   kExperiments, ") AS i"));
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::vector<std::string>> owned(kReplicas);
+    std::vector<std::thread> claiming;
+    Ask("UPDATE experiments SET owner = -1");
+    for (size_t replica = 0; replica < kReplicas; ++replica) {
+      claiming.emplace_back([&, replica] {
+        for (int i = 1; i <= kExperiments; ++i) {
+          std::string id = absl::StrCat("e", i);
+          const absl::Status own = Own(*stores[replica], id);
+          EXPECT_TRUE(own.ok() || ReasonOf(own).reason == "NOT_OWNER") << own;
+          if (own.ok()) owned[replica].push_back(std::move(id));
+        }
+      });
+    }
+    for (std::thread& thread : claiming) thread.join();
+    for (size_t replica = 0; replica < kReplicas; ++replica) {
+      for (const std::string& id : owned[replica]) EXPECT_TRUE(Own(*stores[replica], id).ok()) << id;
+    }
   }
-  for (std::thread& thread : claiming) thread.join();
-  for (int i = 0; i < kExperiments; ++i) EXPECT_EQ(owners[static_cast<size_t>(i)], 1) << i;
 }
 
 }  // namespace

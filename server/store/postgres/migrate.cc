@@ -48,8 +48,11 @@ absl::Status MigrateLocked(PostgresConnection& connection, const std::vector<Mig
 }  // namespace
 
 absl::Status Migrate(PostgresConnection& connection, const std::vector<Migration>& migrations) {
+  // As long as a migration may take; whoever stands still in one must not keep others from starting for ever.
+  GRADELINE_RETURN_IF_ERROR(connection.Execute("SET lock_timeout = '10min'"));
   GRADELINE_RETURN_IF_ERROR(connection.Execute(kLock));
   GRADELINE_RETURN_IF_ERROR(MigrateLocked(connection, migrations));
+  GRADELINE_RETURN_IF_ERROR(connection.Execute("SET lock_timeout = DEFAULT"));
   return connection.Execute(kUnlock);
 }
 

@@ -56,8 +56,12 @@ absl::Status CheckSchema(PostgresConnection& connection) {
 
 class PostgresStore : public SqlStore {
  public:
-  PostgresStore(std::string conninfo, std::chrono::milliseconds takeover)
-      : SqlStore(kMostReaders), conninfo_(std::move(conninfo)), takeover_(takeover) {}
+  explicit PostgresStore(const PostgresOptions& options) : SqlStore(kMostReaders), options_(options) {}
+  ~PostgresStore() override {
+    CloseReaders();
+    absl::MutexLock lock(&writing_);
+    writer_.reset();  // so that nobody waits for it when this one leaves
+  }
 
   /// Connects for the first time.
   absl::Status Open() {
@@ -77,7 +81,7 @@ class PostgresStore : public SqlStore {
   }
   absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>&) override {
     GRADELINE_ASSIGN_OR_RETURN(auto hold, HoldSnapshot());
-    return TakePostgresSnapshot(conninfo_, std::move(hold));
+    return TakePostgresSnapshot(options_.conninfo, std::move(hold));
   }
 
  protected:
@@ -98,8 +102,7 @@ class PostgresStore : public SqlStore {
     return kept_;
   }
 
-  const std::string conninfo_;
-  const std::chrono::milliseconds takeover_;
+  const PostgresOptions options_;
   // Held by whoever uses the writer: for the whole of a transaction, and while a check connects anew.
   absl::Mutex writing_;
   std::unique_ptr<PostgresConnection> writer_ ABSL_GUARDED_BY(writing_);
@@ -116,12 +119,12 @@ void PostgresStore::Keep(const absl::Status& status) {
 
 absl::Status PostgresStore::Connect() {
   writer_.reset();
-  GRADELINE_ASSIGN_OR_RETURN(auto writer, PostgresConnection::Open(conninfo_));
+  GRADELINE_ASSIGN_OR_RETURN(auto writer, PostgresConnection::Open(options_.conninfo));
   GRADELINE_RETURN_IF_ERROR(CheckDurable(*writer));
-  GRADELINE_RETURN_IF_ERROR(CheckSchema(*writer));
-  GRADELINE_RETURN_IF_ERROR(Migrate(*writer, PostgresMigrations()));
   if (membership_ == nullptr) {
-    GRADELINE_ASSIGN_OR_RETURN(membership_, Membership::Join(conninfo_, takeover_));
+    GRADELINE_RETURN_IF_ERROR(CheckSchema(*writer));
+    GRADELINE_RETURN_IF_ERROR(Migrate(*writer, PostgresMigrations()));
+    GRADELINE_ASSIGN_OR_RETURN(membership_, Membership::Join(options_));
   }
   GRADELINE_RETURN_IF_ERROR(membership_->Hold(*writer));
   writer_ = std::move(writer);
@@ -224,16 +227,15 @@ absl::Status PostgresStore::Check() {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> PostgresStore::OpenReader() {
-  GRADELINE_ASSIGN_OR_RETURN(auto reader, PostgresConnection::Open(conninfo_));
+  GRADELINE_ASSIGN_OR_RETURN(auto reader, PostgresConnection::Open(options_.conninfo));
   GRADELINE_RETURN_IF_ERROR(reader->Execute("SET default_transaction_read_only = on"));
   return reader;
 }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const std::string& conninfo,
-                                                         std::chrono::milliseconds takeover) {
-  auto store = std::make_shared<PostgresStore>(conninfo, takeover);
+absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const PostgresOptions& options) {
+  auto store = std::make_shared<PostgresStore>(options);
   GRADELINE_RETURN_IF_ERROR(store->Open());
   return store;
 }

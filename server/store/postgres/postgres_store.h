@@ -3,6 +3,7 @@
 #define GRADELINE_SERVER_STORE_POSTGRES_POSTGRES_STORE_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,18 +12,21 @@
 
 namespace gradeline {
 
-/// Opens the tables in the first schema of the connection's search_path, makes them, or brings them up to date.
-/// `conninfo`: a connection string of libpq. INVALID_ARGUMENT: it is none; UNAVAILABLE: nobody answers there;
+struct PostgresOptions {
+  std::string conninfo;  ///< a connection string of libpq
+  /// How long another replica must not have been heard of before its experiments become this one's; see membership.h.
+  std::chrono::milliseconds takeover{10'000};
+  std::function<void(const std::string&)> tell = [](const std::string&) {};  ///< for the log; any thread
+};
+
+/// Opens the tables in the first schema of the connection's search_path, makes them, or brings them up to date. Several
+/// may be open at once, in as many processes. INVALID_ARGUMENT: it is none; UNAVAILABLE: nobody answers there;
 /// FAILED_PRECONDITION: of another program, newer than this one (both versions named), or set so that what is committed
 /// can be lost (what is set and what is needed). No error holds a password.
 ///
-/// Several may be open at once, in as many processes: see membership.h. `takeover`: how long another must not have been
-/// heard of before its experiments become this one's.
-///
 /// A lost connection is made anew. Until that is possible Begin and Check are UNAVAILABLE; if by then another
 /// gradelined has taken over, they are DATA_LOSS for good.
-absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const std::string& conninfo,
-                                                         std::chrono::milliseconds takeover);
+absl::StatusOr<std::shared_ptr<Store>> OpenPostgresStore(const PostgresOptions& options);
 
 }  // namespace gradeline
 

@@ -80,6 +80,25 @@ TEST_F(Replicas, RanksOfAServerThatIsGoneHaveTheFullTimeToComeBackToTheOther) {
   EXPECT_THAT(second_.Get().reason, HasSubstr("rank 1"));
 }
 
+TEST_F(Replicas, WhoDoesNotComeBackIsMissedAlsoWhereTheFirstToComeClaimedTheExperiment) {
+  first_.Start(2, 1);
+  second_.token = first_.token;
+  for (const int32_t rank : {0, 1}) {
+    ASSERT_TRUE(first_.Join(rank, std::make_shared<TestListener>(), rank == 0 ? 'a' : 'b').ok());
+  }
+  first_.experiments.reset();
+  first_.store.reset();
+  const auto back = std::make_shared<TestListener>();
+  const auto again = second_.Join(0, back);  // sooner than the next beat
+  ASSERT_TRUE(again.ok()) << again.status();
+  for (int i = 0; i < 15; ++i) {
+    (*again)->Heartbeat(true);
+    Pass(4'000);
+  }
+  back->AwaitStop();
+  EXPECT_THAT(second_.Get().reason, HasSubstr("rank 1"));
+}
+
 TEST_F(Replicas, AWatchAtTheOtherSeesEveryEventOnceAndTheEnd) {
   std::atomic<int> woken{0};
   first_.MakeSplit();

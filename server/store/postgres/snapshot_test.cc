@@ -72,7 +72,7 @@ TEST_F(PostgresSnapshotTest, AMomentThatIsLostIsNoFlaw) {
 
 // An error of PostgreSQL ends the transaction that it comes in, not the check.
 TEST_F(PostgresSnapshotTest, WhatCannotBeReadIsNamedAndTheRestIsReadAllTheSame) {
-  world_.place().Connect()->Execute("ALTER TABLE incidents RENAME COLUMN kind TO sort").IgnoreError();
+  world_.place()->Connect()->Execute("ALTER TABLE incidents RENAME COLUMN kind TO sort").IgnoreError();
   const auto report = CheckStore(*store_, kGoOn);
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->experiments, 2);

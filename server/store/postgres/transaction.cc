@@ -58,25 +58,27 @@ absl::StatusOr<std::optional<std::string>> PostgresTransaction::FindRequest(cons
   return SqlTransaction::FindRequest(request_id, digest);
 }
 
-absl::Status PostgresTransaction::Own(int64_t no) {
-  int64_t owner = 0;
-  bool lives = false;
-  std::string address;
-  {
-    Query query = connection().Prepare(
-        "SELECT owner, CASE WHEN replicas.no IS NULL THEN 0 ELSE 1 END, coalesce(address, '') FROM experiments LEFT "
-        "JOIN replicas ON replicas.no = owner WHERE experiments.no = ?1");
-    GRADELINE_RETURN_IF_ERROR(query.Bind(no).Step().status());
-    owner = query.Number(0);
-    lives = query.Number(1) != 0;
-    address = query.Bytes(2);
+absl::StatusOr<bool> PostgresTransaction::IsOwnerless(const std::string& id) {
+  Query query = connection().Prepare(
+      "SELECT owner, CASE WHEN replicas.no IS NULL THEN 0 ELSE 1 END, coalesce(address, '') FROM experiments LEFT JOIN "
+      "replicas ON replicas.no = owner WHERE name = ?1");
+  GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
+  if (!found || query.Number(0) == replica_) return false;
+  if (query.Number(1) == 0) return true;
+  const std::string address = query.Bytes(2);
+  return WithReason(absl::UnavailableError(absl::StrCat("experiment ", id, " is run by another server, at ", address)),
+                    "NOT_OWNER", {{"experiment", id}, {"address", address}});
+}
+
+absl::StatusOr<std::pair<int64_t, Experiment>> PostgresTransaction::OwnExperiment(const std::string& id) {
+  GRADELINE_RETURN_IF_ERROR(IsOwnerless(id).status());
+  GRADELINE_ASSIGN_OR_RETURN(auto experiment, GetExperiment(id));
+  GRADELINE_ASSIGN_OR_RETURN(const bool ownerless, IsOwnerless(id));
+  if (ownerless) {
+    GRADELINE_RETURN_IF_ERROR(
+        connection().Prepare("UPDATE experiments SET owner = ?2 WHERE no = ?1").Bind(experiment.first, replica_).Run());
   }
-  if (owner == replica_) return absl::OkStatus();
-  if (lives) {
-    return WithReason(absl::UnavailableError(absl::StrCat("the experiment is run by another server, at ", address)),
-                      "NOT_OWNER", {{"address", address}});
-  }
-  return connection().Prepare("UPDATE experiments SET owner = ?2 WHERE no = ?1").Bind(no, replica_).Run();
+  return experiment;
 }
 
 absl::Status PostgresTransaction::Foresee(const std::vector<RecordPlace>& places) {

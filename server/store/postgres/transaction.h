@@ -27,12 +27,16 @@ class PostgresTransaction : public SqlTransaction {
   absl::Status Commit() override;
   /// One at a time for each id, so that a request which came through two replicas is done by one.
   absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& request_id, const Digest& digest) override;
-  absl::Status Own(int64_t no) override;
+  /// Waits for no other server: looks at the owner before it asks for the row's lock, and again with it.
+  absl::StatusOr<std::pair<int64_t, Experiment>> OwnExperiment(const std::string& id) override;
   /// One round trip for all; records that were foreseen then need none each.
   absl::Status Foresee(const std::vector<RecordPlace>& places) override;
   absl::StatusOr<InsertOutcome> InsertRecord(int64_t no, int32_t attempt, int32_t rank, const Record& record) override;
 
  private:
+  /// Whether the experiment, if there is one, has no owner; NOT_OWNER if that is another replica.
+  absl::StatusOr<bool> IsOwnerless(const std::string& id);
+
   const int64_t replica_;
   const std::function<void(const absl::Status&)> ended_;
   absl::Status end_ = absl::AbortedError("not committed");

@@ -35,12 +35,14 @@ class SchemaTest : public testing::Test {
   static constexpr std::chrono::milliseconds kTakeover{1'000};
 
   std::shared_ptr<Store> Open() {
-    auto store = OpenPostgresStore(conninfo_, kTakeover);
+    auto store = OpenPostgresStore({conninfo_, kTakeover});
     EXPECT_TRUE(store.ok()) << store.status();
     return *std::move(store);
   }
   absl::Status Refusal() { return RefusalOf(conninfo_); }
-  static absl::Status RefusalOf(const std::string& conninfo) { return OpenPostgresStore(conninfo, kTakeover).status(); }
+  static absl::Status RefusalOf(const std::string& conninfo) {
+    return OpenPostgresStore({conninfo, kTakeover}).status();
+  }
   std::string Ask(const std::string& sql) {
     return SharedPostgres().Ask(absl::StrCat("SET search_path = ", schema_, "; ", sql));
   }
