@@ -2,6 +2,11 @@
 // writes nothing any more.
 #include "server/store/postgres/membership.h"
 
+#include <signal.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -103,6 +108,21 @@ TEST_F(MembershipTest, WhoIsNotHeardOfIsTakenOverAndItsSessionEnded) {
   EXPECT_EQ(Ask("SELECT count(*) FROM replicas"), "1");
 }
 
+TEST_F(MembershipTest, ASessionThatDoesNotEndIsWaitedForSinceItMayWrite) {
+  const auto store = Open();
+  MakeExperiment(*store, "a");
+  const std::string no = Ask("INSERT INTO replicas(address) VALUES('127.0.0.1:1') RETURNING no");
+  Ask("UPDATE experiments SET owner = " + no);
+  const SilentReplica silent(conninfo_, no);
+  Query query = silent.session->Prepare("SELECT pg_backend_pid()");
+  ASSERT_TRUE(query.Step().ok());
+  const auto process = static_cast<pid_t>(query.Number(0));
+  ASSERT_EQ(kill(process, SIGSTOP), 0);
+  EXPECT_FALSE(Eventually([&] { return Owner("a") != no; }, absl::Seconds(3)));
+  ASSERT_EQ(kill(process, SIGCONT), 0);
+  EXPECT_TRUE(Eventually([&] { return Owner("a") != no; }));
+}
+
 TEST_F(MembershipTest, WhoWasTakenOverWritesNothingMore) {
   const auto store = Open();
   auto transaction = store->Begin();
@@ -173,10 +193,13 @@ TEST_F(MembershipTest, OfAllThatWantAnExperimentAtOnceOneGetsItAndKeepsIt) {
   for (int round = 0; round < kRounds; ++round) {
     std::vector<std::vector<std::string>> owned(kReplicas);
     std::vector<std::thread> claiming;
+    std::vector<int> order(kExperiments);
+    std::iota(order.begin(), order.end(), 1);
+    std::shuffle(order.begin(), order.end(), std::mt19937(static_cast<uint32_t>(round)));
     Ask("UPDATE experiments SET owner = -1");
     for (size_t replica = 0; replica < kReplicas; ++replica) {
       claiming.emplace_back([&, replica] {
-        for (int i = 1; i <= kExperiments; ++i) {
+        for (const int i : order) {
           std::string id = absl::StrCat("e", i);
           const absl::Status own = Own(*stores[replica], id);
           EXPECT_TRUE(own.ok() || ReasonOf(own).reason == "NOT_OWNER") << own;

@@ -80,6 +80,18 @@ TEST_F(Replicas, RanksOfAServerThatIsGoneHaveTheFullTimeToComeBackToTheOther) {
   EXPECT_THAT(second_.Get().reason, HasSubstr("rank 1"));
 }
 
+TEST_F(Replicas, AnExperimentToWhichNobodyComesBackEnds) {
+  first_.Start(2, 1);
+  for (const int32_t rank : {0, 1}) {
+    ASSERT_TRUE(first_.Join(rank, std::make_shared<TestListener>(), rank == 0 ? 'a' : 'b').ok());
+  }
+  EndFirst();
+  Pass(60'000);
+  EXPECT_EQ(second_.Get().state, ExperimentState::kRunning);
+  Pass(8'000);
+  EXPECT_EQ(second_.Get().state, ExperimentState::kLost);
+}
+
 TEST_F(Replicas, WhoDoesNotComeBackIsMissedAlsoWhereTheFirstToComeClaimedTheExperiment) {
   first_.Start(2, 1);
   second_.token = first_.token;

@@ -14,10 +14,10 @@
 
 namespace gradeline {
 
-/// Waits until `condition` holds; false after ten seconds.
+/// Waits until `condition` holds; false after `most`.
 template <typename F>
-bool Eventually(F condition) {
-  for (const absl::Time end = absl::Now() + absl::Seconds(10); absl::Now() < end;) {
+bool Eventually(F condition, absl::Duration most = absl::Seconds(10)) {
+  for (const absl::Time end = absl::Now() + most; absl::Now() < end;) {
     if (condition()) return true;
     absl::SleepFor(absl::Milliseconds(5));
   }
