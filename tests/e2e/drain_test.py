@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -178,6 +179,23 @@ class DrainTest(unittest.TestCase):
         written = [split for split in self.server.client.pages("ListSplits", "splits") if "/written-" in split.name]
         self.assertEqual(len(written), callers[-1].calls)
         subprocess.run([str(BIN / "gradeline"), "--server", self.server.address, "db", "check"], check=True)
+
+    def test_a_watch_outlives_every_restart(self) -> None:
+        name, _ = self.server.experiment()
+        watchers = [Watching(gradeline.connect(self.server.address), name) for _ in range(40)]
+        for watcher in watchers:
+            watcher.start()
+        moments = random.Random(11)
+        for _ in range(20):
+            watchers[0].stopping.wait(moments.random() * 0.4)
+            self.restart()
+        for watcher in watchers:
+            watcher.stopping.set()
+        newest = self.server.client.call("CancelExperiment", name=name).revision
+        deadline = time.monotonic() + 20
+        for watcher in watchers:
+            watcher.join(max(0.0, deadline - time.monotonic()))
+        self.assertEqual([watcher.revision for watcher in watchers], [newest] * len(watchers))
 
 
 if __name__ == "__main__":

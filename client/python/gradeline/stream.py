@@ -15,6 +15,8 @@ CHANNEL_OPTIONS: List[Tuple[str, Any]] = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
+    # Whoever calls tries again. A call that gRPC 1.51 itself repeats when a server goes away may never end.
+    ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
