@@ -28,13 +28,17 @@ absl::Status TakenOver() {
       "one for too long, or is reached at the same address");
 }
 
+// The name of the sessions that beat, and have the lock of a replica while they remove it.
+#define GRADELINE_BEATS "'gradelined beats'"
+
 // Ends the session that writes for a replica, if the database has it.
 absl::Status EndSession(PostgresConnection& connection, int64_t replica) {
   return connection
       .Prepare(
-          "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
-          "(SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = "
-          "current_schema()::regnamespace::oid AND objid::bigint = ?1 AND objsubid = 2 AND pid <> pg_backend_pid()")
+          "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING(pid) WHERE locktype = 'advisory' "
+          "AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = "
+          "current_schema()::regnamespace::oid AND objid::bigint = ?1 AND objsubid = 2 AND application_name "
+          "<> " GRADELINE_BEATS)
       .Bind(replica)
       .Run();
 }
@@ -143,7 +147,8 @@ absl::Status Membership::EnsureConnection() {
   GRADELINE_ASSIGN_OR_RETURN(connection_, PostgresConnection::Open(options_.conninfo));
   // Nobody waits for one that stands still, and a beat waits for nobody for long.
   return connection_->Execute(absl::StrCat("SET lock_timeout = ", (options_.takeover / kBeats).count(),
-                                           "; SET idle_in_transaction_session_timeout = '1s'"));
+                                           "; SET idle_in_transaction_session_timeout = '1s'; "
+                                           "SET application_name = " GRADELINE_BEATS));
 }
 
 absl::Status Membership::Beat() {

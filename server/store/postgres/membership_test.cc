@@ -151,6 +151,19 @@ TEST_F(MembershipTest, ALostConnectionIsNotDeath) {
   EXPECT_TRUE(first->TakeNews().ok());
 }
 
+TEST_F(MembershipTest, WhoIsBeingTakenOverDoesNotEndItsHeir) {
+  const auto store = Open();
+  EndSessions();
+  const auto heir = PostgresConnection::Open(conninfo_);
+  ASSERT_TRUE((*heir)
+                  ->Execute("SET application_name = 'gradelined beats'; BEGIN; SELECT pg_advisory_xact_lock("
+                            "current_schema()::regnamespace::oid::bigint::bit(32)::integer, no) FROM replicas")
+                  .ok());
+  EXPECT_TRUE(absl::IsUnavailable(store->Begin().status())) << "as long as it may still be removed";
+  EXPECT_TRUE((*heir)->Execute("COMMIT").ok());
+  EXPECT_TRUE(Eventually([&] { return store->Begin().ok(); }));
+}
+
 TEST_F(MembershipTest, WhoStandsStillInTheMiddleOfTakingOverHoldsUpNobody) {
   const auto store = Open();
   const auto other = PostgresConnection::Open(conninfo_);
