@@ -343,6 +343,14 @@ DEFECTS = [
         "Membership*",
     ),
     Defect(
+        "one that is being taken over ends its heir",
+        f"{POSTGRES}/membership.cc",
+        '"<> " GRADELINE_BEATS)',
+        "\"<> ''\")",
+        POSTGRES_STORE,
+        "Membership*",
+    ),
+    Defect(
         "only those who come back to a server are looked after",
         f"{EXPERIMENT}/liveness.cc",
         "if (rank.state == RankState::kHeld) leases.Restore(view.key(), rank.rank, rank.fence);",
