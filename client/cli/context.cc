@@ -26,7 +26,9 @@ absl::StatusOr<std::shared_ptr<client::Connection>> Context::Connect() {
 bool Context::MayRepeat(const absl::Status& status, std::chrono::system_clock::time_point deadline,
                         client::Route* route, int* failed) {
   if (route->Failed(status)) return true;
-  if (!route->told() || !absl::IsUnavailable(status)) return false;
+  // A server that stops leaves calls cancelled, without a reason of its own.
+  const bool going = absl::IsCancelled(status) && client::ReasonOf(status) == "CANCELLED";
+  if (!route->told() || !(absl::IsUnavailable(status) || going)) return false;
   if (*failed == 0) err << "waiting until another server takes the experiment over\n";
   const absl::Duration pause = client::Pause((*failed)++, absl::Milliseconds(100), absl::Seconds(2));
   if (absl::Now() + pause >= absl::FromChrono(deadline)) return false;

@@ -59,6 +59,14 @@ class ValueCheck {
       Listen("grpc.listen", config.grpc.listen, " or unix:path");
     }
     Listen("http.listen", config.http.listen, "");
+    const std::string& advertise = config.grpc.advertise;
+    const std::string port = advertise.substr(advertise.rfind(':') + 1);
+    int number = 0;
+    Check(advertise.empty() || advertise.rfind("unix:", 0) == 0 ||
+              (advertise.find(':') != std::string::npos && absl::SimpleAtoi(port, &number) && number > 0 &&
+               number <= 65535),
+          "grpc.advertise",
+          absl::StrCat("is \"", advertise, "\"; allowed is a target of gRPC with a port, or unix:path"));
     Range("grpc.max_message_bytes", config.grpc.max_message_bytes, 64 << 10, std::numeric_limits<int32_t>::max());
     Range("grpc.stall_limit_ms", config.grpc.stall_limit_ms, 100, 3'600'000);
     Check(config.store.path.empty() != config.store.postgres.empty(), "store.path",

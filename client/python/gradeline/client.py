@@ -23,12 +23,13 @@ from gradeline.worker import Worker
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
-def connect(address: Optional[str] = None, patience: float = 10.0) -> "Client":
+def connect(address: Optional[str] = None, patience: float = 20.0) -> "Client":
     """A client of the server at address; without one, of GRADELINE_SERVER; without that, of this host's.
 
     address: "host:port", "unix:/path", or of several servers over one database "ipv4:IP:port,IP:port" or
     "dns:///name:port".
-    patience: seconds for which a call is tried again while the server is out of reach: a restart takes less.
+    patience: seconds for which a call is tried again while the server is out of reach: a restart takes less, and
+    so does another server that takes over.
     """
     return Client(address or os.environ.get("GRADELINE_SERVER") or DEFAULT_ADDRESS, patience=patience)
 
@@ -36,7 +37,7 @@ def connect(address: Optional[str] = None, patience: float = 10.0) -> "Client":
 class Client:
     """Thread-safe. Messages are those of gradeline.v1."""
 
-    def __init__(self, address: str, timeout: float = 60.0, patience: float = 10.0) -> None:
+    def __init__(self, address: str, timeout: float = 60.0, patience: float = 20.0) -> None:
         self.address, self.timeout, self.patience = address, timeout, patience
         self._channel: Optional[grpc.Channel] = None
         self._pid = 0

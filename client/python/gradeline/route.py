@@ -29,7 +29,7 @@ class Route:
             self._followed.add(told)
             self._told = self.address = told
             return True
-        if self._told and self.address == self.target:
+        if self._told not in ("", self.target) and self.address == self.target:
             self.address = self._told
         else:
             self.address = self.target

@@ -33,6 +33,10 @@ class RouteTest(unittest.TestCase):
         found = self.failed(not_owner("a"), not_owner("b"), not_owner("a"))
         self.assertEqual(found, [(True, "a"), (True, "b"), (False, "target")])
 
+    def test_an_owner_that_names_the_target_is_followed_again_later(self) -> None:
+        found = self.failed(not_owner("a"), not_owner("target"), LOST, LOST, not_owner("a"))
+        self.assertEqual(found, [(True, "a"), (True, "target"), (False, "target"), (False, "target"), (True, "a")])
+
     def test_target_and_a_dead_owner_are_called_in_turn(self) -> None:
         found = self.failed(*[not_owner("a"), LOST] * 3, not_owner("b"))
         self.assertEqual(found, [(True, "a"), (False, "target")] * 3 + [(True, "b")])

@@ -104,8 +104,9 @@ absl::Status Membership::Advertise(const std::string& address) {
       return absl::OkStatus();
     }));
   }
-  for (const int64_t replica : before) GRADELINE_RETURN_IF_ERROR(TakeOver(replica));
-  return absl::OkStatus();
+  absl::Status taken;
+  for (const int64_t replica : before) taken.Update(TakeOver(replica));
+  return taken;
 }
 
 absl::StatusOr<bool> Membership::TakeNews() {
@@ -145,14 +146,17 @@ absl::Status Membership::EnsureConnection() {
     return absl::OkStatus();
   }
   GRADELINE_ASSIGN_OR_RETURN(connection_, PostgresConnection::Open(options_.conninfo));
-  // Nobody waits for one that stands still, and a beat waits for nobody for long.
-  return connection_->Execute(absl::StrCat("SET lock_timeout = ", (options_.takeover / kBeats).count(),
-                                           "; SET idle_in_transaction_session_timeout = '1s'; "
-                                           "SET application_name = " GRADELINE_BEATS));
+  // Nobody waits for one that stands still.
+  return connection_->Execute(
+      absl::StrCat("SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '1s'; "
+                   "SET application_name = " GRADELINE_BEATS));
 }
 
 absl::Status Membership::Beat() {
   GRADELINE_RETURN_IF_ERROR(EnsureConnection());
+  // A beat waits for nobody for long.
+  GRADELINE_RETURN_IF_ERROR(
+      connection_->Execute(absl::StrCat("SET lock_timeout = ", (options_.takeover / kBeats).count())));
   {
     Query beat = connection_->Prepare("UPDATE replicas SET beats = beats + 1 WHERE no = ?1 RETURNING no");
     GRADELINE_ASSIGN_OR_RETURN(const bool there, beat.Bind(no_).Step());
@@ -167,10 +171,14 @@ absl::Status Membership::Beat() {
   last_beat_ = now;
   if (std::exchange(unsure_, false)) TellNews();
   GRADELINE_ASSIGN_OR_RETURN(const std::vector<int64_t> silent, FindSilent(now));
+  absl::Status taken;
   for (const int64_t replica : silent) {
+    taken.Update(TakeOver(replica));
     // One that cannot be ended must not keep this one from the others.
-    if (!TakeOver(replica).ok()) GRADELINE_RETURN_IF_ERROR(EnsureConnection());
+    if (!taken.ok()) GRADELINE_RETURN_IF_ERROR(EnsureConnection());
   }
+  if (taken_.ok() && !taken.ok()) options_.tell(absl::StrCat("a silent replica cannot be ended: ", taken.message()));
+  taken_ = std::move(taken);
   return AdoptOwnerless();
 }
 
@@ -191,20 +199,21 @@ absl::StatusOr<std::vector<int64_t>> Membership::FindSilent(Clock::time_point no
   return silent;
 }
 
-absl::Status Membership::Remove(int64_t replica) {
+absl::StatusOr<bool> Membership::Remove(int64_t replica) {
   GRADELINE_RETURN_IF_ERROR(connection_->Execute("BEGIN"));
   GRADELINE_RETURN_IF_ERROR(connection_->Execute(kStandStill));
   GRADELINE_RETURN_IF_ERROR(EndSession(*connection_, replica));
   // Waits until the session that wrote is no more.
   GRADELINE_RETURN_IF_ERROR(
       connection_->Prepare("SELECT pg_advisory_xact_lock(" GRADELINE_REPLICA_LOCK ")").Bind(replica).Run());
-  return connection_->Prepare("DELETE FROM replicas WHERE no = ?1").Bind(replica).Run();
+  Query remove = connection_->Prepare("DELETE FROM replicas WHERE no = ?1 RETURNING no");
+  return remove.Bind(replica).Step();
 }
 
 absl::Status Membership::TakeOver(int64_t replica) {
-  GRADELINE_RETURN_IF_ERROR(Remove(replica));
+  GRADELINE_ASSIGN_OR_RETURN(const bool removed, Remove(replica));
   GRADELINE_RETURN_IF_ERROR(Adopt());
-  options_.tell(absl::StrCat("took over the experiments of replica ", replica, ", which is gone"));
+  if (removed) options_.tell(absl::StrCat("took over the experiments of replica ", replica, ", which is gone"));
   return absl::OkStatus();
 }
 

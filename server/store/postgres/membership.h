@@ -57,7 +57,8 @@ class Membership {
   /// The others that have not counted for too long.
   absl::StatusOr<std::vector<int64_t>> FindSilent(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
   /// Begins a transaction in which the replica is no more: what it wrote is there, and it writes nothing any more.
-  absl::Status Remove(int64_t replica) ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
+  /// False if it was none before.
+  absl::StatusOr<bool> Remove(int64_t replica) ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
   absl::Status TakeOver(int64_t replica) ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
   /// What runs and has no owner becomes this replica's.
   absl::Status AdoptOwnerless() ABSL_EXCLUSIVE_LOCKS_REQUIRED(beating_);
@@ -72,6 +73,7 @@ class Membership {
   absl::Mutex beating_;
   std::unique_ptr<PostgresConnection> connection_ ABSL_GUARDED_BY(beating_);
   absl::Status beat_ ABSL_GUARDED_BY(beating_);    // how the last one ended
+  absl::Status taken_ ABSL_GUARDED_BY(beating_);   // and how its takeovers did
   bool unsure_ ABSL_GUARDED_BY(beating_) = false;  // whether an adoption was kept
   Clock::time_point last_beat_ ABSL_GUARDED_BY(beating_);
   std::map<int64_t, Seen> seen_ ABSL_GUARDED_BY(beating_);
