@@ -252,7 +252,9 @@ void PostgresConnection::Fail(const PGresult* result) {
                       absl::StrCat(name_, ": ", said != nullptr ? said : OneLine(PQerrorMessage(handle_)),
                                    sqlstate.empty() ? "" : absl::StrCat(" (SQLSTATE ", sqlstate, ")")));
   if (absl::IsResourceExhausted(status)) status = WithReason(std::move(status), "DISK_FULL");
-  lost_ = lost_ || PQstatus(handle_) != CONNECTION_OK || absl::StartsWith(sqlstate, "57P") ||
+  // What libpq itself says is about the connection, even where it believes in it still.
+  const bool of_libpq = sqlstate.empty() && PQresultStatus(result) != PGRES_PIPELINE_ABORTED;
+  lost_ = lost_ || of_libpq || PQstatus(handle_) != CONNECTION_OK || absl::StartsWith(sqlstate, "57P") ||
           absl::StartsWith(sqlstate, "08");
   KeepFailure(status);
 }
