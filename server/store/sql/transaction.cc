@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kRequestAgeMs = int64_t{24} * 3600 * 1000;
 
 // An INSERT that did nothing.
-absl::Status Taken(std::string what) { return absl::AlreadyExistsError(absl::StrCat(std::move(what), " exists")); }
+absl::Status Taken(const std::string& what) { return absl::AlreadyExistsError(absl::StrCat(what, " exists")); }
 
 }  // namespace
 
