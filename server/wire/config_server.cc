@@ -46,6 +46,15 @@ ServerConfig ToStruct(const pb::ServerFile& file) {
   return config;
 }
 
+// Whether clients can call it without guessing a port.
+bool IsTarget(const std::string& target) {
+  if (target.rfind("unix:", 0) == 0) return target.size() > 5;
+  const size_t colon = target.rfind(':');
+  uint32_t port = 0;
+  return colon != std::string::npos && colon > 0 && absl::SimpleAtoi(target.substr(colon + 1), &port) && port > 0 &&
+         port <= 65535;
+}
+
 /// Checks values; says where each came from: line of the file or a setting.
 class ValueCheck {
  public:
@@ -59,14 +68,8 @@ class ValueCheck {
       Listen("grpc.listen", config.grpc.listen, " or unix:path");
     }
     Listen("http.listen", config.http.listen, "");
-    const std::string& advertise = config.grpc.advertise;
-    const std::string port = advertise.substr(advertise.rfind(':') + 1);
-    int number = 0;
-    Check(advertise.empty() || advertise.rfind("unix:", 0) == 0 ||
-              (advertise.find(':') != std::string::npos && absl::SimpleAtoi(port, &number) && number > 0 &&
-               number <= 65535),
-          "grpc.advertise",
-          absl::StrCat("is \"", advertise, "\"; allowed is a target of gRPC with a port, or unix:path"));
+    Check(config.grpc.advertise.empty() || IsTarget(config.grpc.advertise), "grpc.advertise",
+          absl::StrCat("is \"", config.grpc.advertise, "\"; allowed is a target of gRPC with a port, or unix:path"));
     Range("grpc.max_message_bytes", config.grpc.max_message_bytes, 64 << 10, std::numeric_limits<int32_t>::max());
     Range("grpc.stall_limit_ms", config.grpc.stall_limit_ms, 100, 3'600'000);
     Check(config.store.path.empty() != config.store.postgres.empty(), "store.path",

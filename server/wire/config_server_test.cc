@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
 
 namespace gradeline {
@@ -138,6 +139,13 @@ TEST(LoadServerConfigTest, ProblemsOfValuesSayWhereTheyCameFrom) {
           FieldViolation{"--set plugins.probe_deadline_ms=1: plugins.probe_deadline_ms",
                          "is 1; allowed are 100 to 600000"},
           FieldViolation{"server.yaml:7: plugins.directories[0]", "is \"/nowhere\", which is no folder"}));
+  for (const char* target : {"trainer-1", "dns:///trainer-1", "trainer-1:0", "trainer-1:65536", "unix:"}) {
+    EXPECT_THAT(Problems("", {absl::StrCat("grpc.advertise=", target)}),
+                ElementsAre(::testing::Field(&FieldViolation::description, HasSubstr("a target of gRPC with a port"))));
+  }
+  for (const char* target : {"trainer-1:50051", "dns:///trainer-1:50051", "unix:/tmp/x"}) {
+    EXPECT_THAT(Problems("", {absl::StrCat("grpc.advertise=", target)}), ::testing::IsEmpty());
+  }
   EXPECT_THAT(Problems("", {"engine.memory_budget_bytes=1000"}),
               ElementsAre(::testing::Field(&FieldViolation::description, HasSubstr("allowed are 268435456 to"))));
 }

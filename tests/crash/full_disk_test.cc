@@ -16,7 +16,7 @@
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "server/core/base/status.h"
-#include "tests/crash/campaign.h"
+#include "tests/campaign.h"
 #include "tests/crash/history.h"
 
 namespace gradeline {

@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "server/core/base/status.h"
-#include "tests/crash/campaign.h"
+#include "tests/campaign.h"
 #include "tests/crash/crash_disk.h"
 #include "tests/crash/history.h"
 

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tests/campaign.h"
 #include "tests/cli/server_process.h"
-#include "tests/crash/campaign.h"
 #include "tests/crash/training_run.h"
 
 namespace gradeline {

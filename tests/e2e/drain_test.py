@@ -18,7 +18,7 @@ from gradeline import wire
 from gradeline.stream import Stream
 from gradeline.tensors import to_wire
 from history import Watching, complete_seals
-from server import BIN, Server
+from server import BIN, Server, until
 
 RANKS, EPOCHS, STEPS = 3, 2, 120
 LONGEST = 10.0  # seconds that a drain may take
@@ -86,12 +86,6 @@ class DrainTest(unittest.TestCase):
         self.server = Server()
         self.addCleanup(self.server.close)
 
-    def until(self, condition: Callable[[], bool], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-
     def test_readiness_goes_off_at_once_and_a_client_that_takes_nothing_is_not_waited_for(self) -> None:
         name, token = self.server.experiment()
         hello = {"experiment": name, "attempt_token": token, "world_size": 1, "instance": b"i" * 16}
@@ -102,11 +96,11 @@ class DrainTest(unittest.TestCase):
         large = {"prediction": np.zeros((2_000_000, 3), np.float32), "target": np.zeros(2_000_000, np.int64)}
         request.batch.inputs.extend(to_wire(tensor, array) for tensor, array in large.items())
         stream.send(request)
-        self.until(lambda: "gradeline_loss_evaluations_total{" in self.server.get("/metrics")[1], 30)
+        until(lambda: "gradeline_loss_evaluations_total{" in self.server.get("/metrics")[1], 30)
         self.assertEqual(self.server.get("/readyz")[0], 200)
         began = time.monotonic()
         self.server.terminate()
-        self.until(lambda: self.server.get("/readyz")[0] == 503, 1)
+        until(lambda: self.server.get("/readyz")[0] == 503, 1)
         self.assertEqual(self.server.get("/healthz")[0], 200)
         self.assertEqual(self.server.ended(30), 0)
         self.assertLess(time.monotonic() - began, LONGEST)

@@ -6,8 +6,9 @@ import pwd
 import signal
 import subprocess
 import tempfile
-import time
 from typing import Any, Dict
+
+from server import until
 
 
 class Postgres:
@@ -29,18 +30,19 @@ class Postgres:
         cluster = ["--pgdata", f"{folder}/data", "--username=gradeline", "--auth=trust"]
         self._spawn("initdb", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", *cluster).wait()
         self._server = self._spawn("postgres", "-D", f"{folder}/data", "-k", folder, "-c", "listen_addresses=")
-        deadline = time.monotonic() + 60
-        while self._spawn("pg_isready", "--dbname", self.conninfo).wait() != 0:
-            if self._server.poll() is not None or time.monotonic() > deadline:
-                self._log.seek(0)
-                raise RuntimeError(f"PostgreSQL does not start:\n{self._log.read()}")
-            time.sleep(0.02)
+        until(lambda: self._answers() or self._server.poll() is not None, 60)
+        if self._server.poll() is not None:
+            self._log.seek(0)
+            raise RuntimeError(f"PostgreSQL does not start:\n{self._log.read()}")
 
     def close(self) -> None:
         self._server.send_signal(signal.SIGINT)  # does not wait for its clients
         self._server.wait()
         self._log.close()
         self._folder.cleanup()
+
+    def _answers(self) -> bool:
+        return self._spawn("pg_isready", "--dbname", self.conninfo).wait() == 0
 
     def _spawn(self, program: str, *words: str) -> subprocess.Popen:
         return subprocess.Popen([self._programs / program, *words], stdout=self._log, stderr=self._log, **self._options)

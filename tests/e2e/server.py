@@ -9,13 +9,22 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 import gradeline
 from gradeline import wire
 from gradeline.client import struct
 
 BIN = pathlib.Path(os.environ["GRADELINE_BIN"])
+
+
+def until(condition: Callable[[], Any], seconds: float) -> None:
+    """Returns once the condition, of another process, holds; an AssertionError if it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it does not come true in {seconds} s")
+        time.sleep(0.01)
 
 
 class Server:
@@ -40,15 +49,13 @@ class Server:
         log = folder / "log"
         with open(log, "w") as out:
             self._process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        deadline = time.monotonic() + 30
-        while True:
-            found = re.search(r"listening grpc=([^ \"]+) http=([^ \"]+)", log.read_text())
-            if found:
-                self.http = found[2]
-                return found[1]
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server did not start:\n{log.read_text()}")
-            time.sleep(0.02)
+        told = re.compile(r"listening grpc=([^ \"]+) http=([^ \"]+)")
+        until(lambda: told.search(log.read_text()) or self._process.poll() is not None, 30)
+        found = told.search(log.read_text())
+        if found is None:
+            raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+        self.http = found[2]
+        return found[1]
 
     def kill(self) -> None:
         """Ends it as a crash would."""

@@ -50,11 +50,7 @@ int Readiness(const ServerProcess& server) {
 }
 
 bool AwaitReadiness(const ServerProcess& server, int code, absl::Duration most) {
-  for (const absl::Time end = absl::Now() + most; absl::Now() < end;) {
-    if (Readiness(server) == code) return true;
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  return false;
+  return Eventually([&] { return Readiness(server) == code; }, most);
 }
 
 class Postgres : public ::testing::Test {
@@ -134,11 +130,7 @@ TEST_F(Postgres, AServerThatStoodStillUntilAnotherTookOverEndsAtOnce) {
   ASSERT_TRUE(second.listening()) << second.log();
   server_.Signal(SIGSTOP);
   const std::string owner = postgres_.Ask("SELECT owner FROM experiments");
-  const absl::Time end = absl::Now() + absl::Seconds(20);
-  while (postgres_.Ask("SELECT owner FROM experiments") == owner && absl::Now() < end) {
-    absl::SleepFor(absl::Milliseconds(20));
-  }
-  EXPECT_NE(postgres_.Ask("SELECT owner FROM experiments"), owner);
+  EXPECT_TRUE(Eventually([&] { return postgres_.Ask("SELECT owner FROM experiments") != owner; }, absl::Seconds(20)));
   server_.Signal(SIGCONT);
   EXPECT_EQ(server_.Wait(), 1);
   EXPECT_THAT(server_.log(), HasSubstr("another gradelined"));
@@ -146,10 +138,7 @@ TEST_F(Postgres, AServerThatStoodStillUntilAnotherTookOverEndsAtOnce) {
 
 TEST_F(Postgres, AStopDoesNotWaitForADatabaseThatHangs) {
   const auto await = [this](const std::string& sessions) {
-    const absl::Time end = absl::Now() + absl::Seconds(10);
-    while (postgres_.Ask("SELECT count(*) FROM " + sessions) == "0" && absl::Now() < end) {
-      absl::SleepFor(absl::Milliseconds(5));
-    }
+    EXPECT_TRUE(Eventually([&] { return postgres_.Ask("SELECT count(*) FROM " + sessions) != "0"; }));
   };
   postgres_.Ask("CREATE TABLE released(x integer)");
   std::thread holder([this] {

@@ -2,11 +2,11 @@
 // restarts, crashes between any two commits and in the moment before one, takeovers by another server, replays,
 // cancels, wrong counts. Whatever happens, what is sealed is what the model says, and nobody was told of anything that
 // is not there.
-#include <cstdlib>
 #include <iostream>
 
 #include "gmock/gmock.h"
 #include "server/core/experiment/names.h"
+#include "tests/campaign.h"
 #include "tests/property/ledger_model.h"
 #include "tests/property/servers.h"
 #include "tests/property/witnesses.h"
@@ -433,13 +433,9 @@ class History {
   std::map<size_t, int64_t> sent_;
 };
 
-int64_t Number(const char* name, int64_t fallback) {
-  const char* text = getenv(name);
-  return text == nullptr ? fallback : atoll(text);
-}
-
 TEST(LedgerProperty, EveryHistoryEndsWhereTheModelSays) {
-  const int64_t first = Number("GRADELINE_SEED", 1), runs = Number("GRADELINE_RUNS", GRADELINE_USUAL_RUNS);
+  const int64_t first = FromEnvironment("GRADELINE_SEED", 1),
+                runs = FromEnvironment("GRADELINE_RUNS", GRADELINE_USUAL_RUNS);
   std::cout << "seeds " << first << " to " << first + runs - 1 << std::endl;
   for (int64_t seed = first; seed < first + runs; ++seed) {
     SCOPED_TRACE(absl::StrCat("GRADELINE_SEED=", seed, " GRADELINE_RUNS=1"));

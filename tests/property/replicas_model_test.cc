@@ -1,21 +1,16 @@
 // Explores the model of replicas: by its rules nothing goes wrong, and without any one of them something does.
 #include "tests/property/replicas_model.h"
 
-#include <cstdlib>
 #include <iostream>
 
 #include "gtest/gtest.h"
+#include "tests/campaign.h"
 
 namespace gradeline {
 namespace {
 
-int64_t Number(const char* name, int64_t fallback) {
-  const char* text = getenv(name);
-  return text == nullptr ? fallback : atoll(text);
-}
-
 TEST(ReplicasModel, NothingGoesWrongByTheRules) {
-  const int64_t first = Number("GRADELINE_SEED", 1), runs = Number("GRADELINE_RUNS", 100'000);
+  const int64_t first = FromEnvironment("GRADELINE_SEED", 1), runs = FromEnvironment("GRADELINE_RUNS", 100'000);
   std::cout << "seeds " << first << " to " << first + runs - 1 << std::endl;
   for (int64_t seed = first; seed < first + runs; ++seed) {
     ASSERT_EQ(ReplicasModel(static_cast<uint64_t>(seed), {}).Run(), "") << "GRADELINE_SEED=" << seed;

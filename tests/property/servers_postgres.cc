@@ -76,10 +76,7 @@ class PostgresServers : public Servers {
       return rank.state == RankState::kHeld || rank.state == RankState::kFree;
     });
     if (!expected) return;
-    for (const absl::Time end = absl::Now() + absl::Seconds(10); world_->store->ListExpectedRanks()->empty();) {
-      ASSERT_LT(absl::Now(), end) << "nobody has taken the experiment";
-      absl::SleepFor(absl::Milliseconds(2));
-    }
+    EXPECT_TRUE(Eventually([this] { return !world_->store->ListExpectedRanks()->empty(); }));
   }
 
   std::unique_ptr<TestWorld> world_ = std::make_unique<TestWorld>();

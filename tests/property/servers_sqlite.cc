@@ -1,11 +1,10 @@
 // Servers over SQLite: one after another. A crash is what the disk held at some moment: a copy of the files.
 #include <sqlite3.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "server/store/sqlite/test_sqlite.h"
+#include "tests/campaign.h"
 #include "tests/property/servers.h"
 
 namespace gradeline {
@@ -92,7 +91,7 @@ std::unique_ptr<TestStore> MakeTestStore() { return std::make_unique<TestSqlite>
 std::unique_ptr<Servers> MakeServers() {
   // Commits on a disk in memory are as atomic and need no spindle; killing processes on the real one is another test.
   static const bool prepared = [] {
-    if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+    UseDiskInMemory();
     sqlite3_auto_extension(reinterpret_cast<void (*)()>(HookConnection));
     return true;
   }();

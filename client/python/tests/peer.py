@@ -38,7 +38,7 @@ class Peer:
         self.stop_at: Optional[int] = None
         self.hold: Optional[threading.Event] = None  # answers to batches wait for it
         self.owner = ""  # of the experiment; who says Hello is sent to it
-        self.refused_hellos = 0
+        self.sent_away = threading.Semaphore(0)  # released with each Hello that was sent to the owner
         self.hello_error: Optional[Callable[[Any], None]] = None  # called with the context of a second and later Hello
 
         self.received: List[Any] = []  # every request after Hello, over all streams
@@ -69,7 +69,7 @@ class Peer:
     def _train(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:
         hello = next(requests).hello
         if self.owner:
-            self.refused_hellos += 1
+            self.sent_away.release()
             abort(context, "UNAVAILABLE", "NOT_OWNER", address=self.owner)
         if self.hellos and self.hello_error is not None:
             self.hello_error(context)

@@ -185,7 +185,7 @@ TEST(Outage, OfTheDatabaseMakesNobodyLookDead) {
   const auto beats = [&] { return std::stoll(postgres.Ask("SELECT max(beats) FROM replicas")); };
   ASSERT_TRUE(Eventually([&] { return beats() >= 2; })) << "it looks at the other";
   postgres.Crash();
-  absl::SleepFor(absl::Milliseconds(1'200));
+  absl::SleepFor(absl::Milliseconds(1'200));  // the outage itself, longer than a takeover takes
   postgres.Start();
   const int64_t before = beats();
   ASSERT_TRUE(Eventually([&] { return beats() >= before + 2; }));

@@ -19,7 +19,6 @@
 #include "server/store/postgres/migrate.h"
 #include "server/store/postgres/snapshot.h"
 #include "server/store/postgres/transaction.h"
-#include "server/store/sql/orphans.h"
 #include "server/store/sql/reads.h"
 #include "server/store/sql/sql_store.h"
 
@@ -76,8 +75,9 @@ class PostgresStore : public SqlStore {
   absl::StatusOr<bool> TakeNews() override;
   absl::StatusOr<std::vector<ExpectedRank>> ListExpectedRanks() override;
   absl::StatusOr<std::vector<std::string>> CheckIntegrity(const std::function<bool()>& go_on) override {
-    GRADELINE_ASSIGN_OR_RETURN(const auto reader, OpenReader());
-    return FindOrphans(*reader, go_on);
+    GRADELINE_ASSIGN_OR_RETURN(const auto snapshot, TakeSnapshot(go_on));
+    GRADELINE_ASSIGN_OR_RETURN(const auto moment, snapshot->Open());
+    return moment->CheckIntegrity(go_on);
   }
   absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot(const std::function<bool()>&) override {
     GRADELINE_ASSIGN_OR_RETURN(auto hold, HoldSnapshot());

@@ -20,7 +20,7 @@ struct PostgresOptions {
 };
 
 /// Opens the tables in the first schema of the connection's search_path, makes them, or brings them up to date. Several
-/// may be open at once, in as many processes. INVALID_ARGUMENT: it is none; UNAVAILABLE: nobody answers there;
+/// may be open at once, in as many processes. INVALID_ARGUMENT: conninfo is none; UNAVAILABLE: nobody answers there;
 /// FAILED_PRECONDITION: of another program, newer than this one (both versions named), or set so that what is committed
 /// can be lost (what is set and what is needed). No error holds a password.
 ///

@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "server/core/base/status.h"
+#include "server/store/postgres/testing/test_postgres.h"
 #include "server/store/test_world.h"
 
 namespace gradeline {
@@ -22,11 +23,7 @@ class Replicas : public testing::Test {
   void EndFirst() {
     first_.experiments.reset();
     first_.store.reset();
-    const absl::Time end = absl::Now() + absl::Seconds(10);
-    while (second_.store->ListExpectedRanks()->empty()) {
-      ASSERT_LT(absl::Now(), end) << "nobody has taken the experiment";
-      absl::SleepFor(absl::Milliseconds(2));
-    }
+    ASSERT_TRUE(Eventually([this] { return !second_.store->ListExpectedRanks()->empty(); }));
   }
   // Time at the second server.
   void Pass(int64_t ms) {

@@ -7,9 +7,21 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "server/store/test_folder.h"
 
 namespace gradeline {
+
+/// Waits until `condition` holds; false after `most`.
+template <typename F>
+bool Eventually(F condition, absl::Duration most = absl::Seconds(10)) {
+  for (const absl::Time end = absl::Now() + most; absl::Now() < end;) {
+    if (condition()) return true;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  return false;
+}
 
 class TestPostgres {
  public:

@@ -7,22 +7,11 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "server/store/postgres/postgres_store.h"
 #include "server/store/postgres/testing/test_postgres.h"
 
 namespace gradeline {
-
-/// Waits until `condition` holds; false after `most`.
-template <typename F>
-bool Eventually(F condition, absl::Duration most = absl::Seconds(10)) {
-  for (const absl::Time end = absl::Now() + most; absl::Now() < end;) {
-    if (condition()) return true;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return false;
-}
 
 /// A schema that no other test uses.
 inline std::string NewSchema() {

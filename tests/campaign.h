@@ -1,6 +1,6 @@
 // How large a campaign is: small by default, as large as the environment says.
-#ifndef GRADELINE_TESTS_CRASH_CAMPAIGN_H_
-#define GRADELINE_TESTS_CRASH_CAMPAIGN_H_
+#ifndef GRADELINE_TESTS_CAMPAIGN_H_
+#define GRADELINE_TESTS_CAMPAIGN_H_
 
 #include <unistd.h>
 
@@ -21,4 +21,4 @@ inline void UseDiskInMemory() {
 
 }  // namespace gradeline
 
-#endif  // GRADELINE_TESTS_CRASH_CAMPAIGN_H_
+#endif  // GRADELINE_TESTS_CAMPAIGN_H_
