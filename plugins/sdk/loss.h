@@ -328,10 +328,15 @@ inline void Report(GdlError* error, const Refusal& refusal) {
 }  // namespace gradeline::sdk
 
 /// Defines the one exported symbol. GDL_LOSS_PLUGIN("name", "vendor", "1.0.0", "Apache-2.0", LossA, LossB)
-#define GDL_LOSS_PLUGIN(name, vendor, version, license, ...)                                                   \
-  extern "C" {                                                                                                 \
-  constinit const GdlPlugin GDL_PLUGIN_SYMBOL = {                                                              \
-      sizeof(GdlPlugin), 0u, name, vendor, version, license, ::gradeline::sdk::kLossList<__VA_ARGS__>.data()}; \
+#define GDL_LOSS_PLUGIN(name, vendor, version, license, ...)                                       \
+  extern "C" {                                                                                     \
+  constinit const GdlPlugin GDL_PLUGIN_SYMBOL = {sizeof(GdlPlugin),                                \
+                                                 GDL_ABI_MINOR,                                    \
+                                                 name,                                             \
+                                                 vendor,                                           \
+                                                 version,                                          \
+                                                 license,                                          \
+                                                 ::gradeline::sdk::kLossList<__VA_ARGS__>.data()}; \
   }
 
 #endif  // GRADELINE_PLUGINS_SDK_LOSS_H_

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define GDL_ABI_MINOR 0u
+#define GDL_ABI_MINOR 1u
 
 typedef int32_t GdlStatus; /* 0, or the number of an absl::StatusCode (3: INVALID_ARGUMENT, 8: RESOURCE_EXHAUSTED) */
 
@@ -165,6 +165,10 @@ typedef struct GdlFault { /* first fault of the tile, or all zero; the host repo
   const char* what; /* static: "x2 < x1" */
 } GdlFault;
 
+/* GdlTile.flags */
+enum {
+  GDL_STREAM = 1 /* gradients go to memory that no cache will hold until it is read: stores past the caches pay */
+};
 typedef struct GdlTile {
   uint32_t struct_size, pass;
   const void *state, *carry;
@@ -182,6 +186,7 @@ typedef struct GdlTile {
   void* scratch;     /* own */
   void* batch;       /* write own items or jobs, read all that earlier passes wrote */
   GdlFault* fault;
+  uint32_t flags, reserved; /* since minor 1 */
 } GdlTile;
 
 /* Once after each pass that ran, on one thread; also for an empty batch, which has no tiles. Totals in, small results

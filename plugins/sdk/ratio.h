@@ -27,9 +27,6 @@ constexpr int FindTensor(std::string_view name, uint32_t kind) {
 ///   double Denominators(const Tile<Real>&)  the tile's sum of item denominators; reads labels and weights only
 ///   Sums Terms(const Tile<Real>&)           the tile's sums; stores gradient and item losses where they are wanted
 template <typename Loss>
-class Elementwise;
-
-template <typename Loss>
 class Ratio {
  public:
   struct Sums {
@@ -74,6 +71,9 @@ class Ratio {
     }
   }
 
+ protected:
+  Ratio() = default;
+
  private:
   static bool Counts(const GdlTensorSpec& spec) {
     return spec.kind == GDL_LABEL || std::string_view(spec.name) == "weight";
@@ -86,10 +86,6 @@ class Ratio {
     }
     return pass == 0;
   }
-
-  Ratio() = default;
-  friend Loss;
-  friend class Elementwise<Loss>;
 };
 
 /// Loss of one number and its derivative by the prediction.

@@ -28,7 +28,8 @@ ALLOWED = {
     "server/gateway": CORE + ["server/wire", "server/observe"],
     "server": ["server"] + PROTO,  # main.cc and the clock: the only ones that know all
     "plugins/sdk": [],
-    "plugins/losses": ["plugins/sdk"],
+    "plugins/simd": ["plugins/sdk"],
+    "plugins/losses": ["plugins/sdk", "plugins/simd"],
     "plugins/example": ["plugins/sdk"],  # found where the SDK is installed
     "client/cpp": PROTO,
     "client/cli": ["client/cpp"] + PROTO,

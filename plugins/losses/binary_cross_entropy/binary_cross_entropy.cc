@@ -1,17 +1,49 @@
 // Binary cross-entropy from logits, one element at a time; the conventions of PyTorch's BCEWithLogitsLoss.
-#include <cmath>
-#include <vector>
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "plugins/losses/binary_cross_entropy/binary_cross_entropy.cc"
+#include <hwy/foreach_target.h>
 
-#include "plugins/sdk/ratio.h"
+#include "plugins/simd/elementwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+namespace {
+
+struct Decision {
+  explicit Decision(const double*) {}
+
+  /// `factor`: what the yes term is multiplied by.
+  template <class D, class V>
+  HWY_INLINE Element<V> At(D d, V logit, V target, V factor) const {
+    const Logistic<V> is = LogisticOf(d, logit);
+    const V yes = hn::Mul(target, factor), no = hn::Sub(hn::Set(d, hn::TFromD<D>{1}), target);
+    return {hn::MulAdd(yes, is.minus_log_yes, hn::Mul(no, is.minus_log_no)),
+            hn::NegMulAdd(yes, is.no, hn::Mul(no, is.yes))};
+  }
+};
+
+GRADELINE_ELEMENT_KERNEL(Decision)
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <vector>
 
 namespace gradeline {
 namespace {
 
-class BinaryCrossEntropy : public sdk::Elementwise<BinaryCrossEntropy> {
+HWY_EXPORT(RunFloats);
+HWY_EXPORT(RunDoubles);
+
+class BinaryCrossEntropy : public simd::Elementwise<BinaryCrossEntropy> {
  public:
   static constexpr const char* kId = "binary_cross_entropy";
   static constexpr const char* kDoc = "Cross-entropy of independent yes/no decisions, from logits.";
-  static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT, kMerge = GDL_MERGE_RATIO;
+  static constexpr uint32_t kVersion = 2, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
   static constexpr const char* kSignals[] = {"binary", "multilabel", "pixel-binary", "pixel-multilabel"};
   static constexpr const char* kDims = "N C? *";
   static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction(kDims, "logits", "one logit per decision"),
@@ -25,20 +57,17 @@ class BinaryCrossEntropy : public sdk::Elementwise<BinaryCrossEntropy> {
   static constexpr GdlComponentSpec kComponents[] = {
       sdk::Additive("binary_cross_entropy", "element losses / valid elements")};
 
-  explicit BinaryCrossEntropy(const sdk::Params& params) : pos_weight_(params.Vector("pos_weight")) {
-    if (pos_weight_.empty()) pos_weight_ = {1};
-  }
+  explicit BinaryCrossEntropy(const sdk::Params& params) : pos_weight_(params.Vector("pos_weight")) {}
 
+  bool has_factors() const { return !pos_weight_.empty(); }
   /// Outers run over N and C, C fastest.
-  sdk::Term At(double logit, double target, int64_t outer) const {
-    const size_t classes = pos_weight_.size();
-    const double yes = target * (classes == 1 ? pos_weight_[0] : pos_weight_[static_cast<size_t>(outer) % classes]);
-    const double no = 1 - target;
-    const double tail = std::exp(-std::abs(logit));  // in (0, 1]: nothing overflows
-    const double rest = std::log1p(tail);
-    const double near = 1 / (1 + tail), far = tail / (1 + tail);  // sigmoid(|z|), sigmoid(-|z|) without cancellation
-    if (logit >= 0) return {yes * rest + no * (logit + rest), no * near - yes * far};
-    return {yes * (rest - logit) + no * rest, no * far - yes * near};
+  double ElementFactor(int64_t outer) const { return pos_weight_[static_cast<size_t>(outer) % pos_weight_.size()]; }
+
+  simd::ElementSums Run(const simd::ElementRun<float>& run) const {
+    return HWY_DYNAMIC_DISPATCH(RunFloats)(run, nullptr);
+  }
+  simd::ElementSums Run(const simd::ElementRun<double>& run) const {
+    return HWY_DYNAMIC_DISPATCH(RunDoubles)(run, nullptr);
   }
 
  private:
@@ -48,4 +77,5 @@ class BinaryCrossEntropy : public sdk::Elementwise<BinaryCrossEntropy> {
 }  // namespace
 }  // namespace gradeline
 
-GDL_LOSS_PLUGIN("binary_cross_entropy", "Gradeline", "1.0.0", "Apache-2.0", gradeline::BinaryCrossEntropy)
+GDL_LOSS_PLUGIN("binary_cross_entropy", "Gradeline", "2.0.0", "Apache-2.0", gradeline::BinaryCrossEntropy)
+#endif  // HWY_ONCE

@@ -16,6 +16,9 @@ constexpr int64_t kAloneElements = 128 << 10;
 /// Scratch up to this is not counted in the budget.
 constexpr int64_t kUncountedBytes = 64 << 10;
 
+/// Batches that touch more than this leave the caches anyway: gradients are then stored past them.
+constexpr int64_t kStreamBytes = 4 << 20;
+
 constexpr int64_t kAlignment = 64;
 int64_t Aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -155,6 +158,7 @@ BatchRun::PassLayout BatchRun::LayOut(const PassPlan& pass) const {
   layout.grid = pass.grid;
   layout.sums = pass.sums;
   layout.writes_gradient = (pass.flags & GDL_WRITES_GRADIENT) != 0;
+  layout.stream = 2 * plan_->input_elements * plan_->binding.real_bytes > kStreamBytes;
   layout.input_offset.assign(plan_->tensors.size(), -1);
   layout.gradient_offset.assign(plan_->tensors.size(), -1);
   int64_t offset = 0;
@@ -168,6 +172,7 @@ BatchRun::PassLayout BatchRun::LayOut(const PassPlan& pass) const {
     const bool narrowed = static_cast<int>(SizeOf(tensor.dtype)) != plan_->binding.real_bytes;
     if (layout.writes_gradient && call_.gradient && tensor.gradient && narrowed)
       layout.gradient_offset[t] = reserve(tensor);
+    layout.stream &= layout.gradient_offset[t] < 0;
   }
   layout.kernel_offset = offset;
   layout.scratch_bytes = offset + pass.scratch_bytes;

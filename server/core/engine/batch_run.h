@@ -46,6 +46,7 @@ class BatchRun {
     bool check_only = false;  ///< looks for the lowest fault among all inputs; no kernel runs
     bool counts_valid = false;
     bool writes_gradient = false;
+    bool stream = false;  ///< gradients go past the caches
     uint64_t inputs = 0;
     TileGrid grid;
     std::vector<int64_t> input_offset, gradient_offset;  ///< in the tile's scratch; -1: in place

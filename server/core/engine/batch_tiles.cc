@@ -65,6 +65,7 @@ bool BatchRun::RunTile(int64_t tile, int64_t slot, std::byte* scratch) {
   raw.scratch = scratch + layout_.kernel_offset;
   raw.batch = batch_.data();
   raw.fault = &fault;
+  raw.flags = layout_.stream ? GDL_STREAM : 0;
   call_.loss.info().functions.compute(&raw);
   if (fault.kind != 0) {
     Report(FaultOf(fault), slot);

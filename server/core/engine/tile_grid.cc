@@ -24,6 +24,8 @@ TileGrid TileGrid::OfItems(int64_t outer, int64_t inner, int64_t tile_items, boo
   if (outer == 0 || inner == 0) return grid;
   if (whole_outer || inner <= tile_items) {
     grid.outers_per_tile_ = std::clamp<int64_t>(tile_items / inner, 1, outer);
+    // Tiles begin at whole vectors of memory, whatever an outer is long.
+    if (grid.outers_per_tile_ > kVectorItems) grid.outers_per_tile_ -= grid.outers_per_tile_ % kVectorItems;
     grid.most_items_ = grid.outers_per_tile_ * inner;
     grid.SetTiles(DivideUp(outer, grid.outers_per_tile_));
     return grid;

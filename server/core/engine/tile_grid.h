@@ -8,7 +8,7 @@
 namespace gradeline {
 
 /// Raise when tiles or slots change: results then have other bits. Part of Engine::numerics().
-inline constexpr int kTilePlanVersion = 1;
+inline constexpr int kTilePlanVersion = 2;
 
 /// A box of items: a run of one outer, or whole outers (first_inner 0, inner all of them).
 struct TileBox {

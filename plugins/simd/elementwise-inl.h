@@ -1,0 +1,85 @@
+// The vector loop of losses whose items are single numbers.
+#if defined(GRADELINE_PLUGINS_SIMD_ELEMENTWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADELINE_PLUGINS_SIMD_ELEMENTWISE_INL_H_
+#undef GRADELINE_PLUGINS_SIMD_ELEMENTWISE_INL_H_
+#else
+#define GRADELINE_PLUGINS_SIMD_ELEMENTWISE_INL_H_
+#endif
+
+#include "plugins/simd/elementwise.h"
+#include "plugins/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+
+/// Loss and derivative by the prediction of a vector of elements, unweighted.
+template <class V>
+struct Element {
+  V loss, slope;
+};
+
+/// Runs `kernel.At(d, prediction, target, factor)`, which gives an Element, over all elements. `factor` is 1 where the
+/// run has none. Ignored elements and those of weight 0 count nothing.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& run) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const V one = hn::Set(d, T{1}), zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(run.scale));
+  const bool aligned = reinterpret_cast<uintptr_t>(run.gradient) % (sizeof(T) * hn::Lanes(d)) == 0;
+  SumOf<D> numerator(d), denominator(d);
+  FiniteCheck<D> finite(d);
+  // Whole vectors and the ragged end share this. Lanes are a matter of position, never of addresses: equal bits.
+  const auto step = [&](const auto& load, const auto& store, V weight, int64_t i) HWY_ATTR {
+    V target = zero;
+    if (run.labels != nullptr) {
+      target = load.Labels(run.labels + i);
+      weight = hn::IfThenElseZero(hn::Ge(target, zero), weight);
+      target = hn::Max(target, zero);
+    }
+    if (run.weights != nullptr) {
+      const V given = load(run.weights + i);
+      finite.See(given);
+      weight = hn::Mul(weight, given);
+    }
+    denominator.Add(weight);
+    if (run.prediction == nullptr) return;
+    const V prediction = load(run.prediction + i);
+    finite.See(prediction);
+    if (run.real != nullptr) {
+      target = load(run.real + i);
+      finite.See(target);
+    }
+    const Element<V> element = kernel.At(d, prediction, target, run.factors != nullptr ? load(run.factors + i) : one);
+    const auto counts = hn::Ne(weight, zero);
+    const V loss = hn::IfThenElseZero(counts, hn::Mul(element.loss, weight));
+    numerator.Add(loss);
+    if (run.item_loss != nullptr) store.Doubles(loss, run.item_loss + i);
+    if (run.gradient == nullptr) return;
+    store(hn::IfThenElseZero(counts, hn::Mul(hn::Mul(element.slope, weight), scale)), run.gradient + i);
+  };
+  int64_t i = 0;
+  for (const StoreWhole<D> store{d, aligned, aligned && run.stream}; i + lanes <= run.n; i += lanes) {
+    step(LoadWhole<D>{d}, store, one, i);
+  }
+  if (const int64_t n = run.n - i; n > 0) {
+    step(LoadEnd<D>{d, n}, StoreEnd<D>{d, n}, hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n)), one), i);
+  }
+  if (run.stream) hwy::FlushStream();
+  return {numerator.Total(), denominator.Total(), !finite.Failed()};
+}
+
+/// Defines Run for floats and for doubles with a kernel that is made of an array of numbers.
+#define GRADELINE_ELEMENT_KERNEL(Kernel)                                                    \
+  simd::ElementSums RunFloats(const simd::ElementRun<float>& run, const double* params) {   \
+    return RunElements(hn::ScalableTag<float>(), Kernel(params), run);                      \
+  }                                                                                         \
+  simd::ElementSums RunDoubles(const simd::ElementRun<double>& run, const double* params) { \
+    return RunElements(hn::ScalableTag<double>(), Kernel(params), run);                     \
+  }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,225 @@
+// Vector arithmetic that kernels share: sums in double, exponentials of differences, streaming stores, finite checks.
+// Highway code: included once per target, between nothing; see the losses for how. Every function is for float and
+// double.
+#if defined(GRADELINE_PLUGINS_SIMD_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADELINE_PLUGINS_SIMD_VECTOR_INL_H_
+#undef GRADELINE_PLUGINS_SIMD_VECTOR_INL_H_
+#else
+#define GRADELINE_PLUGINS_SIMD_VECTOR_INL_H_
+#endif
+
+#include <hwy/cache_control.h>
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Adds vectors into doubles, lane by lane; Total adds the lanes in their order. No float sums: no digit is lost.
+template <class D, class T = hn::TFromD<D>>
+class SumOf;
+
+template <class D>
+class SumOf<D, double> {
+ public:
+  explicit SumOf(D d) : sum_(hn::Zero(d)) {}
+  HWY_INLINE void Add(hn::Vec<D> v) { sum_ = hn::Add(sum_, v); }
+  HWY_INLINE double Total() const { return hn::GetLane(hn::SumOfLanes(D(), sum_)); }
+
+ private:
+  hn::Vec<D> sum_;
+};
+
+template <class D>
+class SumOf<D, float> {
+ public:
+  explicit SumOf(D) : low_(hn::Zero(DD())), high_(hn::Zero(DD())) {}
+  HWY_INLINE void Add(hn::Vec<D> v) {
+    const hn::Half<D> half;
+    low_ = hn::Add(low_, hn::PromoteTo(DD(), hn::LowerHalf(half, v)));
+    high_ = hn::Add(high_, hn::PromoteTo(DD(), hn::UpperHalf(half, v)));
+  }
+  HWY_INLINE double Total() const { return hn::GetLane(hn::SumOfLanes(DD(), hn::Add(low_, high_))); }
+
+ private:
+  using DD = hn::Rebind<double, hn::Half<D>>;
+  hn::Vec<DD> low_, high_;
+};
+
+/// exp(x - top) for x <= top, below 2 ulp although the difference is rounded: what rounding took goes into the reduced
+/// argument. Results below the smallest normal number are 0. NaN stays NaN.
+template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 4>* = nullptr>
+HWY_INLINE V ExpOfDifference(D d, V x, V top) {
+  const hn::RebindToSigned<D> di;
+  const V difference = hn::Sub(x, top);
+  // Knuth's two-sum: x - top = difference + lost, exactly.
+  const V back = hn::Sub(difference, x);
+  const V lost = hn::Sub(hn::Sub(x, hn::Sub(difference, back)), hn::Add(top, back));
+  // exp(r + n ln 2): ln 2 in two parts, of which n times the first is exact.
+  const V low = hn::Set(d, -87.33654f);
+  const V bounded = hn::IfThenElse(hn::Lt(difference, low), low, difference);
+  const V n = hn::Round(hn::Mul(bounded, hn::Set(d, 1.44269504f)));
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), bounded);
+  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
+  r = hn::Add(r, lost);
+  // The Taylor coefficients' minimax neighbours of Cephes' expf (Moshier): 2e-7 relative on |r| <= ln 2 / 2.
+  V p = hn::Set(d, 1.9875691500e-4f);
+  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894e-2f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
+  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
+  p = hn::Add(hn::MulAdd(hn::Mul(p, r), r, r), hn::Set(d, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
+  return hn::IfThenZeroElse(hn::Lt(difference, low), hn::Mul(p, hn::BitCast(d, exponent)));
+}
+
+template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 8>* = nullptr>
+HWY_INLINE V ExpOfDifference(D d, V x, V top) {
+  const V difference = hn::Sub(x, top);
+  // Highway's Exp gives 0 for NaN.
+  return hn::IfThenElse(hn::IsNaN(difference), difference, hn::Exp(d, difference));
+}
+
+/// exp(x) for x <= 0.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V ExpOfNegative(D d, V x) {
+  return ExpOfDifference(d, x, hn::Zero(d));
+}
+
+/// log(1 + x) for x >= 0.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V LogOnePlus(D d, V x) {
+  return hn::Log1p(d, x);
+}
+
+/// What a logit z says of yes and no, each without cancellation at either end.
+template <class V>
+struct Logistic {
+  V yes, no;                      ///< sigmoid(z), sigmoid(-z)
+  V minus_log_yes, minus_log_no;  ///< softplus(-z), softplus(z)
+};
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE Logistic<V> LogisticOf(D d, V z) {
+  const V zero = hn::Zero(d), one = hn::Set(d, hn::TFromD<D>{1});
+  const V tail = ExpOfNegative(d, hn::Neg(hn::Abs(z)));
+  const V rest = LogOnePlus(d, tail);
+  const V near = hn::Div(one, hn::Add(one, tail)), far = hn::Mul(tail, near);
+  const auto positive = hn::Ge(z, zero);
+  return {hn::IfThenElse(positive, near, far), hn::IfThenElse(positive, far, near), hn::Sub(rest, hn::Min(z, zero)),
+          hn::Add(rest, hn::Max(z, zero))};
+}
+
+/// Sees whether any value was NaN or infinite, at the price of one multiply-add: 0 * x is 0 for all others.
+template <class D>
+class FiniteCheck {
+ public:
+  explicit FiniteCheck(D d) : sum_(hn::Zero(d)) {}
+  HWY_INLINE void See(hn::Vec<D> v) { sum_ = hn::MulAdd(v, hn::Zero(D()), sum_); }
+  HWY_INLINE bool Failed() const { return !hn::AllTrue(D(), hn::Eq(sum_, hn::Zero(D()))); }
+
+ private:
+  hn::Vec<D> sum_;
+};
+
+/// Reads a vector of values or labels from anywhere.
+template <class D>
+struct LoadWhole {
+  D d;
+  HWY_INLINE hn::Vec<D> operator()(const hn::TFromD<D>* from) const { return hn::LoadU(d, from); }
+  HWY_INLINE hn::Vec<D> Labels(const int32_t* from) const {
+    const auto labels = hn::LoadU(hn::Rebind<int32_t, D>(), from);
+    if constexpr (sizeof(hn::TFromD<D>) == 4) {
+      return hn::ConvertTo(d, labels);
+    } else {
+      return hn::PromoteTo(d, labels);
+    }
+  }
+};
+
+/// Reads the first `n` values or labels of a vector; the others are 0.
+template <class D>
+struct LoadEnd {
+  D d;
+  int64_t n;
+  HWY_INLINE hn::Vec<D> operator()(const hn::TFromD<D>* from) const {
+    HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())] = {};
+    std::copy(from, from + n, lanes);
+    return hn::Load(d, lanes);
+  }
+  HWY_INLINE hn::Vec<D> Labels(const int32_t* from) const {
+    HWY_ALIGN int32_t lanes[hn::MaxLanes(D())] = {};
+    std::copy(from, from + n, lanes);
+    return LoadWhole<D>{d}.Labels(lanes);
+  }
+};
+
+/// Stores a vector, as it is or as doubles.
+template <class D>
+struct StoreWhole {
+  D d;
+  bool aligned, stream;
+  HWY_INLINE void operator()(hn::Vec<D> v, hn::TFromD<D>* to) const {
+    if (stream) {
+      hn::Stream(v, d, to);
+    } else if (aligned) {
+      hn::Store(v, d, to);
+    } else {
+      hn::StoreU(v, d, to);
+    }
+  }
+  HWY_INLINE void Doubles(hn::Vec<D> v, double* to) const {
+    if constexpr (sizeof(hn::TFromD<D>) == 8) {
+      hn::StoreU(v, d, to);
+    } else {
+      const hn::Half<D> half;
+      const hn::Rebind<double, hn::Half<D>> wide;
+      hn::StoreU(hn::PromoteTo(wide, hn::LowerHalf(half, v)), wide, to);
+      hn::StoreU(hn::PromoteTo(wide, hn::UpperHalf(half, v)), wide, to + hn::Lanes(half));
+    }
+  }
+};
+
+/// Stores the first `n` values of a vector.
+template <class D>
+struct StoreEnd {
+  D d;
+  int64_t n;
+  template <typename To>
+  HWY_INLINE void operator()(hn::Vec<D> v, To* to) const {
+    HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(D())];
+    hn::Store(v, d, lanes);
+    std::copy(lanes, lanes + n, to);
+  }
+  HWY_INLINE void Doubles(hn::Vec<D> v, double* to) const { (*this)(v, to); }
+};
+
+/// Elements before the next multiple of the vector's size, at most `n`.
+template <class D>
+HWY_INLINE int64_t Ragged(D d, const hn::TFromD<D>* at, int64_t n) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto past = static_cast<int64_t>(reinterpret_cast<uintptr_t>(at) / sizeof(*at)) & (lanes - 1);
+  return std::min(n, (lanes - past) & (lanes - 1));
+}
+
+/// Copies a run to memory that may begin anywhere.
+template <class D>
+HWY_INLINE void CopyRun(D d, const hn::TFromD<D>* from, int64_t n, hn::TFromD<D>* to, bool stream) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (const int64_t head = Ragged(d, to, n); i < head; ++i) to[i] = from[i];
+  for (; i + lanes <= n; i += lanes) StoreWhole<D>{d, true, stream}(hn::LoadU(d, from + i), to + i);
+  for (; i < n; ++i) to[i] = from[i];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
