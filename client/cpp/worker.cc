@@ -66,10 +66,10 @@ Worker::Worker(std::shared_ptr<Connection> connection, WorkerOptions options)
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Join(std::shared_ptr<Connection> connection, WorkerOptions options) {
   std::unique_ptr<Worker> worker(new Worker(std::move(connection), std::move(options)));
   std::vector<RecordWindow::Lost> lost;
-  absl::Status status = worker->Open(&lost);
-  while (!status.ok() && worker->route_.Failed(status)) status = worker->Open(&lost);
-  if (!status.ok()) {
-    return Annotated(status, absl::StrCat("cannot join ", worker->options_.experiment));
+  // Without its Welcome the Hello may be committed all the same: only this instance can then have the rank.
+  const absl::Status status = worker->Open(&lost);
+  if (!status.ok() && !worker->Rejoin(status, &lost)) {
+    return Annotated(worker->end_, absl::StrCat("cannot join ", worker->options_.experiment));
   }
   worker->reader_ = std::thread([self = worker.get(), lost] { self->ReadThread(lost); });
   worker->writer_ = std::thread([self = worker.get()] { self->WriteThread(); });
@@ -151,6 +151,8 @@ void Worker::ReadThread(std::vector<RecordWindow::Lost> lost) {
   do {
     const absl::Status why = Serve(lost);
     if (!Rejoin(why, &lost)) return;
+    const std::lock_guard lock(mutex_);
+    ++reconnections_;
   } while (true);
 }
 
@@ -290,11 +292,7 @@ bool Worker::Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost) {
     route_.connection()->channel()->WaitForConnected(
         absl::ToChronoTime(std::min(give_up, absl::Now() + kConnectPatience)));
     why = Open(lost);
-    if (why.ok()) {
-      const std::lock_guard lock(mutex_);
-      ++reconnections_;
-      return true;
-    }
+    if (why.ok()) return true;
     {
       // The goodbye was durable, and only its answer was lost.
       const std::lock_guard lock(mutex_);
@@ -303,8 +301,7 @@ bool Worker::Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost) {
     }
     if (absl::Now() >= give_up && MayRejoin(why)) {
       End(Annotated(absl::UnavailableError(why.message()),
-                    absl::StrCat("the connection was lost and could not be replaced within ",
-                                 absl::FormatDuration(options_.reconnect_limit))));
+                    absl::StrCat("the server was out of reach for ", absl::FormatDuration(options_.reconnect_limit))));
       return false;
     }
   }

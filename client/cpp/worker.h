@@ -30,8 +30,9 @@ struct WorkerOptions {
   int32_t rank = 0, world_size = 1;
   /// At most; a third of the server's lease if that is shorter.
   absl::Duration heartbeat_period = absl::Seconds(3);
-  /// After a lost connection the worker tries to join again, at random times up to min(max_backoff, first_backoff *
-  /// 2^n) apart, until this much time has passed; then everything fails with UNAVAILABLE.
+  /// How long the server may be out of reach at a time, when joining too. The worker joins again as the same instance,
+  /// at random times up to min(max_backoff, first_backoff * 2^n) apart; after the limit everything fails with
+  /// UNAVAILABLE.
   absl::Duration reconnect_limit = absl::Seconds(60);
   absl::Duration first_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
@@ -44,9 +45,9 @@ struct WorkerOptions {
 /// block.
 class Worker {
  public:
-  /// Joins the attempt, at the server that owns the experiment, and waits for the Welcome; not retried. NOT_FOUND,
-  /// PERMISSION_DENIED (token), ALREADY_EXISTS (the rank is taken), FAILED_PRECONDITION (the attempt is over),
-  /// INVALID_ARGUMENT, UNAVAILABLE.
+  /// Joins the attempt, at the server that owns the experiment, and waits for the Welcome, up to the reconnect limit.
+  /// Each call is another instance. NOT_FOUND, PERMISSION_DENIED (token), ALREADY_EXISTS (the rank is taken),
+  /// FAILED_PRECONDITION (the attempt is over), INVALID_ARGUMENT, UNAVAILABLE.
   static absl::StatusOr<std::unique_ptr<Worker>> Join(std::shared_ptr<Connection> connection, WorkerOptions options);
 
   /// Without Bye the stream is just dropped: the rank stays held, and open answers fail with CANCELLED.

@@ -72,6 +72,8 @@ void CuttingProxy::CutAfter(int64_t bytes_from_server) {
 
 void CuttingProxy::CutAfterSent(int64_t bytes_from_clients) { cut_at_sent_ = from_clients_ + bytes_from_clients; }
 
+void CuttingProxy::Swallow() { swallow_ = true; }
+
 void CuttingProxy::Refuse(bool refuse) { refuse_ = refuse; }
 
 void CuttingProxy::WaitForBytesFromClients(int64_t bytes) {
@@ -85,6 +87,7 @@ void CuttingProxy::Run() {
   std::vector<char> buffer(1 << 16);
   const auto cut = [&](std::atomic<int64_t>& why) {
     why = -1;
+    swallow_ = false;
     if (!pairs.empty()) ++cuts_;
     for (const Pair& pair : pairs) {
       Close(pair.client);
@@ -108,6 +111,7 @@ void CuttingProxy::Run() {
         const ssize_t got = recv(waiting[k].fd, buffer.data(), buffer.size(), 0);
         int64_t pass = got;
         if (k == i + 1 && cut_at_ >= 0) pass = std::clamp<int64_t>(cut_at_ - from_server_, 0, got);
+        if (k == i + 1 && swallow_) pass = 0;
         alive = got > 0 && SendAll(waiting[k == i ? i + 1 : i].fd, buffer.data(), pass);
         if (got > 0) (k == i ? from_clients_ : from_server_) += got;
       }

@@ -24,6 +24,8 @@ class CuttingProxy {
   void CutAfter(int64_t bytes_from_server);
   /// The same with bytes that clients send; the last of them still arrive.
   void CutAfterSent(int64_t bytes_from_clients);
+  /// From now on what the server sends is lost, until the next cut.
+  void Swallow();
   /// While refusing, new connections are closed at once.
   void Refuse(bool refuse);
 
@@ -38,7 +40,7 @@ class CuttingProxy {
   std::string address_;
   int server_port_ = 0, listener_ = -1, wake_[2] = {-1, -1};
   std::atomic<int64_t> cut_at_{-1}, cut_at_sent_{-1}, from_server_{0}, from_clients_{0};
-  std::atomic<bool> stop_{false}, refuse_{false};
+  std::atomic<bool> stop_{false}, refuse_{false}, swallow_{false};
   std::atomic<int> cuts_{0};
   std::mutex mutex_;
   std::condition_variable changed_;

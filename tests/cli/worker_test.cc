@@ -300,6 +300,39 @@ TEST_F(WorkerTest, JoiningWronglySaysWhy) {
   EXPECT_EQ(code(good), absl::StatusCode::kAlreadyExists) << "the rank is taken";
 }
 
+TEST_F(WorkerTest, AJoinWhoseWelcomeWasLostHasTheRankStill) {
+  const WorkerOptions options = Started(*server_);
+  CuttingProxy proxy(server_->address());
+  const auto connection = To(proxy.address());
+  proxy.Swallow();
+  auto joining = std::async(std::launch::async, [&] { return Worker::Join(connection, options); });
+  // It runs once the Hello is committed.
+  while (Look(options.experiment).state() == v1::EXPERIMENT_STATE_QUEUED) std::this_thread::yield();
+  proxy.CutAfter(0);
+  const auto worker = joining.get();
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  EXPECT_EQ((*worker)->reconnections(), 0);
+  EXPECT_TRUE((*worker)->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get().ok());
+  EXPECT_EQ(Worker::Join(connection, options).status().code(), absl::StatusCode::kAlreadyExists) << "another instance";
+}
+
+TEST_F(WorkerTest, JoiningWaitsForAServerThatIsAway) {
+  ServerProcess server;
+  WorkerOptions options = Started(server);
+  const auto connection = To(server.address());
+  server.Kill();
+  auto joining = std::async(std::launch::async, [&] { return Worker::Join(connection, options); });
+  server.StartAgain();
+  const auto worker = joining.get();
+  ASSERT_TRUE(worker.ok()) << worker.status();
+
+  server.Kill();
+  options.reconnect_limit = absl::Milliseconds(200);
+  const absl::Status given_up = Worker::Join(connection, options).status();
+  EXPECT_EQ(given_up.code(), absl::StatusCode::kUnavailable) << given_up;
+  EXPECT_NE(given_up.message().find("200ms"), absl::string_view::npos) << given_up;
+}
+
 TEST_F(WorkerTest, ACancelledExperimentStopsItsWorkers) {
   const WorkerOptions options = Started(*server_);
   const auto worker = Joined(server_->address(), options);

@@ -55,18 +55,13 @@ absl::Status Run(Worker& worker, int64_t epochs, int64_t steps, int rank) {
   return worker.Bye();
 }
 
-// The server may be away when a rank begins.
+// The server may be away when a rank begins: joining waits for it.
 absl::StatusOr<std::unique_ptr<Worker>> Join(const std::string& address, const WorkerOptions& options) {
   ConnectOptions connecting;
   connecting.connect_timeout = absl::ZeroDuration();
   auto connection = Connect(address, connecting);
   if (!connection.ok()) return connection.status();
-  const absl::Time until = absl::Now() + absl::Seconds(30);
-  while (true) {
-    (*connection)->channel()->WaitForConnected(absl::ToChronoTime(until));
-    auto worker = Worker::Join(*connection, options);
-    if (worker.ok() || !absl::IsUnavailable(worker.status()) || absl::Now() > until) return worker;
-  }
+  return Worker::Join(*std::move(connection), options);
 }
 
 int Main(char** argv) {
