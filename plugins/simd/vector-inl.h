@@ -200,6 +200,16 @@ struct StoreEnd {
   HWY_INLINE void Doubles(hn::Vec<D> v, double* to) const { (*this)(v, to); }
 };
 
+/// Stores a vector as doubles, or of it what is still wanted: `left` values.
+template <class D>
+HWY_INLINE void StoreItems(D d, hn::Vec<D> v, int64_t left, double* to) {
+  if (left >= static_cast<int64_t>(hn::Lanes(d))) {
+    StoreWhole<D>{d, false, false}.Doubles(v, to);
+  } else {
+    StoreEnd<D>{d, left}.Doubles(v, to);
+  }
+}
+
 /// Elements before the next multiple of the vector's size, at most `n`.
 template <class D>
 HWY_INLINE int64_t Ragged(D d, const hn::TFromD<D>* at, int64_t n) {

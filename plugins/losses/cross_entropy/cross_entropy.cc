@@ -1,19 +1,75 @@
 // Softmax cross-entropy of rows and pixels, hard labels or soft targets; the conventions of PyTorch's F.cross_entropy.
-// All arithmetic is in double; blocks of items along the contiguous axis keep pixels as fast as rows.
-#include <algorithm>
-#include <cmath>
-#include <vector>
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "plugins/losses/cross_entropy/cross_entropy.cc"
+#include <hwy/foreach_target.h>
 
-#include "plugins/sdk/ratio.h"
+#include "plugins/simd/mass-inl.h"
 
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+namespace {
+
+struct RightClass {
+  template <class D, class V>
+  HWY_INLINE LabelTerm<V> At(D d, V minus_log, V, V) const {
+    return {minus_log, hn::Set(d, hn::TFromD<D>{1})};
+  }
+};
+
+struct Smoothed {
+  Smoothed(double smoothing, int64_t classes, const std::vector<double>& weights)
+      : keep(1 - smoothing), spread(smoothing / static_cast<double>(classes)), class_weights(weights) {}
+
+  template <class D, class V>
+  HWY_INLINE V Mass(D d, V target, int64_t k) const {
+    using T = hn::TFromD<D>;
+    const double weight = class_weights.empty() ? 1 : class_weights[static_cast<size_t>(k)];
+    return hn::MulAdd(target, hn::Set(d, static_cast<T>(weight * keep)), hn::Set(d, static_cast<T>(weight * spread)));
+  }
+  template <class D, class V>
+  HWY_INLINE V Constant(D d, V) const {
+    return hn::Zero(d);
+  }
+
+  double keep, spread;
+  const std::vector<double>& class_weights;  // empty: 1
+};
+
+simd::ElementSums LabelFloats(const sdk::Tile<float>& tile, const simd::LabelledItems<float>& in) {
+  return RunLabels(hn::ScalableTag<float>(), RightClass(), tile, in);
+}
+simd::ElementSums LabelDoubles(const sdk::Tile<double>& tile, const simd::LabelledItems<double>& in) {
+  return RunLabels(hn::ScalableTag<double>(), RightClass(), tile, in);
+}
+simd::ElementSums MassFloats(const sdk::Tile<float>& tile, const simd::LabelledItems<float>& in,
+                             const sdk::View<const float>& soft, double smoothing) {
+  return RunMass(hn::ScalableTag<float>(), Smoothed(smoothing, in.logits.small, in.classes), tile, in, soft);
+}
+simd::ElementSums MassDoubles(const sdk::Tile<double>& tile, const simd::LabelledItems<double>& in,
+                              const sdk::View<const double>& soft, double smoothing) {
+  return RunMass(hn::ScalableTag<double>(), Smoothed(smoothing, in.logits.small, in.classes), tile, in, soft);
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace gradeline {
 namespace {
+
+HWY_EXPORT(LabelFloats);
+HWY_EXPORT(LabelDoubles);
+HWY_EXPORT(MassFloats);
+HWY_EXPORT(MassDoubles);
 
 class CrossEntropy : public sdk::Ratio<CrossEntropy> {
  public:
   static constexpr const char* kId = "cross_entropy";
   static constexpr const char* kDoc = "Softmax cross-entropy of one class out of C, from logits.";
-  static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT, kMerge = GDL_MERGE_RATIO;
+  static constexpr uint32_t kVersion = 2, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
   static constexpr const char* kSignals[] = {"multiclass", "pixel-multiclass"};
   static constexpr GdlTensorSpec kTensors[] = {
       sdk::Prediction("N c *", "logits", "one logit per class"),
@@ -34,131 +90,45 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
       throw sdk::Refusal{"prediction", "has 1 class, whose cross-entropy is always 0; allowed: 2 or more"};
     }
     Ratio::Plan(shape, plan);
-    GdlPass& last = *plan.raw().pass[plan.raw().pass_count - 1];
-    last.scratch_bytes = shape.small[kPrediction] * std::min(kBlock, shape.inner) * int64_t{sizeof(double)};
+    const bool masses = smoothing_ > 0 || shape.small[kLabels] < 0;
+    plan.raw().pass[plan.raw().pass_count - 1]->scratch_bytes =
+        simd::BlockBytes(shape.small[kPrediction], shape.dtype, masses ? 3 : 1);
   }
 
   template <typename Real>
   double Denominators(const sdk::Tile<Real>& tile) const {
-    const auto labels = tile.Labels(kLabels);
-    const auto weights = tile.Input(kWeights);
-    double sum = 0;
-    for (int64_t o = 0; o < tile.outer(); ++o) {
-      for (int64_t i = 0; i < tile.inner(); ++i) {
-        const double weight = weights ? static_cast<double>(weights.Run(o)[i]) : 1;
-        sum += labels ? weight * LabelWeight(labels.Run(o)[i]) : weight;
-      }
-    }
-    return sum;
+    return In(tile).TotalWeight(tile);
   }
 
   template <typename Real>
   Sums Terms(const sdk::Tile<Real>& tile) const {
-    Sums sums;
-    for (int64_t o = 0; o < tile.outer(); ++o) {
-      for (int64_t i = 0; i < tile.inner(); i += kBlock) {
-        AddBlock(tile, o, i, std::min(kBlock, tile.inner() - i), sums);
-      }
-    }
-    return sums;
+    const simd::LabelledItems<Real> in = In(tile);
+    const sdk::View<const Real> soft = tile.Input(kSoft);
+    const simd::ElementSums sums = soft || smoothing_ > 0 ? Masses(tile, in, soft) : Labels(tile, in);
+    if (!sums.finite) simd::ReportNonFinite(tile, {kPrediction, kSoft, kWeights});
+    return {sums.numerator, in.TotalWeight(tile)};
   }
 
  private:
   static constexpr size_t kPrediction = 0, kLabels = 1, kSoft = 2, kWeights = 3;
-  static constexpr int64_t kBlock = 64;
-
-  /// Softmax of up to kBlock items, kept so that neither end of it cancels: class k has probability
-  /// exp(z_k - top) / (1 + rest), where rest sums the exponentials of all classes but the top one.
-  struct Softmax {
-    double* exponentials;  ///< exp(z_k - top) of item j at [k * n + j]
-    double top[kBlock], rest[kBlock];
-    int64_t best[kBlock];
-  };
-
-  double ClassWeight(int64_t k) const { return class_weights_.empty() ? 1 : class_weights_[static_cast<size_t>(k)]; }
-  double LabelWeight(int32_t label) const { return label < 0 ? 0 : ClassWeight(label); }
 
   template <typename Real>
-  static void FillSoftmax(const sdk::View<const Real>& logits, int64_t o, int64_t first, int64_t n, Softmax& softmax) {
-    const Real* run = logits.Run(o) + first;
-    for (int64_t j = 0; j < n; ++j) {
-      softmax.top[j] = run[j];
-      softmax.best[j] = 0;
-      softmax.rest[j] = 0;
-    }
-    for (int64_t k = 1; k < logits.small; ++k) {
-      run = logits.Run(o, k) + first;
-      for (int64_t j = 0; j < n; ++j) {
-        const bool higher = run[j] > softmax.top[j];
-        softmax.top[j] = higher ? static_cast<double>(run[j]) : softmax.top[j];
-        softmax.best[j] = higher ? k : softmax.best[j];
-      }
-    }
-    for (int64_t k = 0; k < logits.small; ++k) {
-      run = logits.Run(o, k) + first;
-      double* exponentials = softmax.exponentials + k * n;
-      for (int64_t j = 0; j < n; ++j) {
-        exponentials[j] = std::exp(run[j] - softmax.top[j]);
-        softmax.rest[j] += k == softmax.best[j] ? 0 : exponentials[j];
-      }
-    }
+  simd::LabelledItems<Real> In(const sdk::Tile<Real>& tile) const {
+    return {tile, kPrediction, kLabels, kWeights, class_weights_};
   }
-
-  /// Weighted, smoothed target of class k: what multiplies -log p_k.
-  template <typename Real>
-  double Mass(const sdk::View<const int32_t>& labels, const sdk::View<const Real>& soft, int64_t o, int64_t k,
-              int64_t item, double spread) const {
-    const double target = soft ? static_cast<double>(soft.Run(o, k)[item]) : (labels.Run(o)[item] == k ? 1.0 : 0.0);
-    return ClassWeight(k) * ((1 - smoothing_) * target + spread);
+  static simd::ElementSums Labels(const sdk::Tile<float>& tile, const simd::LabelledItems<float>& in) {
+    return HWY_DYNAMIC_DISPATCH(LabelFloats)(tile, in);
   }
-
-  template <typename Real>
-  void AddBlock(const sdk::Tile<Real>& tile, int64_t o, int64_t first, int64_t n, Sums& sums) const {
-    const auto logits = tile.Input(kPrediction);
-    const auto labels = tile.Labels(kLabels);
-    const auto soft = tile.Input(kSoft);
-    const auto weights = tile.Input(kWeights);
-    const auto gradient = tile.Gradient(0);
-    const double spread = smoothing_ / static_cast<double>(logits.small);
-    Softmax softmax;
-    softmax.exponentials = static_cast<double*>(tile.raw().scratch);
-    FillSoftmax(logits, o, first, n, softmax);
-
-    double weight[kBlock], loss[kBlock], mass[kBlock], norm[kBlock];
-    for (int64_t j = 0; j < n; ++j) {
-      loss[j] = mass[j] = 0;
-      weight[j] = weights ? static_cast<double>(weights.Run(o)[first + j]) : 1;
-      if (labels && labels.Run(o)[first + j] < 0) weight[j] = 0;
-    }
-    for (int64_t k = 0; k < logits.small; ++k) {
-      const Real* run = logits.Run(o, k) + first;
-      for (int64_t j = 0; j < n; ++j) {
-        const double part = Mass(labels, soft, o, k, first + j, spread);
-        mass[j] += part;
-        // The difference may be infinite: what weighs nothing must not become 0 * infinity.
-        loss[j] += part == 0 || weight[j] == 0 ? 0 : part * (softmax.top[j] - run[j]);
-      }
-    }
-    for (int64_t j = 0; j < n; ++j) {
-      loss[j] = weight[j] * (loss[j] + mass[j] * std::log1p(softmax.rest[j]));
-      norm[j] = 1 / (1 + softmax.rest[j]);
-      sums.numerator += loss[j];
-      sums.denominator += weight[j] * (labels ? LabelWeight(labels.Run(o)[first + j]) : 1);
-    }
-    if (tile.raw().item_loss != nullptr) {
-      std::copy(loss, loss + n, tile.raw().item_loss + o * tile.inner() + first);
-    }
-    if (!gradient) return;
-    for (int64_t k = 0; k < logits.small; ++k) {
-      const double* exponentials = softmax.exponentials + k * n;
-      Real* out = gradient.Run(o, k) + first;
-      for (int64_t j = 0; j < n; ++j) {
-        const double p = exponentials[j] * norm[j];
-        const double q = k == softmax.best[j] ? softmax.rest[j] * norm[j] : 1 - p;  // 1 - p without cancellation
-        const double part = Mass(labels, soft, o, k, first + j, spread);
-        out[j] = static_cast<Real>(tile.raw().scale[0] * weight[j] * (p * (mass[j] - part) - q * part));
-      }
-    }
+  static simd::ElementSums Labels(const sdk::Tile<double>& tile, const simd::LabelledItems<double>& in) {
+    return HWY_DYNAMIC_DISPATCH(LabelDoubles)(tile, in);
+  }
+  simd::ElementSums Masses(const sdk::Tile<float>& tile, const simd::LabelledItems<float>& in,
+                           const sdk::View<const float>& soft) const {
+    return HWY_DYNAMIC_DISPATCH(MassFloats)(tile, in, soft, smoothing_);
+  }
+  simd::ElementSums Masses(const sdk::Tile<double>& tile, const simd::LabelledItems<double>& in,
+                           const sdk::View<const double>& soft) const {
+    return HWY_DYNAMIC_DISPATCH(MassDoubles)(tile, in, soft, smoothing_);
   }
 
   std::vector<double> class_weights_;
@@ -168,4 +138,5 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
 }  // namespace
 }  // namespace gradeline
 
-GDL_LOSS_PLUGIN("cross_entropy", "Gradeline", "1.0.0", "Apache-2.0", gradeline::CrossEntropy)
+GDL_LOSS_PLUGIN("cross_entropy", "Gradeline", "2.0.0", "Apache-2.0", gradeline::CrossEntropy)
+#endif  // HWY_ONCE

@@ -1,0 +1,98 @@
+// Blocks of items, class by class: a tile's items [outer][c][inner] brought into scratch [c][items], and gradients
+// back. Memory is read and written in long runs; everything between happens in cache.
+#if defined(GRADELINE_PLUGINS_SIMD_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADELINE_PLUGINS_SIMD_BLOCK_INL_H_
+#undef GRADELINE_PLUGINS_SIMD_BLOCK_INL_H_
+#else
+#define GRADELINE_PLUGINS_SIMD_BLOCK_INL_H_
+#endif
+
+#include "plugins/simd/softmax.h"
+#include "plugins/simd/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+
+/// Which items: `items` of outer `outer` from `first` on; rows (inner 1): one item of each of `items` outers.
+struct BlockItems {
+  int64_t outer, first, items;
+  bool rows;
+  int64_t number;  ///< of the first item in the tile
+
+  int64_t Outer(int64_t j) const { return rows ? outer + j : outer; }
+  int64_t Inner(int64_t j) const { return rows ? 0 : first + j; }
+};
+
+/// Cuts a tile into blocks of at most `most` items, in order.
+template <class Body>
+HWY_INLINE void ForEachBlock(int64_t outer, int64_t inner, int64_t most, const Body& body) {
+  if (inner == 1) {
+    for (int64_t o = 0; o < outer; o += most) body(BlockItems{o, 0, std::min(most, outer - o), true, o});
+    return;
+  }
+  for (int64_t o = 0; o < outer; ++o) {
+    for (int64_t i = 0; i < inner; i += most) {
+      body(BlockItems{o, i, std::min(most, inner - i), false, o * inner + i});
+    }
+  }
+}
+
+/// Numbers of one tensor for the items of a block, class k's run at `data + k * stride`. Runs are padded with zeros to
+/// whole vectors, so that loops need no ragged end.
+template <class T>
+struct Plane {
+  T* data;
+  int64_t stride, classes;
+  HWY_INLINE T* Run(int64_t k) const { return data + k * stride; }
+};
+
+template <class D>
+HWY_INLINE int64_t WholeVectors(D d, int64_t items) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  return (items + lanes - 1) / lanes * lanes;
+}
+
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void LoadRun(D d, const T* from, int64_t n, T* to) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::Store(hn::LoadU(d, from + i), d, to + i);
+  if (i < n) hn::Store(LoadEnd<D>{d, n - i}(from + i), d, to + i);
+}
+
+/// Copies a block's items into `plane`.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void LoadBlock(D d, const sdk::View<const T>& view, const BlockItems& block, const Plane<T>& plane) {
+  if (!block.rows) {
+    for (int64_t k = 0; k < view.small; ++k) {
+      LoadRun(d, view.Run(block.outer, k) + block.first, block.items, plane.Run(k));
+    }
+    return;
+  }
+  for (int64_t j = 0; j < WholeVectors(d, block.items); ++j) {
+    for (int64_t k = 0; k < view.small; ++k) {
+      plane.Run(k)[j] = j < block.items ? *view.Run(block.outer + j, k) : T{0};
+    }
+  }
+}
+
+/// Stores a block's items from `plane`.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void StoreBlock(D d, const Plane<T>& plane, const BlockItems& block, const sdk::View<T>& view, bool stream) {
+  if (!block.rows) {
+    for (int64_t k = 0; k < view.small; ++k) {
+      CopyRun(d, plane.Run(k), block.items, view.Run(block.outer, k) + block.first, stream);
+    }
+    return;
+  }
+  for (int64_t j = 0; j < block.items; ++j) {
+    for (int64_t k = 0; k < view.small; ++k) *view.Run(block.outer + j, k) = plane.Run(k)[j];
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

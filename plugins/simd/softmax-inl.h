@@ -1,0 +1,246 @@
+// Softmax over the axis c, on vectors: of blocks of items and of long rows, and the loops of losses of one right class.
+#if defined(GRADELINE_PLUGINS_SIMD_SOFTMAX_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADELINE_PLUGINS_SIMD_SOFTMAX_INL_H_
+#undef GRADELINE_PLUGINS_SIMD_SOFTMAX_INL_H_
+#else
+#define GRADELINE_PLUGINS_SIMD_SOFTMAX_INL_H_
+#endif
+
+#include "plugins/simd/block-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+
+/// Softmax of a block of logits, kept so that neither end of it cancels: class k of item j has the probability
+/// exponentials.Run(k)[j] / (1 + rest[j]), where rest sums the exponentials of all classes but one of the highest.
+template <class T>
+struct SoftmaxBlock {
+  Plane<T> logits, exponentials;  ///< may be one and the same memory
+  HWY_ALIGN T top[simd::kBlockItems];
+  HWY_ALIGN T rest[simd::kBlockItems];
+
+  /// From the logits of `items`, padded to whole vectors. Sees NaN and infinity.
+  template <class D>
+  HWY_INLINE void Fill(D d, int64_t items, FiniteCheck<D>& finite) {
+    using V = hn::Vec<D>;
+    const V one = hn::Set(d, T{1});
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    for (int64_t j = 0; j < items; j += lanes) {
+      const T* const column = logits.data + j;
+      V highest = hn::Load(d, column);
+      finite.See(highest);
+      for (int64_t k = 1; k < logits.classes; ++k) {
+        const V x = hn::Load(d, column + k * logits.stride);
+        finite.See(x);
+        highest = hn::Max(highest, x);
+      }
+      V sum = hn::Zero(d), ties = hn::Zero(d);
+      for (int64_t k = 0; k < logits.classes; ++k) {
+        const V x = hn::Load(d, column + k * logits.stride);
+        const V e = ExpOfDifference(d, x, highest);
+        const auto below = hn::Lt(x, highest);
+        sum = hn::Add(sum, hn::IfThenElseZero(below, e));
+        ties = hn::Add(ties, hn::IfThenZeroElse(below, one));
+        hn::Store(e, d, exponentials.Run(k) + j);
+      }
+      hn::Store(highest, d, top + j);
+      hn::Store(hn::Add(sum, hn::Sub(ties, one)), d, rest + j);
+    }
+  }
+};
+
+/// What a loss of one right class makes of an item: its loss, and the factor c of its gradient c * (p_k - [k is
+/// right]).
+template <class V>
+struct LabelTerm {
+  V loss, slope;
+};
+
+/// Labels and weights of a block, as reals; items that do not count have label 0 and weight 0.
+template <class T>
+struct BlockLabels {
+  HWY_ALIGN T label[simd::kBlockItems];
+  HWY_ALIGN T weight[simd::kBlockItems];
+
+  /// `by_class`: the weight of the item's class is part of its own.
+  template <class D>
+  HWY_INLINE void Fill(D d, const simd::LabelledItems<T>& in, const BlockItems& block, bool by_class) {
+    const int64_t padded = WholeVectors(d, block.items);
+    for (int64_t j = 0; j < block.items; ++j) {
+      const int64_t o = block.Outer(j), i = block.Inner(j);
+      const bool counts = in.Counts(o, i);
+      label[j] = static_cast<T>(in.labels && counts ? in.labels.Run(o)[i] : 0);
+      weight[j] = counts ? T{1} : T{0};
+    }
+    std::fill(label + block.items, label + padded, T{0});
+    std::fill(weight + block.items, weight + padded, T{0});
+    if (!in.weights && (!by_class || in.classes.empty())) return;
+    for (int64_t j = 0; j < block.items; ++j) {
+      const int64_t o = block.Outer(j), i = block.Inner(j);
+      if (in.Counts(o, i)) weight[j] = static_cast<T>(in.ItemWeight(o, i) * (by_class ? in.ClassWeight(o, i) : 1));
+    }
+  }
+};
+
+/// Loss and, if wanted, gradient of a block of items with labels, class by class. See RunLabels.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE void RunLabelBlock(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, const BlockItems& block,
+                              bool stream, T* scratch, FiniteCheck<D>& finite, SumOf<D>& numerator) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
+  const V one = hn::Set(d, T{1}), scale = hn::Set(d, static_cast<T>(in.scale));
+  SoftmaxBlock<T> softmax;
+  softmax.logits = softmax.exponentials = {scratch, simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad, classes};
+  LoadBlock(d, in.logits, block, softmax.logits);
+  BlockLabels<T> labels;
+  labels.Fill(d, in, block, true);
+  // The logit of the right class, before its exponential takes its place.
+  HWY_ALIGN T right[simd::kBlockItems];
+  for (int64_t j = 0; j < padded; ++j) right[j] = softmax.logits.Run(static_cast<int64_t>(labels.label[j]))[j];
+  softmax.Fill(d, padded, finite);
+
+  HWY_ALIGN T others[simd::kBlockItems];  // slope / sum of exponentials
+  HWY_ALIGN T mine[simd::kBlockItems];    // what takes the place of the right class's exponential
+  for (int64_t j = 0; j < padded; j += lanes) {
+    const V top = hn::Load(d, softmax.top + j), rest = hn::Load(d, softmax.rest + j);
+    const V weight = hn::Load(d, labels.weight + j), logit = hn::Load(d, right + j);
+    const V sum = hn::Add(rest, one), inverse = hn::Div(one, sum);
+    const V e = ExpOfDifference(d, logit, top);
+    const V wrong = hn::IfThenElse(hn::Lt(logit, top), hn::Sub(sum, e), rest);  // exponentials of the others
+    const V minus_log = hn::Add(hn::Sub(top, logit), LogOnePlus(d, rest));
+    const LabelTerm<V> term = kernel.At(d, minus_log, hn::Mul(e, inverse), hn::Mul(wrong, inverse));
+    const auto counts = hn::Ne(weight, hn::Zero(d));
+    const V loss = hn::IfThenElseZero(counts, hn::Mul(term.loss, weight));
+    numerator.Add(loss);
+    if (in.item_loss != nullptr) StoreItems(d, loss, block.items - j, in.item_loss + block.number + j);
+    const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(term.slope, weight), scale));
+    hn::Store(hn::Mul(slope, inverse), d, others + j);
+    hn::Store(hn::Neg(wrong), d, mine + j);
+  }
+  if (!in.gradient) return;
+  for (int64_t j = 0; j < block.items; ++j) {
+    softmax.exponentials.Run(static_cast<int64_t>(labels.label[j]))[j] = mine[j];
+  }
+  for (int64_t k = 0; k < classes; ++k) {
+    T* const run = softmax.exponentials.Run(k);
+    for (int64_t j = 0; j < padded; j += lanes) {
+      hn::Store(hn::Mul(hn::Load(d, run + j), hn::Load(d, others + j)), d, run + j);
+    }
+    if (!block.rows) CopyRun(d, run, block.items, in.gradient.Run(block.outer, k) + block.first, stream);
+  }
+  if (block.rows) StoreBlock(d, softmax.exponentials, block, in.gradient, stream);
+}
+
+/// Loss and, if wanted, gradient of one long row. Returns its weighted loss.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, bool stream,
+                              T* scratch, FiniteCheck<D>& finite) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t classes = in.logits.small, whole = classes / lanes * lanes;
+  const T* const row = in.logits.Run(o);
+  V a = hn::LoadU(d, row), b = a;
+  finite.See(a);
+  int64_t k = lanes;
+  for (; k + 2 * lanes <= classes; k += 2 * lanes) {
+    const V x = hn::LoadU(d, row + k), y = hn::LoadU(d, row + k + lanes);
+    finite.See(x);
+    finite.See(y);
+    a = hn::Max(a, x);
+    b = hn::Max(b, y);
+  }
+  // The last vector may overlap those before it: a maximum does not mind.
+  for (const int64_t last : {std::min(k, classes - lanes), classes - lanes}) {
+    const V x = hn::LoadU(d, row + last);
+    finite.See(x);
+    a = hn::Max(a, x);
+  }
+  const V top = hn::MaxOfLanes(d, hn::Max(a, b)), one = hn::Set(d, T{1});
+  V sum = hn::Zero(d), sum2 = hn::Zero(d), ties = hn::Zero(d);
+  SumOf<D> wide(d);
+  const auto exponential = [&](V x, T* to, V& into) HWY_ATTR {
+    const V e = ExpOfDifference(d, x, top);
+    const auto below = hn::Lt(x, top);
+    into = hn::Add(into, hn::IfThenElseZero(below, e));
+    ties = hn::Add(ties, hn::IfThenZeroElse(below, one));
+    hn::Store(e, d, to);
+  };
+  for (k = 0; k + 2 * lanes <= whole;) {
+    const int64_t end = std::min(whole, k + 64 * lanes);  // few additions in the row's own type
+    for (; k + 2 * lanes <= end; k += 2 * lanes) {
+      exponential(hn::LoadU(d, row + k), scratch + k, sum);
+      exponential(hn::LoadU(d, row + k + lanes), scratch + k + lanes, sum2);
+    }
+    wide.Add(hn::Add(sum, sum2));
+    sum = sum2 = hn::Zero(d);
+  }
+  if (k < whole) exponential(hn::LoadU(d, row + k), scratch + k, sum);
+  if (const int64_t n = classes - whole; n > 0) {
+    // What is beyond the row must be far below the top.
+    const V none = hn::Sub(top, hn::Set(d, T{1000}));
+    const V x = hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(n)), LoadEnd<D>{d, n}(row + whole), none);
+    exponential(x, scratch + whole, sum);
+  }
+  wide.Add(sum);
+  const double rest = wide.Total() + static_cast<double>(hn::GetLane(hn::SumOfLanes(d, ties))) - 1;
+  const int32_t is = in.labels.Run(o)[0];
+  const auto label = static_cast<int64_t>(std::max(is, 0));
+  const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0, inverse = 1 / (1 + rest),
+               e = static_cast<double>(scratch[label]);
+  const double below = static_cast<double>(hn::GetLane(top)) - static_cast<double>(row[label]);
+  const double wrong = below > 0 ? 1 + rest - e : rest;
+  const hn::CappedTag<double, 1> dd;
+  const auto term =
+      kernel.At(dd, hn::Set(dd, below + std::log1p(rest)), hn::Set(dd, e * inverse), hn::Set(dd, wrong * inverse));
+  const double loss = weight == 0 ? 0 : weight * hn::GetLane(term.loss);
+  if (in.item_loss != nullptr) in.item_loss[o] = loss;
+  if (!in.gradient) return loss;
+  const double slope = weight == 0 ? 0 : weight * hn::GetLane(term.slope) * in.scale;
+  scratch[label] = static_cast<T>(-wrong);
+  T* const to = in.gradient.Run(o);
+  const V factor = hn::Set(d, static_cast<T>(slope * inverse));
+  const int64_t head = Ragged(d, to, classes);
+  for (k = 0; k < head; ++k) to[k] = scratch[k] * hn::GetLane(factor);
+  for (const StoreWhole<D> store{d, true, stream}; k + lanes <= classes; k += lanes) {
+    store(hn::Mul(hn::LoadU(d, scratch + k), factor), to + k);
+  }
+  for (; k < classes; ++k) to[k] = scratch[k] * hn::GetLane(factor);
+  return loss;
+}
+
+/// Rows from this many classes on are computed one by one.
+inline constexpr int64_t kLongRow = 64;
+
+/// Runs `kernel.At(d, minus_log_p, p, q)` (of the right class: -log p, p, and q = 1 - p; gives a LabelTerm) over all
+/// items of a tile. Scratch: simd::BlockBytes(classes, real_bytes). Ignored items and those of weight 0 count nothing.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Tile<T>& tile,
+                                       const simd::LabelledItems<T>& in) {
+  auto* const scratch = static_cast<T*>(tile.raw().scratch);
+  const bool stream = (tile.raw().flags & GDL_STREAM) != 0;
+  const int64_t classes = in.logits.small;
+  FiniteCheck<D> finite(d);
+  simd::ElementSums sums;
+  const bool contiguous = in.logits.small_stride == 1 && (!in.gradient || in.gradient.small_stride == 1);
+  if (tile.inner() == 1 && classes >= kLongRow && contiguous) {
+    for (int64_t o = 0; o < tile.outer(); ++o) sums.numerator += RunLabelRow(d, kernel, in, o, stream, scratch, finite);
+  } else {
+    SumOf<D> numerator(d);
+    ForEachBlock(tile.outer(), tile.inner(), simd::BlockItems(classes, sizeof(T)),
+                 [&](const BlockItems& block)
+                     HWY_ATTR { RunLabelBlock(d, kernel, in, block, stream, scratch, finite, numerator); });
+    sums.numerator = numerator.Total();
+  }
+  if (stream) hwy::FlushStream();
+  sums.denominator = in.TotalWeight(tile);
+  sums.finite = !finite.Failed() && in.WeightsAreFinite(tile);
+  return sums;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
