@@ -12,60 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "plugins/sdk/conformance_inputs.h"
 #include "plugins/sdk/conformance_run.h"
 
 namespace gradeline::conformance {
 
-struct Case {
-  std::string name;
-  Axes axes;
-  ParamValues params;
-  double spread = 3;  ///< predictions and unbounded targets are drawn from [-spread, spread]
-};
-
 using Problems = std::vector<std::string>;
-
-/// Which tensors come: every choice of each one_of group (`pick`-th of it), optional ones all or none.
-inline std::vector<std::vector<bool>> Presences(const GdlLoss& loss) {
-  std::vector<std::vector<bool>> all;
-  for (int optional = 0; optional < 2; ++optional) {
-    for (uint32_t pick = 0; pick < 2; ++pick) {
-      std::vector<bool> present;
-      std::map<uint32_t, uint32_t> seen;
-      for (size_t t = 0; loss.tensors[t] != nullptr; ++t) {
-        const GdlTensorSpec& spec = *loss.tensors[t];
-        present.push_back(spec.one_of != 0 ? seen[spec.one_of]++ == pick
-                                           : (spec.flags & GDL_OPTIONAL) == 0 || optional == 1);
-      }
-      if (std::find(all.begin(), all.end(), present) == all.end() && (pick == 0 || !seen.empty())) {
-        all.push_back(present);
-      }
-    }
-  }
-  return all;
-}
-
-/// Random values that the specs allow; reals are exact in float. `ignored`: share of ignored labels.
-inline Batch RandomBatch(const GdlLoss& loss, const Axes& axes, const std::vector<bool>& present, double spread,
-                         uint32_t seed, double ignored = 0.2) {
-  Batch batch = BindBatch(loss, axes, present);
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<double> unit(0, 1);
-  for (size_t t = 0; t < batch.tensors.size(); ++t) {
-    const GdlTensorSpec& spec = *loss.tensors[t];
-    const bool bounded = (spec.flags & GDL_GRADIENT) == 0 && spec.min != spec.max;
-    const double low = bounded ? std::max(spec.min, -spread) : -spread;
-    const double high = bounded ? std::min(spec.max, std::max(spread, low + 1)) : spread;
-    for (double& value : batch.tensors[t].real) value = static_cast<float>(low + (high - low) * unit(random));
-    const int64_t labels = batch.tensors[t].label_size;
-    for (int32_t& label : batch.tensors[t].labels) {
-      label = spec.ignore_param != nullptr && unit(random) < ignored
-                  ? -1
-                  : static_cast<int32_t>(random() % static_cast<uint64_t>(labels));
-    }
-  }
-  return batch;
-}
 
 inline double Largest(const std::vector<double>& values) {
   double most = 0;
@@ -105,7 +57,7 @@ inline void Compare(const RunResult& want, const RunResult& got, double toleranc
 class Setup {
  public:
   Setup(const GdlLoss& of, const Case& c, const std::vector<bool>& present, uint32_t seed)
-      : loss(of), state(of, c.params), batch(RandomBatch(of, c.axes, present, c.spread, seed)) {}
+      : loss(of), state(of, c.params), batch(RandomBatch(of, c, present, seed)) {}
 
   /// Runs; any refusal, fault, or stray write is a problem.
   RunResult operator()(const RunOptions& options, Problems& problems) const { return On(batch, options, problems); }

@@ -30,46 +30,49 @@ class Run {
   }
 
   RunResult Execute() {
-    GdlPass passes[8] = {};
-    GdlPass* list[8];
-    for (size_t p = 0; p < 8; ++p) {
-      passes[p].struct_size = sizeof(GdlPass);
-      list[p] = &passes[p];
+    if (!MakePlan()) return std::move(result_);
+    for (uint32_t p = 0; p < plan_.pass_count && result_.fault_kind == 0; ++p) {
+      if (!Skips(p)) Fold(p, SumPass(p), shape_);
     }
-    GdlPlan plan = {sizeof(GdlPlan), 0, list, 0, 0, 0, 0};
-    char field[256] = "", message[256] = "";
-    GdlError error = {sizeof(GdlError), sizeof(field), field, message};
-    result_.status = loss_.plan(state_.get(), &shape_, &plan, &error);
-    result_.refusal = std::string(field) + ": " + message;
-    if (result_.status != 0) return std::move(result_);
-    if (plan.pass_count == 0 || plan.pass_count > 8) {
-      result_.broken.push_back("plan has " + std::to_string(plan.pass_count) + " passes");
-      return std::move(result_);
-    }
-    result_.items_are_denominator = plan.items_are_denominator != 0;
-    shared_ = std::make_unique<Guarded>(static_cast<size_t>(plan.batch_bytes), 0xFF);
-    carry_ = std::make_unique<Guarded>(static_cast<size_t>(plan.carry_bytes), 0);
-    for (uint32_t p = 0; p < plan.pass_count && result_.fault_kind == 0; ++p) {
-      const bool skipped =
-          ((passes[p].flags & GDL_GRADIENT_ONLY) && !options_.gradient) ||
-          ((passes[p].flags & GDL_DENOMINATOR_ONLY) && (options_.fixed_denominators || plan.items_are_denominator));
-      if (!skipped) RunPass(p, passes[p]);
-    }
-    if (!early_.empty() && result_.fault_kind == 0 && early_ != result_.denominator) {
-      result_.broken.push_back("denominators change after the gradient");
-    }
-    if (!shared_->Intact()) result_.broken.push_back("batch scratch overrun");
-    if (!carry_->Intact()) result_.broken.push_back("carry overrun");
-    return std::move(result_);
+    return Finish();
   }
 
- private:
-  struct TileOutcome {
-    std::string broken;
-    GdlFault fault{};
-  };
+  // The steps of Execute, for batches in several parts.
 
-  void RunPass(uint32_t number, const GdlPass& pass) {
+  /// False if the loss refuses the shape.
+  bool MakePlan() {
+    GdlPass* list[8];
+    for (size_t p = 0; p < 8; ++p) {
+      passes_[p].struct_size = sizeof(GdlPass);
+      list[p] = &passes_[p];
+    }
+    plan_ = {sizeof(GdlPlan), 0, list, 0, 0, 0, 0};
+    char field[256] = "", message[256] = "";
+    GdlError error = {sizeof(GdlError), sizeof(field), field, message};
+    result_.status = loss_.plan(state_.get(), &shape_, &plan_, &error);
+    result_.refusal = std::string(field) + ": " + message;
+    if (result_.status != 0) return false;
+    if (plan_.pass_count == 0 || plan_.pass_count > 8) {
+      result_.broken.push_back("plan has " + std::to_string(plan_.pass_count) + " passes");
+      return false;
+    }
+    result_.items_are_denominator = plan_.items_are_denominator != 0;
+    shared_ = std::make_unique<Guarded>(static_cast<size_t>(plan_.batch_bytes), 0xFF);
+    carry_ = std::make_unique<Guarded>(static_cast<size_t>(plan_.carry_bytes), 0);
+    return true;
+  }
+
+  const GdlPlan& plan() const { return plan_; }
+  const GdlShape& shape() const { return shape_; }
+  const GdlPass& pass(uint32_t p) const { return passes_[p]; }
+  bool Skips(uint32_t p) const {
+    return ((passes_[p].flags & GDL_GRADIENT_ONLY) && !options_.gradient) ||
+           ((passes_[p].flags & GDL_DENOMINATOR_ONLY) && (options_.fixed_denominators || plan_.items_are_denominator));
+  }
+
+  /// Runs the tiles of a pass; their sums in order.
+  std::vector<double> SumPass(uint32_t number) {
+    const GdlPass& pass = passes_[number];
     const bool writes = (pass.flags & GDL_WRITES_GRADIENT) != 0;
     if (writes) FixScale(number > 0 && options_.gradient);
     const std::vector<TileBox> tiles = CutTiles(batch_, pass, options_);
@@ -108,16 +111,30 @@ class Run {
         result_.fault_item = outcome.fault.item;
       }
     }
-    const GdlFold fold = {sizeof(GdlFold),
-                          number,
-                          state_.get(),
-                          &shape_,
-                          totals.data(),
-                          carry_->data(),
-                          result_.numerator.data(),
-                          result_.denominator.data()};
+    return totals;
+  }
+
+  void Fold(uint32_t p, const std::vector<double>& sums, const GdlShape& shape) {
+    const GdlFold fold = {
+        sizeof(GdlFold),           p, state_.get(), &shape, sums.data(), carry_->data(), result_.numerator.data(),
+        result_.denominator.data()};
     loss_.fold(&fold);
   }
+
+  RunResult Finish() {
+    if (!early_.empty() && result_.fault_kind == 0 && early_ != result_.denominator) {
+      result_.broken.push_back("denominators change after the gradient");
+    }
+    if (!shared_->Intact()) result_.broken.push_back("batch scratch overrun");
+    if (!carry_->Intact()) result_.broken.push_back("carry overrun");
+    return std::move(result_);
+  }
+
+ private:
+  struct TileOutcome {
+    std::string broken;
+    GdlFault fault{};
+  };
 
   /// `folded`: passes before this one have given the denominators, which must stay.
   void FixScale(bool folded) {
@@ -250,6 +267,8 @@ class Run {
   const RunOptions& options_;
   std::vector<int64_t> small_;
   GdlShape shape_{};
+  GdlPlan plan_{};
+  GdlPass passes_[8] = {};
   size_t components_ = 0;
   std::vector<double> scale_, early_;
   std::unique_ptr<Guarded> shared_, carry_;
