@@ -29,6 +29,7 @@ enum class Flaw {
   kWritesInput,
   kOverrunsScratch,
   kLateDenominator,  // denominators change after the gradient
+  kBatchDependent,   // more in larger batches
 };
 
 /// weight * |factor| * (prediction - target)^2 / factor of labels 0 and 1, in two passes, with one flaw.
@@ -108,6 +109,7 @@ class Squares {
       thread_local const int number = ++threads;
       loss += label < 0 ? 0 : 1e-9 * number;
     }
+    if (flaw == Flaw::kBatchDependent) loss *= static_cast<double>(tile.raw().shape->outer);
     if (flaw == Flaw::kLazy && !gradient) loss = 0;
     if (flaw == Flaw::kWritesInput) const_cast<Real*>(prediction.Run(o))[i] = 0;
     if (flaw == Flaw::kOverrunsScratch) static_cast<char*>(tile.raw().scratch)[64] = 0;
@@ -150,6 +152,7 @@ TEST(ConformanceSuite, EachCheckCatchesItsFlaw) {
   EXPECT_THAT(Catches<Flaw::kIgnoredGradient>(), Contains("IgnoredItemsAddNothing"));
   EXPECT_THAT(Catches<Flaw::kLazy>(), Contains("SkippedPassesChangeNothing"));
   EXPECT_THAT(Catches<Flaw::kSloppyFloat>(), Contains("FloatFollowsDouble"));
+  EXPECT_THAT(Catches<Flaw::kBatchDependent>(), Contains("PartsMerge"));
 }
 
 TEST(ConformanceSuite, StrayWritesAndLateDenominatorsAreCaughtByAnyRun) {
