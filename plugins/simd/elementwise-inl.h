@@ -22,7 +22,8 @@ struct Element {
 /// Runs `kernel.At(d, prediction, target, factor)`, which gives an Element, over all elements. `factor` is 1 where the
 /// run has none. Ignored elements and those of weight 0 count nothing.
 template <class D, class Kernel, class T = hn::TFromD<D>>
-HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& run) {
+HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& given) {
+  const simd::ElementRun<T> run = given;  // its own, which no store can change
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const V one = hn::Set(d, T{1}), zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(run.scale));

@@ -22,8 +22,9 @@ struct SoftmaxBlock {
 
   /// From the logits of `items`, padded to whole vectors. Sees NaN and infinity.
   template <class D>
-  HWY_INLINE void Fill(D d, int64_t items, FiniteCheck<D>& finite) {
+  HWY_INLINE void Fill(D d, int64_t items, FiniteCheck<D>& all_finite) {
     using V = hn::Vec<D>;
+    FiniteCheck<D> finite(d);  // in a register
     const V one = hn::Set(d, T{1});
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     for (int64_t j = 0; j < items; j += lanes) {
@@ -47,6 +48,7 @@ struct SoftmaxBlock {
       hn::Store(highest, d, top + j);
       hn::Store(hn::Add(sum, hn::Sub(ties, one)), d, rest + j);
     }
+    all_finite.See(finite);
   }
 };
 
@@ -136,8 +138,9 @@ HWY_INLINE void RunLabelBlock(D d, const Kernel& kernel, const simd::LabelledIte
 /// Loss and, if wanted, gradient of one long row. Returns its weighted loss.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, bool stream,
-                              T* scratch, FiniteCheck<D>& finite) {
+                              T* scratch, FiniteCheck<D>& all_finite) {
   using V = hn::Vec<D>;
+  FiniteCheck<D> finite(d);  // in a register
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t classes = in.logits.small, whole = classes / lanes * lanes;
   const T* const row = in.logits.Run(o);
@@ -157,6 +160,7 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
     finite.See(x);
     a = hn::Max(a, x);
   }
+  all_finite.See(finite);
   const V top = hn::MaxOfLanes(d, hn::Max(a, b)), one = hn::Set(d, T{1});
   V sum = hn::Zero(d), sum2 = hn::Zero(d), ties = hn::Zero(d);
   SumOf<D> wide(d);

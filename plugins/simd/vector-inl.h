@@ -51,23 +51,20 @@ class SumOf<D, float> {
   hn::Vec<DD> low_, high_;
 };
 
-/// exp(x - top) for x <= top, below 2 ulp although the difference is rounded: what rounding took goes into the reduced
-/// argument. Results below the smallest normal number are 0. NaN stays NaN.
+/// exp(x + lost) for x <= 0 and lost within the rounding of x, below 2 ulp. Results below the smallest normal number
+/// are 0. NaN stays NaN.
 template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 4>* = nullptr>
-HWY_INLINE V ExpOfDifference(D d, V x, V top) {
+HWY_INLINE V ExpOfSum(D d, V x, V lost) {
   const hn::RebindToSigned<D> di;
-  const V difference = hn::Sub(x, top);
-  // Knuth's two-sum: x - top = difference + lost, exactly.
-  const V back = hn::Sub(difference, x);
-  const V lost = hn::Sub(hn::Sub(x, hn::Sub(difference, back)), hn::Add(top, back));
-  // exp(r + n ln 2): ln 2 in two parts, of which n times the first is exact.
-  const V low = hn::Set(d, -87.33654f);
-  const V bounded = hn::IfThenElse(hn::Lt(difference, low), low, difference);
-  const V n = hn::Round(hn::Mul(bounded, hn::Set(d, 1.44269504f)));
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), bounded);
-  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
-  r = hn::Add(r, lost);
-  // The Taylor coefficients' minimax neighbours of Cephes' expf (Moshier): 2e-7 relative on |r| <= ln 2 / 2.
+  // n = x / ln 2, rounded by a number so large that its last bits count ones; with 127 they are the exponent of 2^n.
+  const V shift = hn::Set(d, 12582912.0f + 127.0f);
+  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), shift);
+  const V n = hn::Sub(shifted, shift);
+  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted)));
+  // r = x - n ln 2, of which n times the first part is exact.
+  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
+  r = hn::Add(hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r), lost);
+  // exp(r) on |r| <= ln 2 / 2 to 2e-7; coefficients of Cephes' expf (S. Moshier).
   V p = hn::Set(d, 1.9875691500e-4f);
   p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507e-3f));
   p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3f));
@@ -75,27 +72,54 @@ HWY_INLINE V ExpOfDifference(D d, V x, V top) {
   p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
   p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
   p = hn::Add(hn::MulAdd(hn::Mul(p, r), r, r), hn::Set(d, 1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-  return hn::IfThenZeroElse(hn::Lt(difference, low), hn::Mul(p, hn::BitCast(d, exponent)));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.33654f)), hn::Mul(p, power));
 }
 
 template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 8>* = nullptr>
-HWY_INLINE V ExpOfDifference(D d, V x, V top) {
-  const V difference = hn::Sub(x, top);
-  // Highway's Exp gives 0 for NaN.
-  return hn::IfThenElse(hn::IsNaN(difference), difference, hn::Exp(d, difference));
+HWY_INLINE V ExpOfSum(D d, V x, V) {
+  // What rounding took from x is below what doubles promise. Highway's Exp gives 0 for NaN.
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
 }
 
-/// exp(x) for x <= 0.
+/// exp(x) for x <= 0, as ExpOfSum.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfNegative(D d, V x) {
-  return ExpOfDifference(d, x, hn::Zero(d));
+  return ExpOfSum(d, x, hn::Zero(d));
+}
+
+/// exp(x - top) for x <= top, as ExpOfSum although the difference is rounded.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V ExpOfDifference(D d, V x, V top) {
+  const V difference = hn::Sub(x, top);
+  // Knuth's two-sum: x - top = difference + lost, exactly.
+  const V back = hn::Sub(difference, x);
+  const V lost = hn::Sub(hn::Sub(x, hn::Sub(difference, back)), hn::Add(top, back));
+  return ExpOfSum(d, difference, lost);
 }
 
 /// log(1 + x) for x >= 0.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V LogOnePlus(D d, V x) {
   return hn::Log1p(d, x);
+}
+
+/// log(1 + x) for 0 <= x <= 1.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V LogOnePlusFraction(D d, V x) {
+  using T = hn::TFromD<D>;
+  if constexpr (sizeof(T) == 8) {
+    return hn::Log1p(d, x);
+  } else {
+    // 2 artanh(s), s = x / (2 + x) <= 1/3, by its series; the last coefficient stands for the terms that are left out.
+    const V s = hn::Div(x, hn::Add(x, hn::Set(d, T{2})));
+    const V t = hn::Mul(s, s);
+    V p = hn::Set(d, T(2.0 / 10.3));
+    p = hn::MulAdd(p, t, hn::Set(d, T(2.0 / 9)));
+    p = hn::MulAdd(p, t, hn::Set(d, T(2.0 / 7)));
+    p = hn::MulAdd(p, t, hn::Set(d, T(2.0 / 5)));
+    p = hn::MulAdd(p, t, hn::Set(d, T(2.0 / 3)));
+    return hn::MulAdd(hn::Mul(p, t), s, hn::Add(s, s));
+  }
 }
 
 /// What a logit z says of yes and no, each without cancellation at either end.
@@ -109,7 +133,7 @@ template <class D, class V = hn::Vec<D>>
 HWY_INLINE Logistic<V> LogisticOf(D d, V z) {
   const V zero = hn::Zero(d), one = hn::Set(d, hn::TFromD<D>{1});
   const V tail = ExpOfNegative(d, hn::Neg(hn::Abs(z)));
-  const V rest = LogOnePlus(d, tail);
+  const V rest = LogOnePlusFraction(d, tail);
   const V near = hn::Div(one, hn::Add(one, tail)), far = hn::Mul(tail, near);
   const auto positive = hn::Ge(z, zero);
   return {hn::IfThenElse(positive, near, far), hn::IfThenElse(positive, far, near), hn::Sub(rest, hn::Min(z, zero)),
@@ -122,6 +146,7 @@ class FiniteCheck {
  public:
   explicit FiniteCheck(D d) : sum_(hn::Zero(d)) {}
   HWY_INLINE void See(hn::Vec<D> v) { sum_ = hn::MulAdd(v, hn::Zero(D()), sum_); }
+  HWY_INLINE void See(const FiniteCheck& other) { sum_ = hn::Add(sum_, other.sum_); }
   HWY_INLINE bool Failed() const { return !hn::AllTrue(D(), hn::Eq(sum_, hn::Zero(D()))); }
 
  private:
