@@ -61,6 +61,37 @@ HWY_INLINE void LoadRun(D d, const T* from, int64_t n, T* to) {
   if (i < n) hn::Store(LoadEnd<D>{d, n - i}(from + i), d, to + i);
 }
 
+/// Turns [rows][columns] into [columns][rows], both with runs of any distance.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void Transpose(D, const T* from, int64_t from_stride, int64_t rows, int64_t columns, T* to,
+                          int64_t to_stride) {
+  int64_t row = 0;
+  if constexpr (sizeof(T) == 4) {
+    const hn::CappedTag<T, 4> four;
+    const int64_t whole = columns / 4 * 4;
+    for (; row + 4 <= rows && hn::Lanes(four) == 4; row += 4) {
+      const T* const at = from + row * from_stride;
+      for (int64_t k = 0; k < whole; k += 4) {
+        const auto a = hn::LoadU(four, at + k), b = hn::LoadU(four, at + from_stride + k);
+        const auto c = hn::LoadU(four, at + 2 * from_stride + k), e = hn::LoadU(four, at + 3 * from_stride + k);
+        const auto ac = hn::InterleaveLower(four, a, c), be = hn::InterleaveLower(four, b, e);
+        const auto ac2 = hn::InterleaveUpper(four, a, c), be2 = hn::InterleaveUpper(four, b, e);
+        T* const out = to + k * to_stride + row;
+        hn::StoreU(hn::InterleaveLower(four, ac, be), four, out);
+        hn::StoreU(hn::InterleaveUpper(four, ac, be), four, out + to_stride);
+        hn::StoreU(hn::InterleaveLower(four, ac2, be2), four, out + 2 * to_stride);
+        hn::StoreU(hn::InterleaveUpper(four, ac2, be2), four, out + 3 * to_stride);
+      }
+      for (int64_t k = whole; k < columns; ++k) {
+        for (int64_t r = 0; r < 4; ++r) to[k * to_stride + row + r] = at[r * from_stride + k];
+      }
+    }
+  }
+  for (; row < rows; ++row) {
+    for (int64_t k = 0; k < columns; ++k) to[k * to_stride + row] = from[row * from_stride + k];
+  }
+}
+
 /// Copies a block's items into `plane`.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void LoadBlock(D d, const sdk::View<const T>& view, const BlockItems& block, const Plane<T>& plane) {
@@ -70,10 +101,15 @@ HWY_INLINE void LoadBlock(D d, const sdk::View<const T>& view, const BlockItems&
     }
     return;
   }
-  for (int64_t j = 0; j < WholeVectors(d, block.items); ++j) {
+  if (view.small_stride == 1) {
+    Transpose(d, view.Run(block.outer), view.outer_stride, block.items, view.small, plane.data, plane.stride);
+  } else {
     for (int64_t k = 0; k < view.small; ++k) {
-      plane.Run(k)[j] = j < block.items ? *view.Run(block.outer + j, k) : T{0};
+      for (int64_t j = 0; j < block.items; ++j) plane.Run(k)[j] = *view.Run(block.outer + j, k);
     }
+  }
+  for (int64_t k = 0; k < view.small; ++k) {
+    std::fill(plane.Run(k) + block.items, plane.Run(k) + WholeVectors(d, block.items), T{0});
   }
 }
 
@@ -84,10 +120,12 @@ HWY_INLINE void StoreBlock(D d, const Plane<T>& plane, const BlockItems& block, 
     for (int64_t k = 0; k < view.small; ++k) {
       CopyRun(d, plane.Run(k), block.items, view.Run(block.outer, k) + block.first, stream);
     }
-    return;
-  }
-  for (int64_t j = 0; j < block.items; ++j) {
-    for (int64_t k = 0; k < view.small; ++k) *view.Run(block.outer + j, k) = plane.Run(k)[j];
+  } else if (view.small_stride == 1) {
+    Transpose(d, plane.data, plane.stride, view.small, block.items, view.Run(block.outer), view.outer_stride);
+  } else {
+    for (int64_t k = 0; k < view.small; ++k) {
+      for (int64_t j = 0; j < block.items; ++j) *view.Run(block.outer + j, k) = plane.Run(k)[j];
+    }
   }
 }
 

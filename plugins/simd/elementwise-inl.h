@@ -39,9 +39,9 @@ HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::
       target = hn::Max(target, zero);
     }
     if (run.weights != nullptr) {
-      const V given = load(run.weights + i);
-      finite.See(given);
-      weight = hn::Mul(weight, given);
+      const V own = load(run.weights + i);
+      finite.See(own);
+      weight = hn::Mul(weight, own);
     }
     denominator.Add(weight);
     if (run.prediction == nullptr) return;

@@ -48,19 +48,26 @@ HWY_INLINE void RunMassBlock(D d, const Kernel& kernel, const simd::LabelledItem
     target.soft.data = scratch + 2 * classes * stride;
     LoadBlock(d, soft, block, target.soft);
   }
+  // The mass of all classes, and what rounding took from it: an item whose mass is nearly all on one class must not
+  // lose that of the others when its own is taken away.
   HWY_ALIGN T mass[simd::kBlockItems];
+  HWY_ALIGN T lost[simd::kBlockItems];
   for (int64_t j = 0; j < padded; j += lanes) {
     const V top = hn::Load(d, softmax.top + j), weight = hn::Load(d, items.weight + j);
-    V sum = zero, loss = zero;
+    V sum = zero, low = zero, loss = zero;
     for (int64_t k = 0; k < classes; ++k) {
       const V y = target.At(d, k, j);
       finite.See(y);
       const V part = kernel.Mass(d, y, k);
-      sum = hn::Add(sum, part);
+      const V before = sum;
+      sum = hn::Add(before, part);
+      const V added = hn::Sub(sum, before);
+      low = hn::Add(low, hn::Add(hn::Sub(before, hn::Sub(sum, added)), hn::Sub(part, added)));
       loss =
           hn::Add(loss, hn::MulAdd(part, hn::Sub(top, hn::Load(d, softmax.logits.Run(k) + j)), kernel.Constant(d, y)));
     }
     hn::Store(sum, d, mass + j);
+    hn::Store(low, d, lost + j);
     loss = hn::MulAdd(sum, LogOnePlus(d, hn::Load(d, softmax.rest + j)), loss);
     loss = hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(loss, weight));
     numerator.Add(loss);
@@ -74,7 +81,8 @@ HWY_INLINE void RunMassBlock(D d, const Kernel& kernel, const simd::LabelledItem
       const V inverse = hn::Div(one, hn::Add(rest, one)), p = hn::Mul(e, inverse);
       const V q = hn::IfThenElse(hn::Ge(e, one), hn::Mul(rest, inverse), hn::Sub(one, p));
       const V part = kernel.Mass(d, target.At(d, k, j), k);
-      const V slope = hn::NegMulAdd(q, part, hn::Mul(p, hn::Sub(hn::Load(d, mass + j), part)));
+      const V others = hn::Add(hn::Sub(hn::Load(d, mass + j), part), hn::Load(d, lost + j));
+      const V slope = hn::NegMulAdd(q, part, hn::Mul(p, others));
       hn::Store(hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(slope, hn::Mul(weight, scale))), d, run + j);
     }
     if (!block.rows) CopyRun(d, run, block.items, in.gradient.Run(block.outer, k) + block.first, stream);

@@ -20,9 +20,10 @@ struct SoftmaxBlock {
   HWY_ALIGN T top[simd::kBlockItems];
   HWY_ALIGN T rest[simd::kBlockItems];
 
-  /// From the logits of `items`, padded to whole vectors. Sees NaN and infinity.
+  /// From the logits of `items`, padded to whole vectors. Sees NaN and infinity. If `right` is not NULL, it gets the
+  /// logit of each item's class `label` (as a real).
   template <class D>
-  HWY_INLINE void Fill(D d, int64_t items, FiniteCheck<D>& all_finite) {
+  HWY_INLINE void Fill(D d, int64_t items, FiniteCheck<D>& all_finite, const T* label = nullptr, T* right = nullptr) {
     using V = hn::Vec<D>;
     FiniteCheck<D> finite(d);  // in a register
     const V one = hn::Set(d, T{1});
@@ -36,9 +37,11 @@ struct SoftmaxBlock {
         finite.See(x);
         highest = hn::Max(highest, x);
       }
-      V sum = hn::Zero(d), ties = hn::Zero(d);
+      V sum = hn::Zero(d), ties = hn::Zero(d), logit = hn::Zero(d);
+      const V mine = right != nullptr ? hn::Load(d, label + j) : hn::Zero(d);
       for (int64_t k = 0; k < logits.classes; ++k) {
         const V x = hn::Load(d, column + k * logits.stride);
+        logit = hn::IfThenElse(hn::Eq(mine, hn::Set(d, static_cast<T>(k))), x, logit);
         const V e = ExpOfDifference(d, x, highest);
         const auto below = hn::Lt(x, highest);
         sum = hn::Add(sum, hn::IfThenElseZero(below, e));
@@ -47,6 +50,7 @@ struct SoftmaxBlock {
       }
       hn::Store(highest, d, top + j);
       hn::Store(hn::Add(sum, hn::Sub(ties, one)), d, rest + j);
+      if (right != nullptr) hn::Store(logit, d, right + j);
     }
     all_finite.See(finite);
   }
@@ -68,15 +72,27 @@ struct BlockLabels {
   /// `by_class`: the weight of the item's class is part of its own.
   template <class D>
   HWY_INLINE void Fill(D d, const simd::LabelledItems<T>& in, const BlockItems& block, bool by_class) {
-    const int64_t padded = WholeVectors(d, block.items);
-    for (int64_t j = 0; j < block.items; ++j) {
-      const int64_t o = block.Outer(j), i = block.Inner(j);
-      const bool counts = in.Counts(o, i);
-      label[j] = static_cast<T>(in.labels && counts ? in.labels.Run(o)[i] : 0);
-      weight[j] = counts ? T{1} : T{0};
+    using V = hn::Vec<D>;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const int64_t step = block.rows ? in.labels.outer_stride : 1;
+    const V zero = hn::Zero(d), one = hn::Set(d, T{1});
+    for (int64_t j = 0; j < block.items; j += lanes) {
+      const int64_t n = std::min(lanes, block.items - j);
+      V is = zero;
+      if (in.labels) {
+        const int32_t* const from = in.labels.Run(block.Outer(j)) + block.Inner(j);
+        if (n == lanes && step == 1) {
+          is = LoadWhole<D>{d}.Labels(from);
+        } else {
+          HWY_ALIGN int32_t some[hn::MaxLanes(D())] = {};
+          for (int64_t i = 0; i < n; ++i) some[i] = from[i * step];
+          is = LoadWhole<D>{d}.Labels(some);
+        }
+      }
+      const auto counts = hn::And(hn::Ge(is, zero), hn::FirstN(d, static_cast<size_t>(n)));
+      hn::Store(hn::Max(is, zero), d, label + j);
+      hn::Store(hn::IfThenElseZero(counts, one), d, weight + j);
     }
-    std::fill(label + block.items, label + padded, T{0});
-    std::fill(weight + block.items, weight + padded, T{0});
     if (!in.weights && (!by_class || in.classes.empty())) return;
     for (int64_t j = 0; j < block.items; ++j) {
       const int64_t o = block.Outer(j), i = block.Inner(j);
@@ -98,13 +114,11 @@ HWY_INLINE void RunLabelBlock(D d, const Kernel& kernel, const simd::LabelledIte
   LoadBlock(d, in.logits, block, softmax.logits);
   BlockLabels<T> labels;
   labels.Fill(d, in, block, true);
-  // The logit of the right class, before its exponential takes its place.
   HWY_ALIGN T right[simd::kBlockItems];
-  for (int64_t j = 0; j < padded; ++j) right[j] = softmax.logits.Run(static_cast<int64_t>(labels.label[j]))[j];
-  softmax.Fill(d, padded, finite);
+  softmax.Fill(d, padded, finite, labels.label, right);
 
   HWY_ALIGN T others[simd::kBlockItems];  // slope / sum of exponentials
-  HWY_ALIGN T mine[simd::kBlockItems];    // what takes the place of the right class's exponential
+  HWY_ALIGN T mine[simd::kBlockItems];    // the gradient of the right class
   for (int64_t j = 0; j < padded; j += lanes) {
     const V top = hn::Load(d, softmax.top + j), rest = hn::Load(d, softmax.rest + j);
     const V weight = hn::Load(d, labels.weight + j), logit = hn::Load(d, right + j);
@@ -119,18 +133,23 @@ HWY_INLINE void RunLabelBlock(D d, const Kernel& kernel, const simd::LabelledIte
     if (in.item_loss != nullptr) StoreItems(d, loss, block.items - j, in.item_loss + block.number + j);
     const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(term.slope, weight), scale));
     hn::Store(hn::Mul(slope, inverse), d, others + j);
-    hn::Store(hn::Neg(wrong), d, mine + j);
+    hn::Store(hn::Neg(hn::Mul(slope, hn::Mul(wrong, inverse))), d, mine + j);
   }
   if (!in.gradient) return;
-  for (int64_t j = 0; j < block.items; ++j) {
-    softmax.exponentials.Run(static_cast<int64_t>(labels.label[j]))[j] = mine[j];
-  }
   for (int64_t k = 0; k < classes; ++k) {
     T* const run = softmax.exponentials.Run(k);
+    T* const to = block.rows ? run : in.gradient.Run(block.outer, k) + block.first;
+    // Straight to memory where whole vectors fit there.
+    const bool direct = !block.rows && padded == block.items && Ragged(d, to, lanes) == 0;
+    const StoreWhole<D> store{d, true, direct && stream};
+    T* const out = direct ? to : run;
+    const V number = hn::Set(d, static_cast<T>(k));
     for (int64_t j = 0; j < padded; j += lanes) {
-      hn::Store(hn::Mul(hn::Load(d, run + j), hn::Load(d, others + j)), d, run + j);
+      const V slope = hn::Mul(hn::Load(d, run + j), hn::Load(d, others + j));
+      const auto is_mine = hn::Eq(hn::Load(d, labels.label + j), number);
+      store(hn::IfThenElse(is_mine, hn::Load(d, mine + j), slope), out + j);
     }
-    if (!block.rows) CopyRun(d, run, block.items, in.gradient.Run(block.outer, k) + block.first, stream);
+    if (!block.rows && !direct) CopyRun(d, run, block.items, to, stream);
   }
   if (block.rows) StoreBlock(d, softmax.exponentials, block, in.gradient, stream);
 }

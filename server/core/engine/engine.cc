@@ -20,23 +20,20 @@ int ThreadsOf(const Engine::Options& options) {
   return options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-/// The instructions that this library was built for; kernels have one form.
+/// The instructions that this library was built for.
 std::string_view BuildTarget() {
-#if defined(__AVX512F__)
-  return "avx512";
-#elif defined(__AVX2__)
-  return "avx2";
-#elif defined(__x86_64__)
+#if defined(__x86_64__)
   return "x86-64";
 #else
   return "generic";
 #endif
 }
 
-/// The C library picks other exp and log where the machine can fuse multiply and add: other last bits.
+/// The vectors that kernels choose on this machine; the C library chooses its exp and log by the same: other last bits.
 std::string_view MathTarget() {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "fma" : "plain";
+  if (__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) return "avx512";
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "avx2" : "plain";
 #else
   return "plain";
 #endif

@@ -169,7 +169,7 @@ TEST_P(TypesTest, CrossEntropyOfRows) {
   Engine engine({.threads = 2});
   const auto result = engine.Run(call);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_NEAR(result->loss, expected.loss, 1e-14);
+  EXPECT_NEAR(result->loss, expected.loss, dtype == DType::kF64 ? 1e-14 : 1e-7);  // others in float lanes
   EXPECT_EQ(result->valid_count, 56);
   EXPECT_EQ(result->gradients[0].dtype, dtype);
   ExpectNear(Numbers(result->gradients[0]), expected.gradient, rounding);
@@ -492,7 +492,7 @@ TEST(EngineTest, NumericsNameTilesTargetCompilerAndLibrary) {
   Engine engine({.threads = 3});
   EXPECT_EQ(engine.threads(), 3);
   EXPECT_THAT(engine.numerics(),
-              ::testing::ContainsRegex("^tiles-1 [a-z0-9-]+ gcc-12[^ ]* glibc-[0-9.]+-(fma|plain)$"));
+              ::testing::ContainsRegex("^tiles-2 [a-z0-9-]+ gcc-12[^ ]* glibc-[0-9.]+-(avx512|avx2|plain)$"));
   EXPECT_EQ(engine.numerics(), Engine({.threads = 1}).numerics());
 }
 

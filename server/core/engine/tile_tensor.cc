@@ -44,21 +44,37 @@ void CopyReals(DType dtype, const std::byte* from, int64_t count, Real* to) {
   }
 }
 
-// The value that stands for "ignored" in T, or one that no label of T has.
+// Bits of a label in 32-bit words, so that compilers find vectors for the oldest machines: `low`, and what is above it.
+struct LabelWords {
+  uint32_t low, high;
+};
+
+template <typename T>
+LabelWords ReadLabel(const std::byte* from, int64_t i) {
+  if constexpr (sizeof(T) == 8) {
+    static_assert(std::endian::native == std::endian::little);
+    return {Read<uint32_t>(from, 2 * i), Read<uint32_t>(from, 2 * i + 1)};
+  } else {
+    const auto label = static_cast<int32_t>(Read<T>(from, i));
+    return {static_cast<uint32_t>(label), static_cast<uint32_t>(label >> 31)};
+  }
+}
+
 template <typename T>
 bool CopyLabels(const TensorPlan& tensor, const std::byte* from, int64_t count, int32_t* to) {
-  const int64_t size = tensor.label_size;
-  const int64_t ignore = tensor.ignore.value_or(std::numeric_limits<int64_t>::min());
+  const auto size = static_cast<uint32_t>(std::min<int64_t>(tensor.label_size, int64_t{1} << 31));
+  const int64_t ignore = tensor.ignore.value_or(0);
+  const auto ignore_low = static_cast<uint32_t>(ignore), ignore_high = static_cast<uint32_t>(ignore >> 32);
   const bool may_ignore = tensor.ignore.has_value();
-  bool bad = false;
+  uint32_t bad = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t label = Read<T>(from, i);
-    const bool ignored = may_ignore & (label == ignore);
-    const bool in_range = (label >= 0) & (label < size);
-    bad |= !ignored & !in_range;
-    to[i] = ignored | !in_range ? -1 : static_cast<int32_t>(label);
+    const LabelWords label = ReadLabel<T>(from, i);
+    const bool ignored = may_ignore & (label.low == ignore_low) & (label.high == ignore_high);
+    const bool in_range = (label.high == 0) & (label.low < size);
+    bad |= static_cast<uint32_t>(!ignored & !in_range);
+    to[i] = ignored | !in_range ? -1 : static_cast<int32_t>(label.low);
   }
-  return bad;
+  return bad != 0;
 }
 
 // True if the exponent of no value is all ones. Adding the exponent's lowest bit carries into the sign exactly then.
