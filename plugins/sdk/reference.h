@@ -177,6 +177,20 @@ inline void CheckAgainst(const GdlLoss& loss, const Batch& batch, const Case& c,
   }
 }
 
+/// Name, axes, parameters and present tensors, for messages.
+inline std::string Describe(const Case& c, const std::vector<bool>& present) {
+  std::ostringstream text;
+  text << c.name;
+  for (const auto& [axis, size] : c.axes) text << " " << axis << "=" << size;
+  for (const auto& [param, values] : c.params) {
+    text << " " << param;
+    for (size_t i = 0; i < values.size(); ++i) text << (i == 0 ? "=" : ",") << values[i];
+  }
+  text << " tensors ";
+  for (bool is : present) text << is;
+  return text.str();
+}
+
 /// `count` random cases, each with a random choice of hard or soft targets and optional inputs, in float and in double;
 /// now and then of no item or one.
 inline void CheckReference(const GdlLoss& loss, int count, const MakeCase& make, const ComputeReference& reference) {
@@ -192,7 +206,8 @@ inline void CheckReference(const GdlLoss& loss, int count, const MakeCase& make,
     Distort(loss, c, batch, random);
     const Reference want = reference(batch, c.params);
     for (uint32_t dtype : {4u, 8u}) {
-      SCOPED_TRACE("case " + std::to_string(i) + " (" + c.name + "), " + std::to_string(8 * dtype) + " bits");
+      SCOPED_TRACE("case " + std::to_string(i) + " (" + Describe(c, present) + "), " + std::to_string(8 * dtype) +
+                   " bits");
       CheckAgainst(loss, batch, c, want, dtype, random, errors[dtype]);
       if (::testing::Test::HasFailure()) return;
     }
