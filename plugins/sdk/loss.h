@@ -131,6 +131,12 @@ constexpr GdlParamSpec Vector(const char* name, const char* axis, double min, do
           max};
 }
 
+/// The parameter, with a meaning only where `rule` holds: "type=ciou", "type=giou|ciou".
+constexpr GdlParamSpec When(const char* rule, GdlParamSpec spec) {
+  spec.when = rule;
+  return spec;
+}
+
 constexpr GdlComponentSpec Additive(const char* name, const char* doc) {
   return {sizeof(GdlComponentSpec), GDL_ADDITIVE, name, doc, nullptr};
 }

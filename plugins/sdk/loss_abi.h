@@ -55,7 +55,10 @@ enum {
  * - "N *": N x 1 x *
  *
  * `one_of` groups tensors of which exactly one must come: hard or soft targets. None of them is OPTIONAL. They share
- * one name and differ in kind: integers that arrive under the name are for the LABEL spec, reals for the REAL spec. */
+ * one name and differ in kind: integers that arrive under the name are for the LABEL spec, reals for the REAL spec.
+ *
+ * In `encoding`, {format} stands for the word that the CHOICE parameter `format` has, and {format|delta} for "delta" where
+ * that parameter has no meaning by its `when`: "box:{format|delta}" tells a worker "box:xyxy", "box:xywh" or "box:delta". */
 typedef struct GdlTensorSpec {
   uint32_t struct_size, kind, flags;
   uint32_t one_of; /* 0, or the number of its group */
@@ -63,7 +66,7 @@ typedef struct GdlTensorSpec {
   const char* dims;
   const char* label_axis;   /* LABEL: its values number this axis; NULL: 0 or 1 */
   const char* ignore_param; /* LABEL: parameter whose value means ignored (if it is not off), or NULL */
-  const char* encoding;     /* NULL, "logits", "probability", "box:xyxy", "box:delta" ...: told to the worker */
+  const char* encoding;     /* NULL, "logits", "probability", "box:xyxy" ...: told to the worker; see below */
   double min, max;          /* REAL without GRADIENT: allowed values, both included; min == max: any finite one */
 } GdlTensorSpec;
 
@@ -88,7 +91,7 @@ typedef struct GdlParamSpec {
   const char *name, *doc, *unit, *group; /* unit and group may be NULL */
   const char* axis;           /* VECTOR: its length is the size of this axis, checked when shapes are known; or NULL */
   const char* const* choices; /* CHOICE; else NULL */
-  const char* when;           /* NULL, or "type=smooth_l1": has a meaning only then */
+  const char* when;           /* NULL, or "type=smooth_l1", "type=giou|ciou": has a meaning only then */
   double fallback, min, max;  /* fallback NaN = off (then MAY_BE_OFF); VECTORs have no other fallback */
 } GdlParamSpec;
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/core/loss/dims.h"
+#include "server/core/loss/encoding.h"
 
 namespace gradeline {
 namespace {
@@ -46,8 +47,10 @@ std::vector<int64_t> ShapeOf(const TensorSpec& spec, const ProbeForm& form) {
 }
 
 bool HoldsBoxes(const LossInfo& loss, const TensorSpec& spec) {
-  const bool corners = std::any_of(loss.tensors.begin(), loss.tensors.end(),
-                                   [](const TensorSpec& other) { return other.encoding == "box:xyxy"; });
+  const auto defaults = ResolveParams(loss.params, {});
+  const bool corners = std::any_of(loss.tensors.begin(), loss.tensors.end(), [&](const TensorSpec& other) {
+    return EncodingOf(other, loss.params, defaults.ok() ? *defaults : ParamMap()) == "box:xyxy";
+  });
   return corners && !spec.dims.empty() && spec.dims.back() == '4';
 }
 

@@ -14,6 +14,7 @@
 #include "server/core/base/status.h"
 #include "server/core/experiment/directive.h"
 #include "server/core/experiment/names.h"
+#include "server/core/loss/encoding.h"
 #include "server/core/loss/head_axes.h"
 #include "server/core/metric/metric.h"
 
@@ -65,11 +66,12 @@ std::string ValidLosses(const LossRegistry& registry, std::string_view task, con
   return valid.empty() ? "no loaded loss is valid for it" : absl::StrCat("valid: ", absl::StrJoin(valid, ", "));
 }
 
-std::vector<std::string> InputTexts(const LossInfo& loss) {
+std::vector<std::string> InputTexts(const LossHandle& loss) {
   std::vector<std::string> texts;
-  for (const TensorSpec& tensor : loss.tensors) {
+  for (const TensorSpec& tensor : loss.info().tensors) {
     std::string text = absl::StrCat(tensor.name, ": ", tensor.dims);
-    if (!tensor.encoding.empty()) absl::StrAppend(&text, " ", tensor.encoding);
+    const std::string encoding = EncodingOf(tensor, loss.info().params, loss.params());
+    if (!encoding.empty()) absl::StrAppend(&text, " ", encoding);
     if (tensor.label()) absl::StrAppend(&text, " labels");
     if (tensor.optional()) absl::StrAppend(&text, " (optional)");
     texts.push_back(std::move(text));
@@ -96,7 +98,7 @@ ResolvedHead MakeHead(const Head& head, const HeadLoss* asked, const LossHandle&
   resolved.weight = asked != nullptr && asked->weight ? *asked->weight : LossRegistry::WeightOf(head, handle);
   resolved.reduction = ReductionOf(head.normaliser);
   if (asked != nullptr && asked->reduction) resolved.reduction = *asked->reduction;
-  resolved.inputs = InputTexts(handle.info());
+  resolved.inputs = InputTexts(handle);
   for (const ComponentSpec& component : handle.info().components) resolved.components.push_back(component.name);
   resolved.component_weights = handle.component_weights();
   for (const std::string& phase : head.phases) {

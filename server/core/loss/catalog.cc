@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
 #include "server/core/loss/signal.h"
@@ -217,7 +218,9 @@ bool RuleHolds(std::string_view rule, const ParamMap& params) {
   const size_t equals = rule.find('=');
   if (equals == std::string_view::npos) return false;
   const auto value = params.find(std::string(rule.substr(0, equals)));
-  return value != params.end() && ParamText(value->second) == rule.substr(equals + 1);
+  if (value == params.end()) return false;
+  const std::vector<std::string> words = absl::StrSplit(std::string(rule.substr(equals + 1)), '|');
+  return std::find(words.begin(), words.end(), ParamText(value->second)) != words.end();
 }
 
 absl::StatusOr<Catalog> Catalog::Make(std::vector<TaskInfo> tasks, std::vector<ArchitectureInfo> architectures,

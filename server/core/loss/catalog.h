@@ -69,7 +69,7 @@ struct Head {
 /// The words that a ByParam may be chosen by: the choices of a CHOICE, "false" and "true" of a BOOL, else none.
 std::vector<std::string> WordsOf(const ParamSpec& spec);
 
-/// Whether "type=giou" holds for resolved parameter values.
+/// Whether "type=giou", or one word of "type=giou|ciou", holds for resolved parameter values.
 bool RuleHolds(std::string_view rule, const ParamMap& params);
 
 /// Immutable once made; shared between threads.

@@ -8,8 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "server/core/base/ids.h"
 #include "server/core/loss/dims.h"
+#include "server/core/loss/encoding.h"
 #include "server/core/loss/signal.h"
 
 namespace gradeline {
@@ -126,10 +128,15 @@ class LossLint {
     const ParamSpec* other = equals == std::string::npos ? nullptr : FindParam(param.when.substr(0, equals));
     bool good = other != nullptr && other != &param;
     if (good && other->kind == GDL_CHOICE) {
-      good = std::count(other->choices.begin(), other->choices.end(), param.when.substr(equals + 1)) == 1;
+      const std::vector<std::string> words = absl::StrSplit(param.when.substr(equals + 1), '|');
+      good = std::all_of(words.begin(), words.end(), [other](const std::string& word) {
+        return std::count(other->choices.begin(), other->choices.end(), word) == 1;
+      });
     }
-    Check(good, field + ".when",
-          absl::StrCat("is \"", param.when, "\"; allowed is \"parameter=word\" of another parameter of this loss"));
+    Check(
+        good, field + ".when",
+        absl::StrCat("is \"", param.when,
+                     "\"; allowed is \"parameter=word\" or \"parameter=word|word\" of another parameter of this loss"));
   }
 
   void Tensors() {
@@ -177,6 +184,8 @@ class LossLint {
     Check((tensor.flags & GDL_BACKGROUND) == 0 || (tensor.label() && !tensor.label_axis.empty()), field + ".flags",
           "has GDL_BACKGROUND on what are no labels of an axis");
     Check(tensor.one_of == 0 || !tensor.optional(), field + ".flags", "has GDL_OPTIONAL in a one_of group");
+    const absl::Status encoding = CheckEncoding(tensor, loss_.params);
+    Check(encoding.ok(), field + ".encoding", std::string(encoding.message()));
     Check(tensor.label() || tensor.label_axis.empty(), field + ".label_axis", "is given, and this is no LABEL");
     Check(tensor.label() || tensor.ignore_param.empty(), field + ".ignore_param", "is given, and this is no LABEL");
     if (!tensor.ignore_param.empty()) {
