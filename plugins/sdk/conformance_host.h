@@ -169,6 +169,7 @@ struct RunResult {
   std::string refusal;  ///< what plan said
   uint32_t fault_kind = 0, fault_tensor = 0;
   int64_t fault_item = -1;
+  std::string fault_what;  ///< the loss's own words
   std::vector<double> numerator, denominator;
   std::vector<std::vector<double>> gradient;  ///< per tensor, dense; empty where there is none
   std::vector<double> item_loss;              ///< empty unless items are independent

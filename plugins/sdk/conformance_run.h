@@ -109,6 +109,7 @@ class Run {
         result_.fault_kind = outcome.fault.kind;
         result_.fault_tensor = outcome.fault.tensor;
         result_.fault_item = outcome.fault.item;
+        if (outcome.fault.what != nullptr) result_.fault_what = outcome.fault.what;
       }
     }
     return totals;

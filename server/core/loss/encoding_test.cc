@@ -54,5 +54,23 @@ TEST(EncodingTest, SaysWhatIsWrong) {
   }
 }
 
+// What a worker is told of the losses that are loaded, through the registry.
+TEST(EncodingTest, OfBuiltInBoxLosses) {
+  LossRegistry::Builder builder;
+  AddBuiltins(builder);
+  const auto registry = std::move(builder).Build(nullptr);
+  const auto told = [&](const char* loss, const ParamMap& params) {
+    const auto handle = registry->ResolveAlone(loss, params);
+    EXPECT_TRUE(handle.ok()) << handle.status();
+    return EncodingOf(handle->info().tensors[0], handle->info().params, handle->params());
+  };
+  EXPECT_EQ(told("bounding_box_regression", {}), "box:delta");
+  EXPECT_EQ(told("bounding_box_regression", {{"type", std::string("giou")}}), "box:xyxy");
+  EXPECT_EQ(told("bounding_box_regression", {{"type", std::string("diou")}, {"format", std::string("cxcywh")}}),
+            "box:cxcywh");
+  EXPECT_EQ(told("iou", {}), "box:xyxy");
+  EXPECT_EQ(told("iou", {{"format", std::string("xywh")}}), "box:xywh");
+}
+
 }  // namespace
 }  // namespace gradeline
