@@ -99,5 +99,41 @@ TEST_F(CatalogCheckTest, TheCatalogMayBeAheadOfTheLosses) {
   }
 }
 
+TEST_F(CatalogCheckTest, BoxHeadsTakeBoxRegression) {
+  auto loaded = LoadCatalog(root_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const auto registry = std::move(builder_).Build(std::make_shared<const Catalog>(*std::move(loaded)));
+  const Catalog& catalog = registry->catalog();
+  int boxes = 0;
+  for (const ArchitectureInfo& architecture : catalog.architectures()) {
+    const auto heads = catalog.ResolveHeads(architecture, {});
+    ASSERT_TRUE(heads.ok()) << heads.status();
+    for (const Head& head : *heads) {
+      if (head.signal != "box") continue;
+      ++boxes;
+      const std::string& task = architecture.tasks[0];
+      const auto fallback = registry->Resolve(task, head, head.default_loss, {});
+      ASSERT_TRUE(fallback.ok()) << architecture.id << " " << head.id << fallback.status();
+      EXPECT_EQ(fallback->info().id, "bounding_box_regression");
+      EXPECT_EQ(std::get<std::string>(fallback->params().at("type")), "smooth_l1");
+      EXPECT_EQ(LossRegistry::WeightOf(head, *fallback), head.weight);
+      const auto giou = registry->Resolve(task, head, head.default_loss, {{"type", std::string("giou")}});
+      ASSERT_TRUE(giou.ok()) << giou.status();
+      const auto rule = head.losses.weight_for.find("type=giou");
+      EXPECT_EQ(LossRegistry::WeightOf(head, *giou), rule == head.losses.weight_for.end() ? head.weight : rule->second);
+    }
+  }
+  EXPECT_GT(boxes, 10);
+  const auto list = registry->ListFor("object-detection", "faster-rcnn", "box");
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->note, "");
+  for (const LossOffer& offer : list->offers) {
+    EXPECT_EQ(offer.verdict == LossVerdict::kDefault, offer.loss->id == "bounding_box_regression") << offer.loss->id;
+    if (offer.loss->id == "iou") {
+      EXPECT_EQ(offer.verdict, LossVerdict::kValid);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gradeline
