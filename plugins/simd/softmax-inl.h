@@ -154,6 +154,48 @@ HWY_INLINE void RunLabelBlock(D d, const Kernel& kernel, const simd::LabelledIte
   if (block.rows) StoreBlock(d, softmax.exponentials, block, in.gradient, stream);
 }
 
+/// The same for pixels of two classes: the softmax is the logistic function of the right logit less the other.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE void RunLabelPairs(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, const BlockItems& block,
+                              bool stream, FiniteCheck<D>& all_finite, SumOf<D>& all_numerator) {
+  using V = hn::Vec<D>;
+  FiniteCheck<D> finite(d);  // these two in registers
+  SumOf<D> numerator(d);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const V zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(in.scale));
+  const T* const first = in.logits.Run(block.outer) + block.first;
+  const T* const second = in.logits.Run(block.outer, 1) + block.first;
+  T* const to_first = in.gradient ? in.gradient.Run(block.outer) + block.first : nullptr;
+  T* const to_second = in.gradient ? in.gradient.Run(block.outer, 1) + block.first : nullptr;
+  const bool aligned = Ragged(d, to_first, lanes) == 0 && Ragged(d, to_second, lanes) == 0;
+  BlockLabels<T> labels;
+  labels.Fill(d, in, block, true);
+  const auto step = [&](const auto& load, const auto& store, int64_t j) HWY_ATTR {
+    const V a = load(first + j), b = load(second + j), weight = hn::Load(d, labels.weight + j);
+    finite.See(a);
+    finite.See(b);
+    const auto is_second = hn::Gt(hn::Load(d, labels.label + j), zero);
+    const V right = hn::IfThenElse(is_second, b, a), other = hn::IfThenElse(is_second, a, b);
+    const Logistic<V> is = LogisticOfDifference(d, right, other);
+    const LabelTerm<V> term = kernel.At(d, is.minus_log_yes, is.yes, is.no);
+    const auto counts = hn::Ne(weight, zero);
+    const V loss = hn::IfThenElseZero(counts, hn::Mul(term.loss, weight));
+    numerator.Add(loss);
+    if (in.item_loss != nullptr) store.Doubles(loss, in.item_loss + block.number + j);
+    if (!in.gradient) return;
+    const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(term.slope, weight), hn::Mul(is.no, scale)));
+    store(hn::IfThenElse(is_second, slope, hn::Neg(slope)), to_first + j);
+    store(hn::IfThenElse(is_second, hn::Neg(slope), slope), to_second + j);
+  };
+  int64_t j = 0;
+  for (const StoreWhole<D> store{d, aligned, aligned && stream}; j + lanes <= block.items; j += lanes) {
+    step(LoadWhole<D>{d}, store, j);
+  }
+  if (const int64_t n = block.items - j; n > 0) step(LoadEnd<D>{d, n}, StoreEnd<D>{d, n}, j);
+  all_finite.See(finite);
+  all_numerator.Add(numerator);
+}
+
 /// Loss and, if wanted, gradient of one long row. Returns its weighted loss.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, bool stream,
@@ -251,9 +293,15 @@ HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Til
     for (int64_t o = 0; o < tile.outer(); ++o) sums.numerator += RunLabelRow(d, kernel, in, o, stream, scratch, finite);
   } else {
     SumOf<D> numerator(d);
+    const bool pairs = classes == 2 && tile.inner() > 1;
     ForEachBlock(tile.outer(), tile.inner(), simd::BlockItems(classes, sizeof(T)),
-                 [&](const BlockItems& block)
-                     HWY_ATTR { RunLabelBlock(d, kernel, in, block, stream, scratch, finite, numerator); });
+                 [&](const BlockItems& block) HWY_ATTR {
+                   if (pairs) {
+                     RunLabelPairs(d, kernel, in, block, stream, finite, numerator);
+                   } else {
+                     RunLabelBlock(d, kernel, in, block, stream, scratch, finite, numerator);
+                   }
+                 });
     sums.numerator = numerator.Total();
   }
   if (stream) hwy::FlushStream();

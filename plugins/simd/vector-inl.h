@@ -29,6 +29,7 @@ class SumOf<D, double> {
  public:
   explicit SumOf(D d) : sum_(hn::Zero(d)) {}
   HWY_INLINE void Add(hn::Vec<D> v) { sum_ = hn::Add(sum_, v); }
+  HWY_INLINE void Add(const SumOf& other) { sum_ = hn::Add(sum_, other.sum_); }
   HWY_INLINE double Total() const { return hn::GetLane(hn::SumOfLanes(D(), sum_)); }
 
  private:
@@ -43,6 +44,10 @@ class SumOf<D, float> {
     const hn::Half<D> half;
     low_ = hn::Add(low_, hn::PromoteTo(DD(), hn::LowerHalf(half, v)));
     high_ = hn::Add(high_, hn::PromoteTo(DD(), hn::UpperHalf(half, v)));
+  }
+  HWY_INLINE void Add(const SumOf& other) {
+    low_ = hn::Add(low_, other.low_);
+    high_ = hn::Add(high_, other.high_);
   }
   HWY_INLINE double Total() const { return hn::GetLane(hn::SumOfLanes(DD(), hn::Add(low_, high_))); }
 
@@ -87,14 +92,18 @@ HWY_INLINE V ExpOfNegative(D d, V x) {
   return ExpOfSum(d, x, hn::Zero(d));
 }
 
+/// What rounding took from difference = a - b, exactly (Knuth's two-sum).
+template <class V>
+HWY_INLINE V LostInDifference(V a, V b, V difference) {
+  const V back = hn::Sub(difference, a);
+  return hn::Sub(hn::Sub(a, hn::Sub(difference, back)), hn::Add(b, back));
+}
+
 /// exp(x - top) for x <= top, as ExpOfSum although the difference is rounded.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfDifference(D d, V x, V top) {
   const V difference = hn::Sub(x, top);
-  // Knuth's two-sum: x - top = difference + lost, exactly.
-  const V back = hn::Sub(difference, x);
-  const V lost = hn::Sub(hn::Sub(x, hn::Sub(difference, back)), hn::Add(top, back));
-  return ExpOfSum(d, difference, lost);
+  return ExpOfSum(d, difference, LostInDifference(x, top, difference));
 }
 
 /// log(1 + x) for x >= 0.
@@ -129,15 +138,28 @@ struct Logistic {
   V minus_log_yes, minus_log_no;  ///< softplus(-z), softplus(z)
 };
 
+/// Of z + lost, lost within the rounding of z.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE Logistic<V> LogisticOf(D d, V z) {
+HWY_INLINE Logistic<V> LogisticOf(D d, V z, V lost) {
   const V zero = hn::Zero(d), one = hn::Set(d, hn::TFromD<D>{1});
-  const V tail = ExpOfNegative(d, hn::Neg(hn::Abs(z)));
+  const auto positive = hn::Ge(z, zero);
+  const V tail = ExpOfSum(d, hn::Neg(hn::Abs(z)), hn::IfThenElse(positive, hn::Neg(lost), lost));
   const V rest = LogOnePlusFraction(d, tail);
   const V near = hn::Div(one, hn::Add(one, tail)), far = hn::Mul(tail, near);
-  const auto positive = hn::Ge(z, zero);
   return {hn::IfThenElse(positive, near, far), hn::IfThenElse(positive, far, near), hn::Sub(rest, hn::Min(z, zero)),
           hn::Add(rest, hn::Max(z, zero))};
+}
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE Logistic<V> LogisticOf(D d, V z) {
+  return LogisticOf(d, z, hn::Zero(d));
+}
+
+/// Of a - b, although the difference is rounded.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE Logistic<V> LogisticOfDifference(D d, V a, V b) {
+  const V difference = hn::Sub(a, b);
+  return LogisticOf(d, difference, LostInDifference(a, b, difference));
 }
 
 /// Sees whether any value was NaN or infinite, at the price of one multiply-add: 0 * x is 0 for all others.
