@@ -67,6 +67,7 @@ void ReportNegativeSide(const sdk::Tile<Real>& tile, BoxFormat format) {
 /// Base of a loss with tensors "prediction" and "target" of dims "N 4" and "weight" of dims "N", in this order; checks
 /// by itself that they are finite (kFlags has GDL_CHECKS_FINITE). `Loss` has
 ///   BoxSums Run(const BoxRun<Real>&) const   for both types: the vector loop with its kernel
+///   bool has_sides() const                   whether the numbers are boxes, of which no side may be negative
 ///   BoxFormat format() const                 names negative sides
 template <typename Loss>
 class Boxes : public sdk::Ratio<Loss> {
