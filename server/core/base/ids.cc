@@ -42,9 +42,11 @@ absl::StatusOr<std::string> IdOfName(std::string_view collection, std::string_vi
   return absl::InvalidArgumentError(absl::StrCat(form, ": ", CheckId(id).message()));
 }
 
-bool IsLossId(std::string_view id) {
-  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789_./-";
-  return !id.empty() && id.find_first_not_of(kAllowed) == std::string_view::npos;
+bool IsLossId(std::string_view id) { return IsLossExpression(id) && id.find('+') == std::string_view::npos; }
+
+bool IsLossExpression(std::string_view text) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789_./-+";
+  return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
 std::string RandomHex(int bytes) {

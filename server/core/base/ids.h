@@ -19,6 +19,8 @@ absl::StatusOr<std::string> IdOfName(std::string_view collection, std::string_vi
 
 /// Whether `id` may be that of a loss: a-z, 0-9 and _ . / -, at least one.
 bool IsLossId(std::string_view id);
+/// Whether `text` has only the letters of such ids, and + between them: what names a loss or a sum of losses.
+bool IsLossExpression(std::string_view text);
 
 /// `bytes` bytes from the system's random source, hexadecimal.
 std::string RandomHex(int bytes);

@@ -47,7 +47,9 @@ TEST(RandomHexTest, LengthAlphabetAndNoRepeats) {
 
 TEST(Ids, OfLosses) {
   for (const char* good : {"mse", "cross_entropy", "acme/focal-2.1"}) EXPECT_TRUE(IsLossId(good)) << good;
-  for (const char* bad : {"", "MSE", "a b", "a\n", "ä"}) EXPECT_FALSE(IsLossId(bad)) << bad;
+  for (const char* bad : {"", "MSE", "a b", "a\n", "ä", "a+b"}) EXPECT_FALSE(IsLossId(bad)) << bad;
+  for (const char* good : {"mse", "cross_entropy+acme/focal-2.1"}) EXPECT_TRUE(IsLossExpression(good)) << good;
+  for (const char* bad : {"", "mse + l1", "MSE+l1"}) EXPECT_FALSE(IsLossExpression(bad)) << bad;
 }
 
 }  // namespace

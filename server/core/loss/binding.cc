@@ -223,4 +223,13 @@ absl::StatusOr<Binding> BindShapes(const LossHandle& loss, absl::Span<const std:
   return Binder(loss, inputs).Bind();
 }
 
+absl::Status CheckShapes(const LossHandle& loss, absl::Span<const std::optional<InputShape>> inputs) {
+  if (loss.terms().empty()) return BindShapes(loss, inputs).status();
+  Violations violations;
+  for (const LossTerm& term : loss.terms()) {
+    violations.MergeRest("", InSum(term, BindShapes(term.loss, InputsOf(term, inputs)).status()));
+  }
+  return violations.ToStatus();
+}
+
 }  // namespace gradeline

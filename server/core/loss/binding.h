@@ -44,6 +44,19 @@ std::optional<size_t> FindInput(const LossInfo& info, std::string_view name, DTy
 /// "params.class_weights": vectors whose length is not their axis.
 absl::StatusOr<Binding> BindShapes(const LossHandle& loss, absl::Span<const std::optional<InputShape>> inputs);
 
+/// What of a sum's inputs, in its order, is a term's, in the term's order.
+template <typename Input>
+std::vector<std::optional<Input>> InputsOf(const LossTerm& term, absl::Span<const std::optional<Input>> inputs) {
+  std::vector<std::optional<Input>> own;
+  for (const std::optional<size_t>& index : term.tensors) {
+    own.push_back(index && *index < inputs.size() ? inputs[*index] : std::nullopt);
+  }
+  return own;
+}
+
+/// Whether the shapes bind to the loss, or to every term of the sum. As BindShapes.
+absl::Status CheckShapes(const LossHandle& loss, absl::Span<const std::optional<InputShape>> inputs);
+
 }  // namespace gradeline
 
 #endif  // GRADELINE_SERVER_CORE_LOSS_BINDING_H_

@@ -11,6 +11,7 @@
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
 #include "server/core/loss/signal.h"
+#include "server/core/loss/sum_info.h"
 
 namespace gradeline {
 namespace {
@@ -113,11 +114,13 @@ class ArchitectureCheck {
   void Policy(const LossPolicy& policy, const std::string& field) {
     By(policy.fallback, field + ".default");
     CheckThat(policy.only.empty() || policy.except.empty(), field + ".except", "is given beside only; one of the two");
-    for (const std::string& id : Values(policy.fallback)) {
-      CheckThat(!id.empty(), field + ".default", "is empty; every head has a default loss");
-      CheckThat(policy.only.empty() || Contains(policy.only, id), field + ".default",
-                absl::StrCat("is ", id, ", which is not in only"));
-      CheckThat(!Contains(policy.except, id), field + ".default", absl::StrCat("is ", id, ", which is in except"));
+    for (const std::string& loss : Values(policy.fallback)) {
+      CheckThat(!loss.empty(), field + ".default", "is empty; every head has a default loss");
+      for (const std::string& id : TermIds(loss)) {
+        CheckThat(policy.only.empty() || Contains(policy.only, id), field + ".default",
+                  absl::StrCat("is ", id, ", which is not in only"));
+        CheckThat(!Contains(policy.except, id), field + ".default", absl::StrCat("is ", id, ", which is in except"));
+      }
     }
     for (const auto& [name, value] : policy.fixed) {
       const auto params = policy.params.find(name);

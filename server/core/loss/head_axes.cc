@@ -40,6 +40,13 @@ int64_t ClassesOf(const Head& head, int64_t dataset_classes) {
 }
 
 absl::Status CheckClassVectors(std::string_view signal, int64_t classes, const LossHandle& loss) {
+  if (!loss.terms().empty()) {
+    Violations of_terms;
+    for (const LossTerm& term : loss.terms()) {
+      of_terms.Merge("", InSum(term, CheckClassVectors(signal, classes, term.loss)));
+    }
+    return of_terms.ToStatus();
+  }
   const SignalInfo* contract = FindSignal(signal);
   if (contract == nullptr) return absl::OkStatus();
   const std::vector<Dim> dims = DimsOf(contract->prediction);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/core/loss/sum_info.h"
 
 namespace gradeline {
 namespace {
@@ -104,15 +105,12 @@ void AddRefusals(const LossPointers& losses, std::string_view task, const std::s
 /// What a person should know beyond the verdicts: defaults that are not loaded, heads without any valid loss, the
 /// catalog's own words. One line per head.
 std::string Note(const LossPointers& losses, std::string_view task, const std::vector<HeadForms>& heads) {
-  const auto loaded = [&](const std::string& id) {
-    return std::any_of(losses.begin(), losses.end(), [&](const auto& loss) { return loss->id == id; });
-  };
   Words notes;
   for (const HeadForms& head : heads) {
     Words lines;
     for (const HeadForms::Form& form : head.forms) {
       const std::string with = form.condition.empty() ? "" : absl::StrCat(" with ", form.condition);
-      if (!loaded(form.default_loss)) {
+      if (!IsLoaded(losses, form.default_loss)) {
         AddOnce(lines,
                 absl::StrCat("the default loss ", form.default_loss, " of head ", head.label, with, " is not loaded"));
       }
@@ -173,6 +171,13 @@ std::string WhyRefused(const LossInfo& loss, std::string_view task, const Words&
   }
   if (Contains(policy.except, loss.id)) whys.push_back(absl::StrCat("the catalog excludes it", because));
   return absl::StrJoin(whys, "; ");
+}
+
+bool IsLoaded(const LossPointers& losses, std::string_view loss) {
+  const Words terms = TermIds(loss);
+  return std::all_of(terms.begin(), terms.end(), [&](const std::string& id) {
+    return std::any_of(losses.begin(), losses.end(), [&](const auto& known) { return known->id == id; });
+  });
 }
 
 LossList ListOffers(const LossPointers& losses, std::string_view task, const std::vector<HeadForms>& heads) {

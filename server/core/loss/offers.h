@@ -35,6 +35,9 @@ HeadForms FormsOf(const ArchitectureInfo& architecture, const HeadTemplate& head
 std::string WhyRefused(const LossInfo& loss, std::string_view task, const std::vector<std::string>& signals,
                        const LossPolicy& policy);
 
+/// Whether `loss`, or every term of it if it is a sum, is among `losses`.
+bool IsLoaded(const LossPointers& losses, std::string_view loss);
+
 /// The verdict on every loss over all `heads`, and the note.
 LossList ListOffers(const LossPointers& losses, std::string_view task, const std::vector<HeadForms>& heads);
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "server/core/base/status.h"
 #include "server/core/loss/offers.h"
+#include "server/core/loss/sum_info.h"
 
 namespace gradeline {
 namespace {
@@ -70,18 +71,33 @@ std::shared_ptr<const LossRegistry> LossRegistry::Builder::Build(std::shared_ptr
   return registry;
 }
 
-absl::StatusOr<std::shared_ptr<const LossInfo>> LossRegistry::Find(std::string_view id) const {
-  std::vector<std::string> known;
-  for (const auto& loss : losses_) {
-    if (loss->id == id) return loss;
-    known.push_back(loss->id);
+absl::StatusOr<LossPointers> LossRegistry::FindTerms(std::string_view loss) const {
+  const std::vector<std::string> ids = TermIds(loss);
+  if (ids.size() > 1) GRADELINE_RETURN_IF_ERROR(CheckTerms(ids));
+  LossPointers found;
+  std::vector<std::string> known, missing, texts;
+  for (const auto& candidate : losses_) known.push_back(candidate->id);
+  for (const std::string& id : ids) {
+    const auto same = [&](const auto& candidate) { return candidate->id == id; };
+    const auto at = std::find_if(losses_.begin(), losses_.end(), same);
+    if (at != losses_.end()) {
+      found.push_back(*at);
+      continue;
+    }
+    const std::vector<std::string> near = NearNames(id, known);
+    std::string hint = absl::StrCat("loaded: ", known.empty() ? "none" : absl::StrJoin(known, ", "));
+    if (!near.empty()) hint = absl::StrCat("did you mean ", absl::StrJoin(near, ", "), "?");
+    missing.push_back(id);
+    texts.push_back(absl::StrCat("there is no loss \"", id, "\"; ", hint));
   }
-  const std::string word(id);
-  const std::vector<std::string> near = NearNames(word, known);
-  std::string hint = absl::StrCat("loaded: ", known.empty() ? "none" : absl::StrJoin(known, ", "));
-  if (!near.empty()) hint = absl::StrCat("did you mean ", absl::StrJoin(near, ", "), "?");
-  return WithReason(absl::NotFoundError(absl::StrCat("there is no loss \"", word, "\"; ", hint)), "UNKNOWN_NAME",
-                    {{"kind", "loss"}, {"name", word}});
+  if (missing.empty()) return found;
+  return WithReason(absl::NotFoundError(absl::StrJoin(texts, "; ")), "UNKNOWN_NAME",
+                    {{"kind", "loss"}, {"name", absl::StrJoin(missing, ",")}});
+}
+
+absl::StatusOr<std::shared_ptr<const LossInfo>> LossRegistry::Find(std::string_view id) const {
+  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(id));
+  return InfoOf(terms);
 }
 
 absl::StatusOr<LossList> LossRegistry::ListFor(std::string_view task, std::string_view architecture,

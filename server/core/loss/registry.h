@@ -5,6 +5,7 @@
 #define GRADELINE_SERVER_CORE_LOSS_REGISTRY_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,25 +17,45 @@
 
 namespace gradeline {
 
-/// A loss with checked parameters, ready to compute. Immutable, shared between threads; keeps the registry's tables
-/// alive.
+struct LossTerm;
+
+/// A loss, or a weighted sum of losses, with checked parameters, ready to compute. Immutable, shared between threads;
+/// keeps the registry's tables alive.
 class LossHandle {
  public:
   const LossInfo& info() const { return *info_; }
   /// Every parameter that is not off.
   const ParamMap& params() const { return params_; }
-  /// What the plugin's create returned; read-only.
+  /// What the plugin's create returned; read-only. NULL of a sum.
   const void* state() const { return state_.get(); }
-  /// Weight of component k within the loss (its weight_param, or 1).
+  /// Weight of component k within the loss (its weight_param, or 1), times its term's in a sum.
   const std::vector<double>& component_weights() const { return component_weights_; }
+  /// What component k is called: in a sum that this is a term of, by the sum.
+  const std::string& component_name(size_t k) const {
+    return names_in_sum_.empty() ? info_->components[k].name : names_in_sum_[k];
+  }
+  /// Of a sum, in order; empty: this is one loss. The sum's components are those of its terms, one after another.
+  const std::vector<LossTerm>& terms() const;
 
  private:
   friend class LossRegistry;
   std::shared_ptr<const LossInfo> info_;
   ParamMap params_;
   std::vector<double> component_weights_;
+  std::vector<std::string> names_in_sum_;  // of a term
   std::shared_ptr<void> state_;
+  std::shared_ptr<const std::vector<LossTerm>> terms_;
 };
+
+/// One loss of a sum.
+struct LossTerm {
+  LossHandle loss;                             ///< its component weights times `weight`
+  double weight = 1;                           ///< at least 0
+  std::vector<std::optional<size_t>> tensors;  ///< per tensor of the term, its index in the sum; nullopt: never comes
+};
+
+/// `status` about a term's own loss with its fields as the sum has them: "params.gamma" becomes "params.focal.gamma".
+absl::Status InSum(const LossTerm& term, const absl::Status& status);
 
 enum class LossVerdict { kDefault, kValid, kRefused };
 
@@ -79,7 +100,8 @@ class LossRegistry {
   const std::vector<std::shared_ptr<const LossInfo>>& losses() const { return losses_; }      ///< by id
   const std::vector<std::shared_ptr<const PluginInfo>>& plugins() const { return plugins_; }  ///< loaded and refused
 
-  /// NOT_FOUND with near names. For display; gives no handle.
+  /// A loss by its id, or a sum by its expression ("cross_entropy+dice"). NOT_FOUND with near names; INVALID_ARGUMENT,
+  /// without a field, for what is no sum. For display; gives no handle.
   absl::StatusOr<std::shared_ptr<const LossInfo>> Find(std::string_view id) const;
 
   /// Every loss with its verdict. Empty `architecture`: the union over the task's architectures (heads as
@@ -92,6 +114,9 @@ class LossRegistry {
   /// The loss for one head with user parameters laid over the catalog's, over the loss's. NOT_FOUND: no such loss (near
   /// names). FAILED_PRECONDITION: exists, not valid here (why, and the valid ones). INVALID_ARGUMENT: every bad
   /// parameter at once, fields "params.gamma". create's own refusal comes back as it is, its field below "params".
+  /// `loss` may be a sum of 2 to 8 losses, "cross_entropy+dice", parameters "params.dice.smooth" and the factor of a
+  /// term "params.dice.weight" (1 unless given, at least 0, not all 0); what the catalog says of parameters, it says of
+  /// each term. Every term that is missing or refused is named. INVALID_ARGUMENT without a field: no such sum is made.
   absl::StatusOr<LossHandle> Resolve(std::string_view task, const Head& head, std::string_view loss,
                                      const ParamMap& params) const;
 
@@ -99,13 +124,21 @@ class LossRegistry {
   absl::StatusOr<LossHandle> ResolveAlone(std::string_view loss, const ParamMap& params) const;
 
   /// The weight of `head` under `handle`: that of the catalog's first weight_for rule that holds for the resolved
-  /// parameters, or the head's weight.
+  /// parameters (of a sum by their names there), or the head's weight.
   static double WeightOf(const Head& head, const LossHandle& handle);
 
  private:
   friend class Builder;
-  /// Runs the plugin's create with parameters that ResolveParams returned.
-  static absl::StatusOr<LossHandle> MakeHandle(std::shared_ptr<const LossInfo> info, ParamMap params);
+  /// The losses that an expression names, one or several.
+  absl::StatusOr<std::vector<std::shared_ptr<const LossInfo>>> FindTerms(std::string_view loss) const;
+  /// `terms` with parameters that ResolveParams returned for `info`, the loss or the sum of them.
+  static absl::StatusOr<LossHandle> MakeHandle(std::shared_ptr<const LossInfo> info,
+                                               const std::vector<std::shared_ptr<const LossInfo>>& terms,
+                                               ParamMap params);
+  static absl::StatusOr<LossHandle> MakeSum(std::shared_ptr<const LossInfo> info,
+                                            const std::vector<std::shared_ptr<const LossInfo>>& terms, ParamMap params);
+  /// Runs the plugin's create.
+  static absl::StatusOr<LossHandle> MakeOne(std::shared_ptr<const LossInfo> info, ParamMap params);
 
   std::shared_ptr<const Catalog> catalog_;
   std::vector<std::shared_ptr<const LossInfo>> losses_;

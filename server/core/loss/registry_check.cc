@@ -8,14 +8,17 @@
 #include "server/core/base/status.h"
 #include "server/core/loss/offers.h"
 #include "server/core/loss/registry.h"
+#include "server/core/loss/sum_info.h"
 
 namespace gradeline {
 namespace {
 
-/// The losses that a head names as what it takes.
+/// The losses that a head names as what it takes; of a sum its terms.
 std::set<std::string> NamedLosses(const HeadForms& head) {
   std::set<std::string> named(head.losses->only.begin(), head.losses->only.end());
-  for (const HeadForms::Form& form : head.forms) named.insert(form.default_loss);
+  for (const HeadForms::Form& form : head.forms) {
+    for (std::string& term : TermIds(form.default_loss)) named.insert(std::move(term));
+  }
   return named;
 }
 
@@ -53,32 +56,57 @@ class PolicyCheck {
 
   void CheckDefaults() {
     for (const HeadForms::Form& form : head_.forms) {
-      const auto loss = loaded_.find(form.default_loss);
-      if (loss == loaded_.end()) continue;
-      AddRefusal(path_ + ".default", *loss->second, {form.signal});
+      LossPointers terms;
+      const std::vector<std::string> ids = TermIds(form.default_loss);
+      for (const std::string& id : ids) {
+        const auto loss = loaded_.find(id);
+        if (loss == loaded_.end()) continue;
+        AddRefusal(path_ + ".default", *loss->second, {form.signal});
+        terms.push_back(loss->second);
+      }
+      if (ids.size() == 1) continue;
+      absl::Status sum = CheckTerms(ids);
+      if (sum.ok() && terms.size() == ids.size()) sum = SumInfo(terms).status();
+      violations_.Merge(path_ + ".default", sum);
     }
+  }
+
+  /// The named losses that are loaded, and the sums of them that are defaults.
+  LossPointers LoadedAndSums(const std::set<std::string>& named) const {
+    LossPointers infos;
+    for (const std::string& id : named) {
+      if (const auto loss = loaded_.find(id); loss != loaded_.end()) infos.push_back(loss->second);
+    }
+    for (const HeadForms::Form& form : head_.forms) {
+      LossPointers terms;
+      const std::vector<std::string> ids = TermIds(form.default_loss);
+      for (const std::string& id : ids) {
+        if (const auto loss = loaded_.find(id); loss != loaded_.end()) terms.push_back(loss->second);
+      }
+      if (ids.size() == 1 || terms.size() != ids.size()) continue;
+      if (auto sum = SumInfo(terms); sum.ok()) infos.push_back(*std::move(sum));
+    }
+    return infos;
   }
 
   /// A value holds for the named losses that have the parameter. While some of these are not loaded, a name that is
   /// unknown may be theirs.
   void CheckParams(const std::string& part, const ParamMap& params) {
     const std::set<std::string> named = NamedLosses(head_);
+    const bool all_loaded =
+        std::all_of(named.begin(), named.end(), [&](const auto& id) { return loaded_.count(id) > 0; });
+    const LossPointers infos = LoadedAndSums(named);
     for (const auto& [name, value] : params) {
-      bool all_loaded = true, known = false;
+      bool known = false;
       std::vector<std::string> names;
       const std::string field = absl::StrCat(path_, part, ".", name);
-      for (const std::string& id : named) {
-        const auto loss = loaded_.find(id);
-        if (loss == loaded_.end()) {
-          all_loaded = false;
-          continue;
-        }
-        for (const ParamSpec& spec : loss->second->params) {
+      for (const auto& loss : infos) {
+        for (const ParamSpec& spec : loss->params) {
           names.push_back(spec.name);
           if (spec.name != name) continue;
           known = true;
           for (const FieldViolation& bad : FieldViolationsOf(ResolveParams({&spec, 1}, {{name, value}}).status())) {
-            violations_.Add(field, absl::StrCat(bad.description, " (parameter of ", id, ")"));
+            violations_.Add(field, absl::StrCat(bad.description, " (parameter of ", loss->id, ")"));
           }
         }
       }

@@ -8,6 +8,7 @@
 #include "server/core/base/status.h"
 #include "server/core/loss/offers.h"
 #include "server/core/loss/registry.h"
+#include "server/core/loss/sum_info.h"
 
 namespace gradeline {
 namespace {
@@ -48,38 +49,55 @@ ParamMap Applicable(const LossInfo& info, const ParamMap& params) {
   return applicable;
 }
 
-absl::Status NotValidHere(const LossPointers& losses, std::string_view task, const Head& head, const LossInfo& info,
-                          const std::string& why) {
-  std::vector<std::string> valid;
-  bool default_loaded = false;
+/// The losses among `terms` that the head refuses, and why; OK if there are none.
+absl::Status CheckValid(const LossPointers& losses, const LossPointers& terms, std::string_view task,
+                        const Head& head) {
+  std::vector<std::string> refused, texts, valid;
+  for (const auto& term : terms) {
+    const std::string why = WhyRefused(*term, task, {head.signal}, head.losses);
+    if (why.empty()) continue;
+    refused.push_back(term->id);
+    texts.push_back(
+        absl::StrCat("loss ", term->id, " is not valid for head ", head.id, " of task ", std::string(task), ": ", why));
+  }
+  if (refused.empty()) return absl::OkStatus();
   for (const auto& loss : losses) {
-    default_loaded |= loss->id == head.default_loss;
     if (WhyRefused(*loss, task, {head.signal}, head.losses).empty()) valid.push_back(loss->id);
   }
-  std::string message =
-      absl::StrCat("loss ", info.id, " is not valid for head ", head.id, " of task ", std::string(task), ": ", why,
-                   "; valid: ", valid.empty() ? "none that is loaded" : absl::StrJoin(valid, ", "));
-  if (!default_loaded) absl::StrAppend(&message, "; the default loss ", head.default_loss, " is not loaded");
+  std::string message = absl::StrCat(absl::StrJoin(texts, "; "),
+                                     "; valid: ", valid.empty() ? "none that is loaded" : absl::StrJoin(valid, ", "));
+  if (!IsLoaded(losses, head.default_loss)) {
+    absl::StrAppend(&message, "; the default loss ", head.default_loss, " is not loaded");
+  }
   return WithReason(absl::FailedPreconditionError(message), "LOSS_NOT_VALID_FOR_HEAD",
-                    {{"loss", info.id},
+                    {{"loss", absl::StrJoin(refused, ",")},
                      {"task", std::string(task)},
                      {"head", head.id},
                      {"signal", head.signal},
                      {"valid", absl::StrJoin(valid, ",")}});
 }
 
+/// What the head lays under the user's values, under the names that `info`, the loss or the sum of `terms`, has for
+/// them: what is said of a parameter holds for every term that has it, unless more is said of the term's.
+ParamMap ApplicableTo(const LossInfo& info, const LossPointers& terms, const ParamMap& params) {
+  ParamMap applicable = Applicable(info, params);
+  if (terms.size() == 1) return applicable;
+  for (const auto& term : terms) applicable.merge(ParamsInSum(*term, Applicable(*term, params)));
+  return applicable;
+}
+
 }  // namespace
 
 absl::StatusOr<LossHandle> LossRegistry::Resolve(std::string_view task, const Head& head, std::string_view loss,
                                                  const ParamMap& params) const {
-  GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossInfo> info, Find(loss));
-  const std::string why = WhyRefused(*info, task, {head.signal}, head.losses);
-  if (!why.empty()) return NotValidHere(losses_, task, head, *info, why);
+  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(loss));
+  GRADELINE_RETURN_IF_ERROR(CheckValid(losses_, terms, task, head));
+  GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossInfo> info, InfoOf(terms));
 
-  ParamMap layered = Applicable(*info, head.losses.params);
+  ParamMap layered = ApplicableTo(*info, terms, head.losses.params);
   for (const auto& [name, value] : params) layered[name] = value;
   Violations violations;
-  for (const auto& [name, value] : Applicable(*info, head.losses.fixed)) {
+  for (const auto& [name, value] : ApplicableTo(*info, terms, head.losses.fixed)) {
     const auto given = params.find(name);
     if (given != params.end() && given->second != value) {
       violations.Add(absl::StrCat("params.", name), absl::StrCat("is ", ParamText(given->second), "; head ", head.id,
@@ -90,19 +108,20 @@ absl::StatusOr<LossHandle> LossRegistry::Resolve(std::string_view task, const He
   absl::StatusOr<ParamMap> resolved = ResolveParams(info->params, layered);
   violations.Merge("params", resolved.status());
   if (!violations.empty()) return violations.ToStatus();
-  return MakeHandle(std::move(info), *std::move(resolved));
+  return MakeHandle(std::move(info), terms, *std::move(resolved));
 }
 
 absl::StatusOr<LossHandle> LossRegistry::ResolveAlone(std::string_view loss, const ParamMap& params) const {
-  GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossInfo> info, Find(loss));
+  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(loss));
+  GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossInfo> info, InfoOf(terms));
   absl::StatusOr<ParamMap> resolved = ResolveParams(info->params, params);
   Violations violations;
   violations.Merge("params", resolved.status());
   if (!violations.empty()) return violations.ToStatus();
-  return MakeHandle(std::move(info), *std::move(resolved));
+  return MakeHandle(std::move(info), terms, *std::move(resolved));
 }
 
-absl::StatusOr<LossHandle> LossRegistry::MakeHandle(std::shared_ptr<const LossInfo> info, ParamMap params) {
+absl::StatusOr<LossHandle> LossRegistry::MakeOne(std::shared_ptr<const LossInfo> info, ParamMap params) {
   const size_t count = info->params.size();
   std::vector<std::vector<double>> numbers(count);
   std::vector<GdlValue> values(count);
@@ -130,6 +149,70 @@ absl::StatusOr<LossHandle> LossRegistry::MakeHandle(std::shared_ptr<const LossIn
   handle.params_ = std::move(params);
   handle.info_ = std::move(info);
   return handle;
+}
+
+absl::StatusOr<LossHandle> LossRegistry::MakeSum(std::shared_ptr<const LossInfo> info, const LossPointers& terms,
+                                                 ParamMap params) {
+  LossHandle sum;
+  auto made = std::make_shared<std::vector<LossTerm>>();
+  Violations violations;
+  double all_weights = 0;
+  for (const auto& term_info : terms) {
+    LossTerm term;
+    term.weight = std::get<double>(params.at(WeightOfTerm(*term_info)));
+    all_weights += term.weight;
+    term.tensors = TensorsInSum(*info, *term_info);
+    absl::StatusOr<LossHandle> handle = MakeOne(term_info, ParamsOfTerm(*term_info, params));
+    if (!handle.ok()) {
+      term.loss.info_ = term_info;
+      const absl::Status refusal = InSum(term, handle.status());
+      if (!absl::IsInvalidArgument(refusal)) return refusal;
+      violations.Merge("", refusal);
+      continue;
+    }
+    term.loss = *std::move(handle);
+    for (size_t k = 0; k < term_info->components.size(); ++k) {
+      term.loss.component_weights_[k] *= term.weight;
+      term.loss.names_in_sum_.push_back(ComponentInSum(*term_info, k));
+      sum.component_weights_.push_back(term.loss.component_weights_[k]);
+    }
+    made->push_back(std::move(term));
+  }
+  if (all_weights == 0) {
+    violations.Add(absl::StrCat("params.", WeightOfTerm(*terms.front())),
+                   "is 0 as the weight of every other term; allowed: one above 0");
+  }
+  if (!violations.empty()) return violations.ToStatus();
+  sum.terms_ = std::move(made);
+  sum.params_ = std::move(params);
+  sum.info_ = std::move(info);
+  return sum;
+}
+
+absl::StatusOr<LossHandle> LossRegistry::MakeHandle(std::shared_ptr<const LossInfo> info, const LossPointers& terms,
+                                                    ParamMap params) {
+  return terms.size() == 1 ? MakeOne(std::move(info), std::move(params))
+                           : MakeSum(std::move(info), terms, std::move(params));
+}
+
+const std::vector<LossTerm>& LossHandle::terms() const {
+  static const std::vector<LossTerm> kNone;
+  return terms_ == nullptr ? kNone : *terms_;
+}
+
+absl::Status InSum(const LossTerm& term, const absl::Status& status) {
+  constexpr std::string_view kParams = "params";
+  Violations renamed;
+  bool any = false;
+  for (const FieldViolation& violation : FieldViolationsOf(status)) {
+    const std::string_view field = violation.field;
+    const bool param = field == kParams || field.substr(0, kParams.size() + 1) == "params.";
+    any |= param;
+    renamed.Add(
+        param ? absl::StrCat("params.", term.loss.info().id, violation.field.substr(kParams.size())) : violation.field,
+        violation.description);
+  }
+  return any ? renamed.ToStatus() : status;
 }
 
 }  // namespace gradeline
