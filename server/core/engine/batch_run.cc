@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
 #include "server/core/engine/reduction.h"
@@ -30,19 +31,53 @@ bool IsInPlace(const TensorPlan& tensor, int real_bytes, const void* data) {
 }  // namespace
 
 void BatchRun::Start(EngineParts& parts, LossCall call, bool alone, Done done) {
-  auto* run = new BatchRun(parts, std::move(call), alone, std::move(done));  // Finish deletes it
-  if (absl::Status status = run->Prepare(); !status.ok()) return run->Finish(std::move(status));
-  const int64_t bytes = run->admitted_scratch_bytes_;
-  if (bytes == 0) return run->Begin();
-  if (alone) {
-    parts.admission.AddScratch(bytes);
-    return run->Begin();
-  }
-  parts.admission.AdmitScratch(bytes, [run, &parts] { parts.executor.Push([run] { run->Begin(); }); });
+  auto made = Make(parts, std::move(call), alone);
+  if (!made.ok()) return done(made.status());
+  BatchRun* run = made->release();  // Finish deletes it
+  run->done_ = std::move(done);
+  const int64_t bytes = run->scratch_bytes_;
+  if (absl::Status status = CheckBudget(parts, run->call_, bytes); !status.ok()) return run->Finish(status);
+  run->admitted_bytes_ = AdmittedBytes(bytes);
+  Admit(parts, bytes, alone, [run] { run->BeginPasses(); });
 }
 
-BatchRun::BatchRun(EngineParts& parts, LossCall call, bool alone, Done done)
-    : parts_(parts), call_(std::move(call)), done_(std::move(done)), alone_(alone) {}
+absl::StatusOr<std::unique_ptr<BatchRun>> BatchRun::Make(EngineParts& parts, LossCall call, bool alone,
+                                                         std::vector<GradientTarget> targets) {
+  auto run = absl::WrapUnique(new BatchRun(parts, std::move(call), alone));
+  run->targets_ = std::move(targets);
+  GRADELINE_RETURN_IF_ERROR(run->Prepare());
+  return run;
+}
+
+void BatchRun::Begin(std::unique_ptr<BatchRun> run, std::vector<GradientTarget> targets, Done done) {
+  run->targets_ = std::move(targets);
+  run->done_ = std::move(done);
+  run.release()->BeginPasses();
+}
+
+int64_t BatchRun::AdmittedBytes(int64_t bytes) { return bytes <= kUncountedBytes ? 0 : bytes; }
+
+absl::Status BatchRun::CheckBudget(const EngineParts& parts, const LossCall& call, int64_t bytes) {
+  const int64_t budget = parts.admission.budget_bytes();
+  if (bytes <= budget) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("loss ", call.loss.info().id, " needs ", bytes,
+                                                   " bytes of scratch for this batch; the memory budget is ", budget,
+                                                   " bytes: send smaller batches"));
+}
+
+void BatchRun::Admit(EngineParts& parts, int64_t bytes, bool alone, std::function<void()> begin) {
+  bytes = AdmittedBytes(bytes);
+  if (bytes == 0) return begin();
+  if (alone) {
+    parts.admission.AddScratch(bytes);
+    return begin();
+  }
+  parts.admission.AdmitScratch(bytes,
+                               [&parts, begin = std::move(begin)]() mutable { parts.executor.Push(std::move(begin)); });
+}
+
+BatchRun::BatchRun(EngineParts& parts, LossCall call, bool alone)
+    : parts_(parts), call_(std::move(call)), alone_(alone) {}
 
 absl::Status BatchRun::Prepare() {
   Violations violations;
@@ -64,13 +99,7 @@ absl::Status BatchRun::Prepare() {
   denominators_.assign(numerators_.size(),
                        plan_->items_are_denominator ? static_cast<double>(plan_->binding.items()) : 0);
   alone_ |= plan_->input_elements < kAloneElements;
-  const int64_t bytes = ScratchBytes();
-  if (bytes > parts_.admission.budget_bytes()) {
-    return absl::ResourceExhaustedError(absl::StrCat("loss ", call_.loss.info().id, " needs ", bytes,
-                                                     " bytes of scratch for this batch; the memory budget is ",
-                                                     parts_.admission.budget_bytes(), " bytes: send smaller batches"));
-  }
-  admitted_scratch_bytes_ = bytes <= kUncountedBytes ? 0 : bytes;
+  scratch_bytes_ = ScratchBytes();
   return absl::OkStatus();
 }
 
@@ -87,7 +116,7 @@ int64_t BatchRun::ScratchBytes() const {
   return items + plan_->batch_bytes + plan_->carry_bytes + sums + tiles;
 }
 
-void BatchRun::Begin() {
+void BatchRun::BeginPasses() {
   batch_ = parts_.pool.Take(static_cast<size_t>(plan_->batch_bytes));
   carry_ = parts_.pool.Take(static_cast<size_t>(plan_->carry_bytes));
   std::memset(carry_.data(), 0, carry_.size());
@@ -120,6 +149,10 @@ void BatchRun::TakeGradients() {
   for (size_t t = 0; t < plan_->tensors.size(); ++t) {
     const TensorPlan& tensor = plan_->tensors[t];
     if (!tensor.present || !tensor.gradient) continue;
+    if (!targets_.empty()) {
+      gradient_data_[t] = targets_[t].sum;
+      continue;
+    }
     GradientResult gradient;
     gradient.tensor = t;
     gradient.dtype = tensor.dtype;
@@ -169,8 +202,8 @@ BatchRun::PassLayout BatchRun::LayOut(const PassPlan& pass) const {
   for (size_t t = 0; t < plan_->tensors.size(); ++t) {
     const TensorPlan& tensor = plan_->tensors[t];
     if ((layout.inputs >> t & 1) != 0 && !tensor.whole && !in_place_[t]) layout.input_offset[t] = reserve(tensor);
-    const bool narrowed = static_cast<int>(SizeOf(tensor.dtype)) != plan_->binding.real_bytes;
-    if (layout.writes_gradient && call_.gradient && tensor.gradient && narrowed)
+    const bool in_place = static_cast<int>(SizeOf(GradientType(t))) == plan_->binding.real_bytes && !IsAdded(t);
+    if (layout.writes_gradient && call_.gradient && tensor.gradient && !in_place)
       layout.gradient_offset[t] = reserve(tensor);
     layout.stream &= layout.gradient_offset[t] < 0;
   }
@@ -183,9 +216,20 @@ absl::Status BatchRun::SetScales() {
   GRADELINE_ASSIGN_OR_RETURN(scales_, GradientScales(call_, Divisors(call_, *plan_, denominators_)));
   if (std::any_of(scales_.begin(), scales_.end(), [](double scale) { return scale != 0; })) return absl::OkStatus();
   // Nothing is to be learned from this batch: zeros, whatever a kernel would make of 0 * infinity.
-  for (const GradientResult& gradient : result_.gradients) std::memset(gradient.data.data(), 0, gradient.data.size());
+  for (size_t t = 0; t < gradient_data_.size(); ++t) StoreZeros(t);
   gradient_data_.assign(gradient_data_.size(), nullptr);
   return absl::OkStatus();
+}
+
+void BatchRun::StoreZeros(size_t t) const {
+  if (gradient_data_[t] == nullptr) return;
+  const TensorPlan& tensor = plan_->tensors[t];
+  if (!IsAdded(t)) {
+    std::memset(gradient_data_[t], 0, static_cast<size_t>(tensor.elements) * SizeOf(GradientType(t)));
+  } else if (targets_[t].reply != nullptr) {
+    CopyOut(tensor.dtype, {0, 1, tensor.elements, 0}, gradient_data_[t], static_cast<int>(SizeOf(GradientType(t))),
+            targets_[t].reply);
+  }
 }
 
 bool BatchRun::RunPass() {
@@ -273,7 +317,7 @@ absl::StatusOr<LossResult> BatchRun::Result() {
 void BatchRun::Finish(absl::StatusOr<LossResult> result) {
   const Done done = std::move(done_);
   Admission& admission = parts_.admission;
-  const int64_t bytes = plan_ == nullptr ? 0 : admitted_scratch_bytes_;
+  const int64_t bytes = admitted_bytes_;
   delete this;  // its scratch is free before it is released
   if (bytes > 0) admission.ReleaseScratch(bytes);
   done(std::move(result));

@@ -32,12 +32,35 @@ struct EngineParts {
   PlanCache plans;
 };
 
+/// Where the gradient of a tensor goes that several runs add up, one after another.
+struct GradientTarget {
+  DType dtype = DType::kF32;   ///< of the sum: f32 or f64, or the tensor's own where nothing is added
+  bool add = false;            ///< onto what is there; else stored
+  std::byte* sum = nullptr;    ///< the whole tensor
+  std::byte* reply = nullptr;  ///< not NULL: the sum is complete, and goes here in the tensor's own type
+};
+
 class BatchRun {
  public:
   using Done = std::function<void(absl::StatusOr<LossResult>)>;
   /// Computes `call` and runs `done` once, before this returns or later on an arena thread. `alone`: all of it on this
   /// thread, before this returns.
   static void Start(EngineParts& parts, LossCall call, bool alone, Done done);
+
+  /// The same in two steps, for a caller that admits the scratch itself: checks the call, then computes it. `targets`:
+  /// none, or one per tensor, and then the result has no gradients; their memory is needed for Begin only.
+  static absl::StatusOr<std::unique_ptr<BatchRun>> Make(EngineParts& parts, LossCall call, bool alone,
+                                                        std::vector<GradientTarget> targets = {});
+  static void Begin(std::unique_ptr<BatchRun> run, std::vector<GradientTarget> targets, Done done);
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  const CallPlan& plan() const { return *plan_; }
+
+  /// RESOURCE_EXHAUSTED if scratch of `bytes` exceeds the budget.
+  static absl::Status CheckBudget(const EngineParts& parts, const LossCall& call, int64_t bytes);
+  /// Runs `begin` when scratch of `bytes` is admitted; before this returns if it is little, or `alone`. Afterwards
+  /// AdmittedBytes are to be released.
+  static void Admit(EngineParts& parts, int64_t bytes, bool alone, std::function<void()> begin);
+  static int64_t AdmittedBytes(int64_t bytes);
 
  private:
   /// How the tiles of the present pass are laid out; fixed while its slots run.
@@ -55,10 +78,10 @@ class BatchRun {
   };
   struct TileViews;
 
-  BatchRun(EngineParts& parts, LossCall call, bool alone, Done done);
+  BatchRun(EngineParts& parts, LossCall call, bool alone);
   absl::Status Prepare();
   int64_t ScratchBytes() const;
-  void Begin();
+  void BeginPasses();
   absl::Status LoadWhole();
   void TakeGradients();
 
@@ -67,6 +90,10 @@ class BatchRun {
   PassLayout LayOut(const PassPlan& pass) const;
   PassLayout LayOutCheck() const;
   absl::Status SetScales();
+  void StoreZeros(size_t t) const;
+  /// Type of what gradient_data_ points to, and whether the gradient is added to what is there.
+  DType GradientType(size_t t) const { return targets_.empty() ? plan_->tensors[t].dtype : targets_[t].dtype; }
+  bool IsAdded(size_t t) const { return !targets_.empty() && targets_[t].add; }
   bool RunPass();  ///< whether it has ended; else its steps go on
   bool EndPass();  ///< whether there is a next pass; else *this is gone
   void Fold();
@@ -89,7 +116,8 @@ class BatchRun {
   Done done_;
   bool alone_;
   std::shared_ptr<const CallPlan> plan_;
-  int64_t admitted_scratch_bytes_ = 0;
+  int64_t scratch_bytes_ = 0, admitted_bytes_ = 0;
+  std::vector<GradientTarget> targets_;  // empty, or per tensor
 
   std::vector<bool> in_place_;              // per tensor: kernels read the caller's memory, write the reply's
   std::vector<PooledBuffer> whole_copies_;  // per tensor

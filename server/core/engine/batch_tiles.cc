@@ -137,8 +137,17 @@ void BatchRun::StoreGradients(const TileBox& box, const std::byte* scratch) cons
   for (size_t t = 0; t < plan_->tensors.size(); ++t) {
     if (gradient_data_[t] == nullptr || layout_.gradient_offset[t] < 0) continue;
     const TensorPlan& tensor = plan_->tensors[t];
-    CopyOut(tensor.dtype, RunsOf(tensor, plan_->shape.inner, box), scratch + layout_.gradient_offset[t],
-            plan_->binding.real_bytes, gradient_data_[t]);
+    const TileRuns runs = RunsOf(tensor, plan_->shape.inner, box);
+    const std::byte* from = scratch + layout_.gradient_offset[t];
+    if (!IsAdded(t)) {
+      CopyOut(GradientType(t), runs, from, plan_->binding.real_bytes, gradient_data_[t]);
+    } else if (targets_[t].reply == nullptr) {
+      AddOut(GradientType(t), runs, from, plan_->binding.real_bytes, gradient_data_[t], GradientType(t),
+             gradient_data_[t]);
+    } else {
+      AddOut(GradientType(t), runs, from, plan_->binding.real_bytes, gradient_data_[t], tensor.dtype,
+             targets_[t].reply);
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include "server/core/base/status.h"
 #include "server/core/engine/batch_run.h"
 #include "server/core/engine/lane_impl.h"
+#include "server/core/engine/sum_run.h"
 
 namespace gradeline {
 namespace {
@@ -65,6 +66,7 @@ std::unique_ptr<Lane> Engine::OpenLane() {
 }
 
 absl::StatusOr<int64_t> Engine::ResultBytes(const LossCall& call) {
+  if (!call.loss.terms().empty()) return SumRun::ResultBytes(impl_->parts, call);
   GRADELINE_ASSIGN_OR_RETURN(const auto plan, impl_->parts.plans.Find(call.loss, call.inputs));
   int64_t bytes = call.item_losses ? plan->item_loss_bytes() : 0;
   for (const TensorPlan& tensor : plan->tensors) {
@@ -77,7 +79,7 @@ absl::StatusOr<LossResult> Engine::Run(const LossCall& call) {
   std::mutex mutex;
   std::condition_variable ended;
   std::optional<absl::StatusOr<LossResult>> result;
-  BatchRun::Start(impl_->parts, call, Executor::InsideStep(), [&](absl::StatusOr<LossResult> value) {
+  StartRun(impl_->parts, call, Executor::InsideStep(), [&](absl::StatusOr<LossResult> value) {
     std::lock_guard lock(mutex);
     result = std::move(value);
     ended.notify_one();

@@ -50,13 +50,16 @@ struct GradientResult {
 
 struct LossResult {
   double loss = 0;  ///< sum of weight * component loss
+  /// Their mean.
+  double average() const { return components.empty() ? 0 : loss / static_cast<double>(components.size()); }
   /// Labels that are not ignored, of the first label tensor (for most losses: items); without labels, all items. 0 when
-  /// every component is divided by 0 (a mean, and all weights are 0).
+  /// every component is divided by 0 (a mean, and all weights are 0). Of a sum: the most that a term counts.
   int64_t valid_count = 0;
   bool empty = false;  ///< valid_count is 0: loss 0 by definition
   std::vector<ComponentResult> components;
   std::vector<GradientResult> gradients;
-  std::optional<PooledBuffer> item_losses;  ///< doubles in the order of `item_shape`; where asked for
+  /// Doubles in the order of `item_shape`; where asked for. Of a sum: the weighted sum of its terms'.
+  std::optional<PooledBuffer> item_losses;
   std::vector<int64_t> item_shape;
 };
 
@@ -124,7 +127,8 @@ class Lane {
   /// Status: INVALID_ARGUMENT with the field ("inputs.target[17]"), value, what is allowed, for labels out of range,
   /// values not finite or out of range (of several the lowest item's, whatever the threads do), shapes that do not
   /// bind, wrong reductions; OUT_OF_RANGE (reason NOT_FINITE) for values or factors that overflow; CANCELLED;
-  /// RESOURCE_EXHAUSTED when scratch alone exceeds the budget; what the loss's plan refuses.
+  /// RESOURCE_EXHAUSTED when scratch alone exceeds the budget; what the loss's plan refuses. Of a sum: shapes and
+  /// reductions as all terms refuse them, values as the first term that does.
   void Compute(LossCall call, std::function<void(absl::StatusOr<LossResult>)> done);
 
   struct Impl;

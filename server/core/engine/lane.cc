@@ -1,4 +1,5 @@
 #include "server/core/engine/lane_impl.h"
+#include "server/core/engine/sum_run.h"
 
 namespace gradeline {
 
@@ -49,12 +50,11 @@ void Lane::Impl::RunNext() {
 void Lane::Impl::EndWork() {
   if (asked) {
     auto [call, done] = *std::exchange(asked, std::nullopt);
-    BatchRun::Start(parts, std::move(call), false,
-                    [this, done = std::move(done)](absl::StatusOr<LossResult> result) mutable {
-                      done(std::move(result));
-                      done = nullptr;  // before the lane may be gone
-                      EndWork();
-                    });
+    StartRun(parts, std::move(call), false, [this, done = std::move(done)](absl::StatusOr<LossResult> result) mutable {
+      done(std::move(result));
+      done = nullptr;  // before the lane may be gone
+      EndWork();
+    });
     return;
   }
   std::lock_guard lock(mutex);

@@ -8,15 +8,11 @@
 #include "server/core/base/status.h"
 
 namespace gradeline {
-namespace {
-
 absl::Status NotFinite(const LossCall& call, size_t k, const std::string& what) {
-  const std::string& name = call.loss.info().components[k].name;
+  const std::string& name = call.loss.component_name(k);
   return WithReason(absl::OutOfRangeError(absl::StrCat("component ", name, ": ", what)), "NOT_FINITE",
                     {{"component", name}});
 }
-
-}  // namespace
 
 absl::Status CheckReduction(const LossCall& call, const LossInfo* loss) {
   Violations violations;

@@ -4,6 +4,7 @@
 #define GRADELINE_SERVER_CORE_ENGINE_REDUCTION_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,6 +28,9 @@ absl::StatusOr<std::vector<double>> GradientScales(const LossCall& call, const s
 /// OUT_OF_RANGE, reason NOT_FINITE, names the first component whose numbers overflowed: nothing can be added to them.
 absl::Status FillValues(const LossCall& call, const CallPlan& plan, const std::vector<double>& numerators,
                         const std::vector<double>& denominators, int64_t valid_items, LossResult& result);
+
+/// OUT_OF_RANGE, reason NOT_FINITE, about component `k` of the call's loss.
+absl::Status NotFinite(const LossCall& call, size_t k, const std::string& what);
 
 }  // namespace gradeline
 

@@ -1,6 +1,7 @@
 #include "server/core/engine/tile_tensor.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -130,6 +131,27 @@ void CopyOutRun(DType dtype, const Real* from, int64_t count, std::byte* to) {
   }
 }
 
+template <typename Sum, typename Real>
+void AddOutRun(const Real* from, const std::byte* sum, int64_t count, DType dtype, std::byte* to) {
+  constexpr int64_t kBlock = 256;
+  std::array<Sum, kBlock> block;
+  for (int64_t done = 0; done < count; done += kBlock) {
+    const int64_t size = std::min(kBlock, count - done);
+    std::memcpy(block.data(), sum + done * static_cast<int64_t>(sizeof(Sum)), static_cast<size_t>(size) * sizeof(Sum));
+    for (int64_t i = 0; i < size; ++i) block[static_cast<size_t>(i)] += static_cast<Sum>(from[done + i]);
+    CopyOutRun(dtype, block.data(), size, to + done * static_cast<int64_t>(SizeOf(dtype)));
+  }
+}
+
+template <typename Sum, typename Real>
+void AddOutRuns(const TileRuns& runs, const Real* from, const std::byte* sum, DType dtype, std::byte* to) {
+  for (int64_t r = 0; r < runs.runs; ++r) {
+    const int64_t at = runs.first + r * runs.stride;
+    AddOutRun<Sum>(from + r * runs.length, sum + at * static_cast<int64_t>(sizeof(Sum)), runs.length, dtype,
+                   to + at * static_cast<int64_t>(SizeOf(dtype)));
+  }
+}
+
 }  // namespace
 
 TileRuns RunsOf(const TensorPlan& tensor, int64_t inner, const TileBox& box) {
@@ -232,6 +254,17 @@ void CopyOut(DType dtype, const TileRuns& runs, const void* from, int real_bytes
       CopyOutRun(dtype, static_cast<const float*>(from) + r * runs.length, runs.length, to);
     }
   }
+}
+
+void AddOut(DType sum_dtype, const TileRuns& runs, const void* from, int real_bytes, const void* sum, DType dtype,
+            void* data) {
+  const auto* onto = static_cast<const std::byte*>(sum);
+  auto* to = static_cast<std::byte*>(data);
+  const auto add = [&](const auto* reals) {
+    sum_dtype == DType::kF64 ? AddOutRuns<double>(runs, reals, onto, dtype, to)
+                             : AddOutRuns<float>(runs, reals, onto, dtype, to);
+  };
+  real_bytes == 8 ? add(static_cast<const double*>(from)) : add(static_cast<const float*>(from));
 }
 
 int64_t CountValid(const int32_t* labels, int64_t count) {

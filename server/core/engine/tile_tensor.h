@@ -47,6 +47,11 @@ bool IsRight(const TensorPlan& tensor, const void* data, int64_t element, bool f
 /// Stores the dense reals of `from` into `runs` of `data`, rounded to `dtype`.
 void CopyOut(DType dtype, const TileRuns& runs, const void* from, int real_bytes, void* data);
 
+/// Adds the dense reals of `from` to `runs` of `sum`, of type `sum_dtype` (f32 or f64), and stores what comes out into
+/// `runs` of `data`, rounded to `dtype`. `data` may be `sum`.
+void AddOut(DType sum_dtype, const TileRuns& runs, const void* from, int real_bytes, const void* sum, DType dtype,
+            void* data);
+
 /// Labels of a view that are not ignored.
 int64_t CountValid(const int32_t* labels, int64_t count);
 
