@@ -102,8 +102,8 @@ void AddRefusals(const LossPointers& losses, std::string_view task, const std::s
   }
 }
 
-/// What a person should know beyond the verdicts: defaults that are not loaded, heads without any valid loss, the
-/// catalog's own words. One line per head.
+/// What a person should know beyond the verdicts: defaults that are not loaded, or sums of what is listed, heads
+/// without any valid loss, the catalog's own words. One line per head.
 std::string Note(const LossPointers& losses, std::string_view task, const std::vector<HeadForms>& heads) {
   Words notes;
   for (const HeadForms& head : heads) {
@@ -113,6 +113,8 @@ std::string Note(const LossPointers& losses, std::string_view task, const std::v
       if (!IsLoaded(losses, form.default_loss)) {
         AddOnce(lines,
                 absl::StrCat("the default loss ", form.default_loss, " of head ", head.label, with, " is not loaded"));
+      } else if (TermIds(form.default_loss).size() > 1) {
+        AddOnce(lines, absl::StrCat("the default of head ", head.label, with, " is the sum ", form.default_loss));
       }
       const bool any = std::any_of(losses.begin(), losses.end(), [&](const auto& loss) {
         return WhyRefused(*loss, task, {form.signal}, *head.losses).empty();

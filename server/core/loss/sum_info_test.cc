@@ -266,6 +266,31 @@ TEST_F(SumInfoTest, WhatTheCatalogSaysHoldsForEveryTerm) {
   EXPECT_EQ(defaults->terms()[1].weight, 0.5);
 }
 
+TEST_F(SumInfoTest, ACatalogsDefaultMayBeASum) {
+  LossRegistry::Builder builder;
+  AddBuiltins(builder);
+  ASSERT_TRUE(builder.Add(*test_.Check()).ok());
+  const auto catalog = [](const std::string& loss, ParamMap params) {
+    HeadTemplate head = TestHead("classification", "multiclass", loss);
+    head.losses.params = std::move(params);
+    return *Catalog::Make(TestTasks(), {TestArchitecture("net", "object-detection", {head})}, "digest");
+  };
+  const Catalog good = catalog("cross_entropy+test_loss", {{"test_loss.weight", 0.5}, {"ignore_index", 255.0}});
+  EXPECT_TRUE(builder.CheckCatalog(good).ok()) << builder.CheckCatalog(good);
+  const absl::Status bad = builder.CheckCatalog(catalog("cross_entropy+mse", {{"mse.wait", 0.5}}));
+  EXPECT_THAT(Fields(bad), ElementsAre("architectures.net.heads[0].losses.default",
+                                       "architectures.net.heads[0].losses.params.mse.wait"));
+  EXPECT_THAT(std::string(bad.message()),
+              AllOf(HasSubstr("is mse, which is not valid here"), HasSubstr("did you mean mse.weight?")));
+  EXPECT_THAT(Fields(builder.CheckCatalog(catalog("cross_entropy+cross_entropy", {}))),
+              ElementsAre("architectures.net.heads[0].losses.default"));
+  EXPECT_THAT(builder.MissingLosses(catalog("cross_entropy+dice", {})), ElementsAre("dice"));
+  const auto list =
+      std::move(builder).Build(std::make_shared<const Catalog>(good))->ListFor("object-detection", "net", "");
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->note, "the default of head classification is the sum cross_entropy+test_loss");
+}
+
 TEST_F(SumInfoTest, ShapesAndVectorsAreCheckedForEveryTerm) {
   const auto handle = Registry().ResolveAlone("cross_entropy+test_loss",
                                               {{"cross_entropy.class_weights", std::vector<double>{1, 2}},
