@@ -110,15 +110,20 @@ absl::StatusOr<v1::ListLossesResponse> ListLossesPage(const LossRegistry& regist
 
 absl::StatusOr<v1::Loss> FindLoss(const LossRegistry& registry, const std::string& name) {
   constexpr std::string_view kPrefix = "losses/";
-  if (name.compare(0, kPrefix.size(), kPrefix) != 0 || !IsLossId(std::string_view(name).substr(kPrefix.size()))) {
+  if (name.compare(0, kPrefix.size(), kPrefix) != 0 ||
+      !IsLossExpression(std::string_view(name).substr(kPrefix.size()))) {
     Violations violations;
     violations.Add("name", absl::StrCat("\"", name,
                                         "\" is no resource name of the form \"losses/{id}\", an id is of "
-                                        "a-z 0-9 _ . / -"));
+                                        "a-z 0-9 _ . / -, a sum is ids with + between them"));
     return violations.ToStatus();
   }
-  GRADELINE_ASSIGN_OR_RETURN(const auto loss, registry.Find(name.substr(kPrefix.size())));
-  return ToProto(*loss);
+  const auto loss = registry.Find(name.substr(kPrefix.size()));
+  if (loss.ok()) return ToProto(**loss);
+  if (!absl::IsInvalidArgument(loss.status())) return loss.status();
+  Violations violations;
+  violations.Merge("name", loss.status());
+  return violations.ToStatus();
 }
 
 absl::StatusOr<v1::ListMetricsResponse> ListMetricsPage(const Catalog& catalog, const v1::ListMetricsRequest& request) {

@@ -24,13 +24,13 @@ namespace gradeline {
 namespace {
 
 // What the tensors' shapes are to each other.
-absl::Status CheckShapes(const LossCall& call) {
+absl::Status CheckInputs(const LossCall& call) {
   std::vector<std::optional<InputShape>> shapes;
   for (const std::optional<TensorView>& view : call.inputs) {
     auto& shape = shapes.emplace_back();
     if (view) shape = InputShape{view->dtype, {view->shape.begin(), view->shape.end()}};
   }
-  return BindShapes(call.loss, shapes).status();
+  return CheckShapes(call.loss, shapes);
 }
 
 absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
@@ -38,7 +38,8 @@ absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const Lo
   LossCall call;
   const ParamMap params = ParamsFromProto("params", request.params(), &violations);
   const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(request.loss(), params);
-  violations.MergeRest(absl::IsNotFound(loss.status()) ? "loss" : "", loss.status());
+  // Without a violation it is about the loss itself: there is none, or no such sum.
+  violations.MergeRest(FieldViolationsOf(loss.status()).empty() ? "loss" : "", loss.status());
   if (loss.ok()) call.loss = *loss;
   const auto info = registry.Find(request.loss());
   bool inputs_read = false;
@@ -61,7 +62,7 @@ absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const Lo
   if (violations.empty()) return call;
   // Computing would check the rest.
   violations.MergeRest("", CheckReduction(call, info.ok() ? info->get() : nullptr));
-  if (loss.ok() && inputs_read) violations.MergeRest("", CheckShapes(call));
+  if (loss.ok() && inputs_read) violations.MergeRest("", CheckInputs(call));
   return violations.ToStatus();
 }
 
@@ -124,7 +125,8 @@ class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
 
   void Computed(absl::StatusOr<LossResult> result) {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
-    evaluator_->calls_->metrics().LossEvaluated(loss_.info().id, LossOutcome(result.status()), seconds.count());
+    evaluator_->calls_->metrics().LossEvaluated(LossLabel(loss_.info().id), LossOutcome(result.status()),
+                                                seconds.count());
     if (!result.ok()) return End(result.status());
     std::vector<ReplyPiece> pieces = ReplyOf(*std::move(result), loss_.info());
     const int64_t size = ByteCount(pieces);

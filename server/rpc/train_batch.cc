@@ -76,7 +76,10 @@ absl::StatusOr<std::vector<double>> MetricDeltas(const SessionHead& head,
   const TensorView* target = InputNamed(head.loss.info(), inputs, "target");
   if (head.metrics.empty() || prediction == nullptr || target == nullptr) return deltas;
   MetricBatch batch{*prediction, *target};
-  if (const auto ignored = head.loss.params().find("ignore_index"); ignored != head.loss.params().end()) {
+  for (const TensorSpec& spec : head.loss.info().tensors) {
+    if (spec.name != "target" || spec.ignore_param.empty()) continue;
+    const auto ignored = head.loss.params().find(spec.ignore_param);
+    if (ignored == head.loss.params().end()) continue;
     if (const double* value = std::get_if<double>(&ignored->second)) batch.ignore_index = static_cast<int64_t>(*value);
   }
   for (const Metric* metric : head.metrics) {
@@ -182,7 +185,7 @@ void TrainStream::Compute(const std::shared_ptr<Computation>& work) {
 void TrainStream::Computed(const std::shared_ptr<Computation>& work, absl::StatusOr<LossResult> result) {
   const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - work->start;
-  calls_->metrics().LossEvaluated(head.resolved.loss, LossOutcome(result.status()), seconds.count());
+  calls_->metrics().LossEvaluated(LossLabel(head.resolved.loss), LossOutcome(result.status()), seconds.count());
   if (cut_ || absl::IsCancelled(result.status())) return;
   if (!result.ok()) return ReportRefused(work, result.status());
   if (const absl::Status status = CheckSummable(*result, head.loss.info()); !status.ok()) {

@@ -142,6 +142,13 @@ v1::ResolvedHead ToProto(const ResolvedHead& head) {
   proto.mutable_inputs()->Assign(head.inputs.begin(), head.inputs.end());
   proto.mutable_components()->Assign(head.components.begin(), head.components.end());
   proto.set_classes(head.classes);
+  for (const ResolvedTerm& term : head.terms) {
+    v1::ResolvedTerm* out = proto.add_terms();
+    out->set_loss(term.loss);
+    out->set_loss_version(term.loss_version);
+    out->set_plugin_digest(term.plugin_digest);
+    out->set_weight(term.weight);
+  }
   for (const Phase phase : head.phases) proto.add_phases(static_cast<v1::Phase>(phase));
   return proto;
 }
@@ -251,6 +258,7 @@ v1::Progress ToProto(const Progress& progress) {
   proto.set_batches(progress.batches);
   proto.set_items(progress.items);
   proto.set_loss(progress.loss);
+  proto.set_average(progress.average);
   proto.set_ranks_joined(progress.ranks_joined);
   proto.set_world_size(progress.world_size);
   for (const LateRank& late : progress.suspect) *proto.add_suspect() = ToProto(late);

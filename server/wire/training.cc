@@ -184,6 +184,7 @@ Digest DigestOf(const v1::Batch& batch) {
 v1::LossValue LossValueToProto(const LossResult& result, const std::vector<ComponentSpec>& components) {
   v1::LossValue proto;
   proto.set_loss(result.loss);
+  proto.set_average(result.average());
   proto.set_valid_count(static_cast<int32_t>(result.valid_count));
   proto.set_empty(result.empty);
   for (size_t i = 0; i < result.components.size(); ++i) {

@@ -189,9 +189,13 @@ void Fields(A& a, Training& v) {
        v.early_stopping, v.non_finite);
 }
 template <typename A>
+void Fields(A& a, ResolvedTerm& v) {
+  Each(a, v.loss, v.plugin_digest, v.loss_version, v.weight);
+}
+template <typename A>
 void Fields(A& a, ResolvedHead& v) {
   Each(a, v.head, v.signal, v.loss, v.plugin_digest, v.loss_version, v.merge, v.params, v.weight, v.reduction, v.inputs,
-       v.components, v.component_weights, v.phases, v.classes);
+       v.components, v.component_weights, v.phases, v.classes, v.terms, v.component_merge);
 }
 template <typename A>
 void Fields(A& a, Experiment& v) {

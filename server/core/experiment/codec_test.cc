@@ -26,6 +26,8 @@ Experiment Everything() {
   head.classes = 7;
   head.component_weights = {1, 0.25};
   head.phases = {Phase::kTrain, Phase::kTest};
+  head.terms = {{"l", "built-in", 3, 0.5}, {"m", "d1935e", 1, 2}};
+  head.component_merge = {1, 3};
   experiment.heads = {head};
   experiment.numerics = "n";
   return experiment;
@@ -44,6 +46,8 @@ TEST(Codec, ExperimentsComeBackWhole) {
   EXPECT_EQ(back->training.test_ranks, PhaseRanks::kFirst);
   EXPECT_EQ(back->heads[0].classes, 7);
   EXPECT_EQ(back->heads[0].phases, experiment.heads[0].phases);
+  EXPECT_EQ(back->heads[0].terms, experiment.heads[0].terms);
+  EXPECT_EQ(back->heads[0].MergeOf(1), 3u);
 }
 
 TEST(Codec, SealsComeBackWhole) {

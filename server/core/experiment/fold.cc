@@ -30,11 +30,11 @@ void Fold::Add(int32_t rank, const Record& record) {
   ++batches_;
   items_ += record.items;
   OfHead& sums = sums_[record.key.head];
-  const bool ratio = (*heads_)[record.key.head].resolved.merge == GDL_MERGE_RATIO;
+  const ResolvedHead& head = (*heads_)[record.key.head].resolved;
   for (size_t k = 0; k < std::min(sums.components.size(), record.values.size()); ++k) {
     const Ratio& value = record.values[k];
     Component& component = sums.components[k];
-    if (ratio) {
+    if (head.MergeOf(k) == GDL_MERGE_RATIO) {
       component.numerator.Add(value.numerator);
       component.denominator.Add(value.denominator);
     } else {
@@ -58,7 +58,7 @@ std::vector<ComponentTotal> Fold::Totals() const {
       total.denominator = component.denominator.value();
       total.value = total.denominator == 0 ? 0 : total.numerator / total.denominator;
       total.weight = head.weight * (k < head.component_weights.size() ? head.component_weights[k] : 1);
-      total.batch_mean = head.merge != GDL_MERGE_RATIO;
+      total.batch_mean = head.MergeOf(k) != GDL_MERGE_RATIO;
       totals.push_back(total);
     }
   }
@@ -71,10 +71,16 @@ double Fold::Loss() const {
   return loss.value();
 }
 
+double Fold::Average() const {
+  size_t components = 0;
+  for (const OfHead& sums : sums_) components += sums.components.size();
+  return components == 0 ? 0 : Loss() / static_cast<double>(components);
+}
+
 void Fold::Fill(Seal& seal) const {
   seal.components = Totals();
   seal.loss = Loss();
-  seal.average = seal.components.empty() ? 0 : seal.loss / static_cast<double>(seal.components.size());
+  seal.average = Average();
   seal.batches = batches_;
   seal.items = items_;
   seal.refused = refused_;

@@ -42,6 +42,7 @@ class Fold {
   /// batches' values, flagged. 0 where the denominator is 0.
   void Fill(Seal& seal) const;
   double Loss() const;
+  double Average() const;  ///< the loss / the number of components
   int64_t batches() const { return batches_; }
   int64_t items() const { return items_; }
   /// Records of a rank, refused ones too.

@@ -121,6 +121,24 @@ TEST(Fold, RefusedBatchesCountAsReportedAndAddNothing) {
   EXPECT_EQ(fold.RecordsOf(0), 3);
 }
 
+// cross_entropy+lovasz: the one stays exact, the other says that it is a mean of batches.
+TEST(Fold, TermsOfASumMergeEachInItsOwnWay) {
+  SessionHead head = MakeHead(GDL_MERGE_NONE, {1, 2});
+  head.resolved.component_merge = {GDL_MERGE_RATIO, GDL_MERGE_NONE};
+  Fold fold(Heads({head}));
+  fold.Add(0, MakeRecord(0, 1, {{4, 1}, {1, 1}}));
+  fold.Add(0, MakeRecord(0, 3, {{0, 7}, {0.5, 1}}));
+  Seal seal;
+  fold.Fill(seal);
+  EXPECT_EQ(seal.components[0].value, 4.0 / 8);
+  EXPECT_FALSE(seal.components[0].batch_mean);
+  EXPECT_EQ(seal.components[1].value, 2.5 / 4);
+  EXPECT_TRUE(seal.components[1].batch_mean);
+  EXPECT_EQ(seal.loss, 0.5 + 2 * 0.625);
+  EXPECT_EQ(seal.average, seal.loss / 2);
+  EXPECT_EQ(fold.Average(), seal.average);
+}
+
 TEST(Fold, NothingGivesZero) {
   Fold fold(Heads({MakeHead(GDL_MERGE_RATIO, {1}), MakeHead(GDL_MERGE_NONE, {1})}));
   Seal seal;

@@ -87,6 +87,7 @@ Progress LiveAttempt::progress() const {
     progress.batches = found->second.batches();
     progress.items = found->second.items();
     progress.loss = found->second.Loss();
+    progress.average = found->second.Average();
   }
   return progress;
 }

@@ -85,15 +85,35 @@ Reduction ReductionOf(std::string_view normaliser) {
   return normaliser == "valid_weight" ? Reduction::kMean : Reduction::kGiven;
 }
 
+// What must be loaded for the loss to be the same: itself, or the terms of the sum.
+std::vector<ResolvedTerm> LoadedTerms(const LossHandle& handle) {
+  const auto of = [](const LossInfo& info, double weight) {
+    const bool built_in = info.plugin == nullptr || info.plugin->digest.empty();
+    return ResolvedTerm{info.id, built_in ? "built-in" : info.plugin->digest, info.version, weight};
+  };
+  if (handle.terms().empty()) return {of(handle.info(), 1)};
+  std::vector<ResolvedTerm> terms;
+  for (const LossTerm& term : handle.terms()) terms.push_back(of(term.loss.info(), term.weight));
+  return terms;
+}
+
 ResolvedHead MakeHead(const Head& head, const HeadLoss* asked, const LossHandle& handle) {
   ResolvedHead resolved;
   resolved.head = head.id;
   resolved.signal = head.signal;
   resolved.loss = handle.info().id;
-  resolved.loss_version = handle.info().version;
   resolved.merge = handle.info().merge;
-  const auto& plugin = handle.info().plugin;
-  resolved.plugin_digest = plugin == nullptr || plugin->digest.empty() ? "built-in" : plugin->digest;
+  std::vector<ResolvedTerm> terms = LoadedTerms(handle);
+  if (handle.terms().empty()) {
+    resolved.loss_version = terms[0].loss_version;
+    resolved.plugin_digest = terms[0].plugin_digest;
+  } else {
+    resolved.terms = std::move(terms);
+  }
+  for (const LossTerm& term : handle.terms()) {
+    const LossInfo& info = term.loss.info();
+    resolved.component_merge.insert(resolved.component_merge.end(), info.components.size(), info.merge);
+  }
   resolved.params = handle.params();
   resolved.weight = asked != nullptr && asked->weight ? *asked->weight : LossRegistry::WeightOf(head, handle);
   resolved.reduction = ReductionOf(head.normaliser);
@@ -209,7 +229,8 @@ class HeadResolver {
   // An entry for a base may fail in the same way for each repetition of the head.
   void MergeOnce(int index, const absl::Status& status) {
     if (!merged_.insert(index).second) return;
-    problems_.Merge(absl::IsInvalidArgument(status) ? Path(index) : Path(index) + ".loss", status);
+    // Without a violation it is about the loss itself.
+    problems_.Merge(FieldViolationsOf(status).empty() ? Path(index) + ".loss" : Path(index), status);
   }
 
   const LossRegistry& registry_;
@@ -305,13 +326,15 @@ absl::StatusOr<std::vector<SessionHead>> LoadHeads(const LossRegistry& registry,
                                                         " with which ", experiment.id,
                                                         " was made cannot be used: ", handle.status().message()));
     }
-    const LossInfo& info = handle->info();
-    const std::string digest = info.plugin == nullptr || info.plugin->digest.empty() ? "built-in" : info.plugin->digest;
-    if (info.version != resolved.loss_version || digest != resolved.plugin_digest) {
+    std::vector<ResolvedTerm> made = resolved.terms;
+    if (made.empty()) made.push_back({resolved.loss, resolved.plugin_digest, resolved.loss_version});
+    const std::vector<ResolvedTerm> loaded = LoadedTerms(*handle);
+    for (size_t i = 0; i < std::min(made.size(), loaded.size()); ++i) {
+      if (made[i] == loaded[i]) continue;
       return absl::FailedPreconditionError(absl::StrCat("head ", resolved.head, ": ", experiment.id, " was made with ",
-                                                        resolved.loss, " version ", resolved.loss_version, " (",
-                                                        resolved.plugin_digest, "), loaded is version ", info.version,
-                                                        " (", digest, ")"));
+                                                        made[i].loss, " version ", made[i].loss_version, " (",
+                                                        made[i].plugin_digest, "), loaded is version ",
+                                                        loaded[i].loss_version, " (", loaded[i].plugin_digest, ")"));
     }
     head.loss = *std::move(handle);
   }

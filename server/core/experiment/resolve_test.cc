@@ -212,5 +212,74 @@ TEST(LoadHeads, UsesWhatWasResolvedAndRefusesAnotherVersion) {
   EXPECT_THAT(std::string(status.message()), testing::AllOf(HasSubstr("version 7"), HasSubstr("version 1")));
 }
 
+// "ratio" and "other", both multiclass; the one merges, the other does not.
+std::shared_ptr<const LossRegistry> RegistryOfTwo(uint32_t version_of_other) {
+  GdlLoss other = test_registry::kRatio;
+  other.id = "other";
+  other.merge = GDL_MERGE_NONE;
+  other.version = version_of_other;
+  const GdlComponentSpec* const components[] = {&test_registry::kFirst, nullptr};
+  other.components = components;
+  const GdlLoss* const losses[] = {&test_registry::kRatio, &other, nullptr};
+  GdlPlugin plugin = test_registry::kPlugin;
+  plugin.losses = losses;
+  PluginInfo info;
+  info.digest = "abc";
+  ArchitectureInfo net;
+  net.id = "net";
+  net.tasks = {"classification"};
+  net.heads = {test_registry::MakeHead("classification", "multiclass", "other+ratio")};
+  auto catalog = Catalog::Make({{"classification", "Classification", "", {"accuracy"}}}, {net}, "digest");
+  LossRegistry::Builder builder;
+  EXPECT_TRUE(builder.Add(*CheckPluginTables(plugin, info)).ok());
+  EXPECT_TRUE(builder.CheckCatalog(*catalog).ok()) << builder.CheckCatalog(*catalog);
+  EXPECT_THAT(builder.MissingLosses(*catalog), testing::IsEmpty());
+  return std::move(builder).Build(std::make_shared<const Catalog>(*std::move(catalog)));
+}
+
+TEST(Resolve, ASumOfLossesKeepsItsTerms) {
+  Experiment experiment = GoodExperiment();
+  experiment.losses = {Asked("classification", "ratio+other", {{"ratio.share", 0.25}, {"other.weight", 2.0}})};
+  const auto registry = RegistryOfTwo(4);
+  const absl::Status status = ResolveExperiment(*registry, GoodSplit(), experiment);
+  ASSERT_TRUE(status.ok()) << status;
+  const ResolvedHead& head = experiment.heads.at(0);
+  EXPECT_EQ(head.loss, "ratio+other");
+  EXPECT_EQ(head.loss_version, 0u);
+  EXPECT_EQ(head.plugin_digest, "");
+  EXPECT_THAT(head.terms, ElementsAre(ResolvedTerm{"ratio", "abc", 1, 1}, ResolvedTerm{"other", "abc", 4, 2}));
+  EXPECT_THAT(head.components, ElementsAre("ratio.first", "ratio.second", "other"));
+  EXPECT_THAT(head.component_weights, ElementsAre(1, 0.25, 2));
+  EXPECT_EQ(head.merge, static_cast<uint32_t>(GDL_MERGE_NONE));
+  EXPECT_EQ(head.MergeOf(1), static_cast<uint32_t>(GDL_MERGE_RATIO));
+  EXPECT_EQ(head.MergeOf(2), static_cast<uint32_t>(GDL_MERGE_NONE));
+  EXPECT_EQ(head.params.at("other.weight"), ParamValue(2.0));
+
+  const auto heads = LoadHeads(*registry, experiment);
+  ASSERT_TRUE(heads.ok()) << heads.status();
+  EXPECT_EQ((*heads)[0].loss.terms().size(), 2u);
+  const absl::Status changed = LoadHeads(*RegistryOfTwo(5), experiment).status();
+  EXPECT_EQ(changed.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(changed.message()),
+              HasSubstr("e was made with other version 4 (abc), loaded is version 5 (abc)"));
+}
+
+TEST(Resolve, ASumMayBeTheDefault) {
+  Experiment experiment = GoodExperiment();
+  const auto registry = RegistryOfTwo(1);
+  const absl::Status status = ResolveExperiment(*registry, GoodSplit(), experiment);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(experiment.heads.at(0).loss, "other+ratio");
+}
+
+TEST(Resolve, WhatIsNoSumIsAboutTheLossAndAParameterAboutItself) {
+  Experiment experiment = GoodExperiment();
+  experiment.losses = {Asked("classification", "ratio+")};
+  EXPECT_THAT(FieldsOf(ResolveExperiment(*RegistryOfTwo(1), GoodSplit(), experiment)), ElementsAre("losses[0].loss"));
+  experiment.losses = {Asked("classification", "ratio+other", {{"other.weight", -1.0}})};
+  EXPECT_THAT(FieldsOf(ResolveExperiment(*RegistryOfTwo(1), GoodSplit(), experiment)),
+              ElementsAre("losses[0].params.other.weight"));
+}
+
 }  // namespace
 }  // namespace gradeline

@@ -82,6 +82,14 @@ struct Training {
   NonFinite non_finite = NonFinite::kRefuse;
 };
 
+/// One loss of a sum; or a head's loss itself, as far as plugins are compared.
+struct ResolvedTerm {
+  std::string loss, plugin_digest;
+  uint32_t loss_version = 0;
+  double weight = 1;
+  bool operator==(const ResolvedTerm&) const = default;
+};
+
 /// A head as resolved at creation; stored with the experiment so that a changed catalog never changes it.
 struct ResolvedHead {
   std::string head, signal, loss, plugin_digest;
@@ -93,6 +101,11 @@ struct ResolvedHead {
   std::vector<std::string> inputs, components;
   std::vector<double> component_weights;
   std::vector<Phase> phases;
+  std::vector<ResolvedTerm> terms;        ///< of a sum; then plugin_digest is empty and loss_version 0
+  std::vector<uint32_t> component_merge;  ///< of a sum, whose terms may merge in different ways
+  uint32_t MergeOf(size_t component) const {
+    return component < component_merge.size() ? component_merge[component] : merge;
+  }
 };
 
 struct Experiment {
@@ -214,7 +227,7 @@ struct Progress {
   int32_t attempt = 0;
   Phase phase = Phase::kTrain;
   int64_t epoch = 0, batches = 0, items = 0;
-  double loss = 0;
+  double loss = 0, average = 0;
   int32_t ranks_joined = 0, world_size = 0;
   std::vector<LateRank> suspect;
 };
