@@ -117,9 +117,11 @@ void AddCreateExperiment(CLI::App& create, Context& context) {
   app->add_option("-f,--file", arguments->file, "YAML form of the experiment; - is standard input; flags go over it");
   app->add_option("--split", arguments->split, "the split; it brings the task");
   app->add_option("--architecture", arguments->architecture, "the architecture");
-  AddRepeated(*app, "--loss", arguments->losses, "HEAD=ID: the loss of a head; heads not named take their default");
+  AddRepeated(*app, "--loss", arguments->losses,
+              "HEAD=ID: the loss of a head, or a weighted sum of several, ID+ID; heads not named take their default");
   AddRepeated(*app, "--param", arguments->params,
-              "HEAD.KEY=VALUE: a parameter; numbers, words, lists like 1,2,0.5; also HEAD.reduction");
+              "HEAD.KEY=VALUE: a parameter; numbers, words, lists like 1,2,0.5; also HEAD.reduction; of a sum "
+              "HEAD.ID.KEY, and a term's factor HEAD.ID.weight");
   AddRepeated(*app, "--loss-weight", arguments->weights, "HEAD=W: the head's factor in the loss");
   AddRepeated(*app, "--metric", arguments->metrics, "a metric; may be repeated");
   AddRepeated(*app, "--set", arguments->settings,

@@ -122,7 +122,8 @@ void Print(Context& context, const v1::LossValue& value, const std::string& loss
     return;
   }
   context.out << "loss         " << ShortNumber(value.loss()) << (value.empty() ? "  (nothing was valid)" : "")
-              << "\nvalid items  " << value.valid_count() << "\n\n";
+              << "\naverage      " << ShortNumber(value.average()) << "\nvalid items  " << value.valid_count()
+              << "\n\n";
   std::vector<std::vector<std::string>> rows;
   const std::map<std::string, v1::ComponentValue> sorted(value.components().begin(), value.components().end());
   for (const auto& [id, component] : sorted) {
@@ -158,10 +159,11 @@ void AddEval(CLI::App& app, Context& context) {
   verb->require_subcommand(1);
   CLI::App* loss = verb->add_subcommand("loss", "Loss and gradient of one batch, without an experiment");
   const auto arguments = std::make_shared<EvalArguments>();
-  loss->add_option("ID", arguments->loss, "the loss")->required();
+  loss->add_option("ID", arguments->loss, "the loss, or a weighted sum: cross_entropy+dice")->required();
   AddRepeated(*loss, "--input", arguments->inputs, "NAME=FILE.npy: prediction, target, weight")->required();
   AddRepeated(*loss, "--param", arguments->params,
-              "KEY=VALUE: numbers, words, lists like class_weights=1,2,0.5; also reduction");
+              "KEY=VALUE: numbers, words, lists like class_weights=1,2,0.5; also reduction; of a term of a sum "
+              "dice.smooth=1, its factor dice.weight=0.5");
   AddRepeated(*loss, "--cast", arguments->casts, "NAME=f16|bf16: narrow an input before it is sent");
   AddRepeated(*loss, "--gradient", arguments->gradients, "NAME=FILE.npy: write the gradient of an input (bf16 as f4)");
   loss->add_option("--items", arguments->items_file, "write the losses of the items, before any reduction");

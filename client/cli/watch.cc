@@ -50,7 +50,7 @@ std::string Line(const v1::WatchExperimentResponse& event) {
   std::string out =
       absl::StrCat("rev ", event.revision(), "  ", ShortEnum("PHASE_", v1::Phase_Name(epoch.phase())), " epoch ",
                    epoch.epoch(), "  ", ShortEnum("SEAL_VERDICT_", v1::SealVerdict_Name(epoch.verdict())), "  loss ",
-                   ShortNumber(epoch.loss()), "  items ", epoch.items());
+                   ShortNumber(epoch.loss()), "  average ", ShortNumber(epoch.average()), "  items ", epoch.items());
   for (const v1::MetricValue& metric : epoch.metrics()) {
     absl::StrAppend(&out, "  ", metric.metric(), " ", ShortNumber(metric.value()));
   }
@@ -59,9 +59,10 @@ std::string Line(const v1::WatchExperimentResponse& event) {
 }
 
 std::string ProgressLine(const v1::Progress& progress) {
-  std::string out = absl::StrCat(ShortEnum("PHASE_", v1::Phase_Name(progress.phase())), " epoch ", progress.epoch(),
-                                 "  batches ", progress.batches(), "  loss ", ShortNumber(progress.loss()), "  ranks ",
-                                 progress.ranks_joined(), "/", progress.world_size());
+  std::string out =
+      absl::StrCat(ShortEnum("PHASE_", v1::Phase_Name(progress.phase())), " epoch ", progress.epoch(), "  batches ",
+                   progress.batches(), "  loss ", ShortNumber(progress.loss()), "  average ",
+                   ShortNumber(progress.average()), "  ranks ", progress.ranks_joined(), "/", progress.world_size());
   for (const v1::LateRank& late : progress.suspect()) {
     absl::StrAppend(&out, "  rank ", late.rank(), " silent for ", late.silent_ms() / 1000, " s");
   }

@@ -211,8 +211,9 @@ class OptionsTest(unittest.TestCase):
     def test_the_answers_form(self):
         run, gradient, items = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS})
         self.assertEqual(run.err, "")
-        self.assertEqual(list(run.json), ["loss", "validCount", "empty", "components"])
+        self.assertEqual(list(run.json), ["loss", "validCount", "empty", "components", "average"])
         self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-15)
+        self.assertEqual(run.json["average"], run.json["loss"])
         self.assertEqual((run.json["validCount"], run.json["empty"]), (3, False))
         component = run.json["components"]["cross_entropy"]
         self.assertEqual(set(component), {"loss", "weight", "numerator", "denominator"})
@@ -249,6 +250,43 @@ class OptionsTest(unittest.TestCase):
         self.assertIn("--param reduction is", run.err)
         self.assertIn("allowed are mean, mean_all, sum, given, none", run.err)
         self.assertEqual(evaluate("mse", inputs, more=("--param", "reduction=sum", "--reduction", "mean"))[0].code, 2)
+
+    def test_a_weighted_sum_shows_its_terms(self):
+        inputs = {"prediction": LOGITS, "target": np.clip(LOGITS, 0, 1)}
+        terms = {"binary_cross_entropy": 0.5, "mse": 2.0}
+        alone = {loss: evaluate(loss, inputs, files=loss) for loss in terms}
+        params = {f"{loss}.weight": weight for loss, weight in terms.items()} | {"binary_cross_entropy.pos_weight": [3]}
+        alone["binary_cross_entropy"] = evaluate("binary_cross_entropy", inputs, {"pos_weight": [3]})
+        run, gradient, items = evaluate("binary_cross_entropy+mse", inputs, params)
+        self.assertEqual(run.code, 0, run)
+        self.assertEqual(set(run.json["components"]), set(terms))
+        total = sum(weight * alone[loss][0].json["loss"] for loss, weight in terms.items())
+        self.assertAlmostEqual(run.json["loss"], total, delta=1e-14)
+        self.assertAlmostEqual(run.json["average"], total / 2, delta=1e-14)
+        for loss, weight in terms.items():
+            self.assertEqual(run.json["components"][loss]["weight"], weight)
+            self.assertEqual(run.json["components"][loss]["loss"], alone[loss][0].json["loss"])
+        for got, index in ((gradient, 1), (items, 2)):
+            np.testing.assert_allclose(got, sum(w * alone[loss][index] for loss, w in terms.items()), rtol=1e-13, atol=1e-15)
+
+    def test_what_is_no_sum(self):
+        inputs = {"prediction": LOGITS, "target": LABELS}
+        for loss, code, text in (("mse+", 6, "empty term"), ("mse+mse", 6, "twice"), ("mse+mee", 3, "did you mean mse"),
+                                 ("binary_cross_entropy+nothing+else", 3, "else")):
+            run = evaluate(loss, inputs)[0]
+            self.assertEqual(run.code, code, run)
+            self.assertIn(text, run.err)
+        run = evaluate("binary_cross_entropy+mse", inputs, {"pos_weight": [3], "mse.weight": -1})[0]
+        self.assertEqual(run.code, 6, run)
+        for text in ("did you mean binary_cross_entropy.pos_weight?", "params.mse.weight: is -1; allowed: numbers of at least 0"):
+            self.assertIn(text, run.err)
+
+    def test_the_average_stands_in_the_table(self):
+        paths = {name: folder / f"table-{name}.npy" for name in ("prediction", "target")}
+        np.save(paths["prediction"], np.full(4, 2.0))
+        np.save(paths["target"], np.zeros(4))
+        run = server("eval", "loss", "mse", *(w for name, path in paths.items() for w in ("--input", f"{name}={path}")))
+        self.assertEqual([line.split() for line in run.out.splitlines()[:3]], [["loss", "4"], ["average", "4"], ["valid", "items", "4"]])
 
     def test_nothing_valid(self):
         run, gradient, _ = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS * 0 - 100})

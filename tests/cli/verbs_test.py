@@ -312,6 +312,9 @@ class ExperimentTest(Case):
                              code=6, err=["mse", "cross_entropy", "training.epochs", "accuracy"])
         self.assertEqual(run.out, "")
         self.assertRun(create_experiment("bad", "--loss", "classification=mse"), code=5, err=["not valid", "cross_entropy"])
+        run = self.assertRun(create_experiment("bad", "--loss", "classification=mse+cross_entropy+binary_cross_entropy"), code=5,
+                             err=["loss mse is not valid", "loss binary_cross_entropy is not valid", "valid: cross_entropy"])
+        self.assertNotIn("loss cross_entropy is not", run.err)
         self.assertRun(create_experiment("bad", "--loss", "classification=cross_entrop"), err="cross_entropy", code=6)
         self.assertRun(create_experiment("bad", "--loss", "clasification=cross_entropy"), err="classification", code=6)
         self.assertRun(create_experiment("bad", "--param", "classification.label_smothing=1"), err="label_smoothing", code=6)

@@ -19,7 +19,10 @@ class Component:
 
 @dataclass(frozen=True)
 class Result:
-    """Loss and gradients of one batch; with reduction "none" the losses of the items too."""
+    """Loss and gradients of one batch; with reduction "none" the losses of the items too.
+
+    loss: the sum of weight x loss over the components; average: their mean.
+    """
 
     seq: int
     loss: float
@@ -28,6 +31,7 @@ class Result:
     components: Dict[str, Component]
     gradients: Dict[str, Array] = field(repr=False)
     item_losses: Optional[Array] = field(default=None, repr=False)
+    average: float = 0.0
 
     @staticmethod
     def of(message: Any) -> "Result":
@@ -42,7 +46,14 @@ class Result:
         if "item_losses" in message.DESCRIPTOR.fields_by_name and message.HasField("item_losses"):
             items = from_wire(message.item_losses)
         return Result(
-            getattr(message, "seq", 0), value.loss, value.valid_count, value.empty, components, gradients, items
+            seq=getattr(message, "seq", 0),
+            loss=value.loss,
+            valid_count=value.valid_count,
+            empty=value.empty,
+            components=components,
+            gradients=gradients,
+            item_losses=items,
+            average=value.average,
         )
 
 
