@@ -33,15 +33,32 @@ absl::Status CheckInputs(const LossCall& call) {
   return CheckShapes(call.loss, shapes);
 }
 
+// Without a head it is the inputs that say which loss of a family is meant: the first that takes their shapes.
+std::string LossOfFamily(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
+  const std::vector<std::string> family = registry.Family(request.loss());
+  for (size_t i = 0; family.size() > 1 && i < family.size(); ++i) {
+    const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(family[i], {});
+    if (!loss.ok()) continue;
+    LossCall call;
+    call.loss = *loss;
+    auto inputs = InputsFromProto(request.inputs(), loss->info());
+    if (!inputs.ok()) continue;
+    call.inputs = *std::move(inputs);
+    if (CheckInputs(call).ok()) return family[i];
+  }
+  return request.loss();
+}
+
 absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
   Violations violations;
   LossCall call;
   const ParamMap params = ParamsFromProto("params", request.params(), &violations);
-  const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(request.loss(), params);
+  const std::string id = LossOfFamily(request, registry);
+  const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(id, params);
   // Without a violation it is about the loss itself: there is none, or no such sum.
   violations.MergeRest(FieldViolationsOf(loss.status()).empty() ? "loss" : "", loss.status());
   if (loss.ok()) call.loss = *loss;
-  const auto info = registry.Find(request.loss());
+  const auto info = registry.Find(id);
   bool inputs_read = false;
   if (info.ok()) {
     auto inputs = InputsFromProto(request.inputs(), **info);

@@ -214,9 +214,17 @@ absl::StatusOr<std::vector<LossInfo>> CheckPluginTables(const GdlPlugin& table, 
     plugin.losses.push_back(losses[i].id);
   }
   if (!violations.empty()) return violations.ToStatus();
+  for (LossInfo& loss : losses) {
+    const std::string first = loss.id.substr(0, loss.id.find('/'));
+    loss.family = ids.count(first) > 0 ? first : loss.id;
+  }
   const auto shared = std::make_shared<const PluginInfo>(std::move(plugin));
   for (LossInfo& loss : losses) loss.plugin = shared;
   return losses;
 }
+
+const std::string& FamilyOf(const LossInfo& loss) { return loss.family.empty() ? loss.id : loss.family; }
+
+bool IsCalled(const LossInfo& loss, std::string_view word) { return word == loss.id || word == loss.family; }
 
 }  // namespace gradeline

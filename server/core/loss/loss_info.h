@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -49,6 +50,9 @@ struct PluginInfo {
 /// A loss whose tables passed the lint.
 struct LossInfo {
   std::string id, doc;
+  /// What the loss is called where a head or inputs make clear which of its family is meant: "dice" of "dice" and of
+  /// "dice/binary", which one plugin brings for different signals; else the id.
+  std::string family;
   uint32_t version = 0, flags = 0, merge = 0;
   std::vector<std::string> signals, tasks;
   std::vector<TensorSpec> tensors;
@@ -57,6 +61,12 @@ struct LossInfo {
   std::shared_ptr<const PluginInfo> plugin;
   GdlLoss functions{};  ///< zeroed beyond the prefix that the plugin has; only its function pointers are used
 };
+
+/// The family, or the id of a loss that stands alone.
+const std::string& FamilyOf(const LossInfo& loss);
+
+/// Whether `word` means the loss: its id or its family.
+bool IsCalled(const LossInfo& loss, std::string_view word);
 
 /// Copies and checks a plugin's tables: struct sizes, NULL lists, ids ([a-z0-9_./-]), kinds, ranges, dims grammar,
 /// parameter references, signals known (unknown ones are violations), abi_minor <= GDL_ABI_MINOR. Runs none of its

@@ -16,6 +16,10 @@ bool Contains(const Words& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
+bool IsCalledAny(const LossInfo& loss, const Words& words) {
+  return std::any_of(words.begin(), words.end(), [&](const std::string& word) { return IsCalled(loss, word); });
+}
+
 void AddOnce(Words& words, std::string word) {
   if (!Contains(words, word)) words.push_back(std::move(word));
 }
@@ -55,7 +59,7 @@ void Judge(const LossInfo& loss, std::string_view task, const HeadForms& head, S
     }
     any = true;
     if (!form.condition.empty()) conditions.push_back(form.condition);
-    standing.is_default |= form.by_default && form.default_loss == loss.id;
+    standing.is_default |= form.by_default && IsCalled(loss, form.default_loss);
   }
   if (!any) {
     const std::string why = WhyRefused(loss, task, signals, *head.losses);
@@ -168,17 +172,17 @@ std::string WhyRefused(const LossInfo& loss, std::string_view task, const Words&
         absl::StrCat("it is only for task ", absl::StrJoin(loss.tasks, " or "), ", not for ", std::string(task)));
   }
   const std::string because = policy.reason.empty() ? "" : absl::StrCat(" (", policy.reason, ")");
-  if (!policy.only.empty() && !Contains(policy.only, loss.id)) {
+  if (!policy.only.empty() && !IsCalledAny(loss, policy.only)) {
     whys.push_back(absl::StrCat("the catalog allows only ", absl::StrJoin(policy.only, ", "), because));
   }
-  if (Contains(policy.except, loss.id)) whys.push_back(absl::StrCat("the catalog excludes it", because));
+  if (IsCalledAny(loss, policy.except)) whys.push_back(absl::StrCat("the catalog excludes it", because));
   return absl::StrJoin(whys, "; ");
 }
 
 bool IsLoaded(const LossPointers& losses, std::string_view loss) {
   const Words terms = TermIds(loss);
   return std::all_of(terms.begin(), terms.end(), [&](const std::string& id) {
-    return std::any_of(losses.begin(), losses.end(), [&](const auto& known) { return known->id == id; });
+    return std::any_of(losses.begin(), losses.end(), [&](const auto& known) { return IsCalled(*known, id); });
   });
 }
 

@@ -71,17 +71,34 @@ std::shared_ptr<const LossRegistry> LossRegistry::Builder::Build(std::shared_ptr
   return registry;
 }
 
-absl::StatusOr<LossPointers> LossRegistry::FindTerms(std::string_view loss) const {
+std::shared_ptr<const LossInfo> LossRegistry::FindCalled(std::string_view word, std::string_view signal) const {
+  std::shared_ptr<const LossInfo> named;
+  for (const auto& loss : losses_) {
+    if (!IsCalled(*loss, word)) continue;
+    const bool computes = std::find(loss->signals.begin(), loss->signals.end(), signal) != loss->signals.end();
+    if (computes) return loss;
+    if (loss->id == word) named = loss;
+  }
+  return named;
+}
+
+std::vector<std::string> LossRegistry::Family(std::string_view loss) const {
+  std::vector<std::string> family = {std::string(loss)};
+  for (const auto& other : losses_) {
+    if (other->family == loss && other->id != loss) family.push_back(other->id);
+  }
+  return family;
+}
+
+absl::StatusOr<LossPointers> LossRegistry::FindTerms(std::string_view loss, std::string_view signal) const {
   const std::vector<std::string> ids = TermIds(loss);
   if (ids.size() > 1) GRADELINE_RETURN_IF_ERROR(CheckTerms(ids));
   LossPointers found;
   std::vector<std::string> known, missing, texts;
   for (const auto& candidate : losses_) known.push_back(candidate->id);
   for (const std::string& id : ids) {
-    const auto same = [&](const auto& candidate) { return candidate->id == id; };
-    const auto at = std::find_if(losses_.begin(), losses_.end(), same);
-    if (at != losses_.end()) {
-      found.push_back(*at);
+    if (auto at = FindCalled(id, signal); at != nullptr) {
+      found.push_back(std::move(at));
       continue;
     }
     const std::vector<std::string> near = NearNames(id, known);
@@ -96,7 +113,7 @@ absl::StatusOr<LossPointers> LossRegistry::FindTerms(std::string_view loss) cons
 }
 
 absl::StatusOr<std::shared_ptr<const LossInfo>> LossRegistry::Find(std::string_view id) const {
-  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(id));
+  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(id, ""));
   return InfoOf(terms);
 }
 

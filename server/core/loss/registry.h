@@ -114,13 +114,17 @@ class LossRegistry {
   /// The loss for one head with user parameters laid over the catalog's, over the loss's. NOT_FOUND: no such loss (near
   /// names). FAILED_PRECONDITION: exists, not valid here (why, and the valid ones). INVALID_ARGUMENT: every bad
   /// parameter at once, fields "params.gamma". create's own refusal comes back as it is, its field below "params".
+  /// The name of a family means the loss of it that computes the head's signal.
   /// `loss` may be a sum of 2 to 8 losses, "cross_entropy+dice", parameters "params.dice.smooth" and the factor of a
   /// term "params.dice.weight" (1 unless given, at least 0, not all 0); what the catalog says of parameters, it says of
   /// each term. Every term that is missing or refused is named. INVALID_ARGUMENT without a field: no such sum is made.
   absl::StatusOr<LossHandle> Resolve(std::string_view task, const Head& head, std::string_view loss,
                                      const ParamMap& params) const;
 
-  /// The loss on its own, outside any task (EvaluateLoss).
+  /// The losses of a family, the one of that name first; of any other loss or a sum, `loss` alone.
+  std::vector<std::string> Family(std::string_view loss) const;
+
+  /// The loss of that very id on its own, outside any task (EvaluateLoss).
   absl::StatusOr<LossHandle> ResolveAlone(std::string_view loss, const ParamMap& params) const;
 
   /// The weight of `head` under `handle`: that of the catalog's first weight_for rule that holds for the resolved
@@ -129,8 +133,11 @@ class LossRegistry {
 
  private:
   friend class Builder;
-  /// The losses that an expression names, one or several.
-  absl::StatusOr<std::vector<std::shared_ptr<const LossInfo>>> FindTerms(std::string_view loss) const;
+  /// The losses that an expression names, one or several; of a family the one for `signal`.
+  absl::StatusOr<std::vector<std::shared_ptr<const LossInfo>>> FindTerms(std::string_view loss,
+                                                                         std::string_view signal) const;
+  /// Of the losses that are called `word`, the one that computes `signal`; else the one with that id; else NULL.
+  std::shared_ptr<const LossInfo> FindCalled(std::string_view word, std::string_view signal) const;
   /// `terms` with parameters that ResolveParams returned for `info`, the loss or the sum of them.
   static absl::StatusOr<LossHandle> MakeHandle(std::shared_ptr<const LossInfo> info,
                                                const std::vector<std::shared_ptr<const LossInfo>>& terms,

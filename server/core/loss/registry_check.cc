@@ -1,6 +1,5 @@
 // LossRegistry::Builder's second half: what a catalog says of the losses that there are.
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -27,24 +26,33 @@ class PolicyCheck {
  public:
   PolicyCheck(const LossPointers& losses, const std::vector<std::string>& tasks, const HeadForms& head,
               std::string path, Violations& violations)
-      : tasks_(tasks), head_(head), path_(std::move(path)), violations_(violations) {
-    for (const auto& loss : losses) loaded_[loss->id] = loss;
-  }
+      : losses_(losses), tasks_(tasks), head_(head), path_(std::move(path)), violations_(violations) {}
 
   void Run() {
     CheckDefaults();
+    std::vector<std::string> signals;
+    for (const HeadForms::Form& form : head_.forms) signals.push_back(form.signal);
     for (const std::string& id : head_.losses->only) {
-      const auto loss = loaded_.find(id);
-      if (loss == loaded_.end()) continue;
-      std::vector<std::string> signals;
-      for (const HeadForms::Form& form : head_.forms) signals.push_back(form.signal);
-      AddRefusal(path_ + ".only", *loss->second, signals);
+      if (const auto loss = Loaded(id, signals); loss != nullptr) AddRefusal(path_ + ".only", *loss, signals);
     }
     CheckParams(".params", head_.losses->params);
     CheckParams(".fixed", head_.losses->fixed);
   }
 
  private:
+  /// Of the losses that are called `word`, one that computes a signal of these; else any; NULL: none is loaded.
+  std::shared_ptr<const LossInfo> Loaded(const std::string& word, const std::vector<std::string>& signals) const {
+    std::shared_ptr<const LossInfo> named;
+    for (const auto& loss : losses_) {
+      if (!IsCalled(*loss, word)) continue;
+      for (const std::string& signal : signals) {
+        if (std::find(loss->signals.begin(), loss->signals.end(), signal) != loss->signals.end()) return loss;
+      }
+      if (named == nullptr || loss->id == word) named = loss;
+    }
+    return named;
+  }
+
   void AddRefusal(const std::string& field, const LossInfo& loss, const std::vector<std::string>& signals) {
     for (const std::string& task : tasks_) {
       const std::string why = WhyRefused(loss, task, signals, *head_.losses);
@@ -59,10 +67,10 @@ class PolicyCheck {
       LossPointers terms;
       const std::vector<std::string> ids = TermIds(form.default_loss);
       for (const std::string& id : ids) {
-        const auto loss = loaded_.find(id);
-        if (loss == loaded_.end()) continue;
-        AddRefusal(path_ + ".default", *loss->second, {form.signal});
-        terms.push_back(loss->second);
+        const auto loss = Loaded(id, {form.signal});
+        if (loss == nullptr) continue;
+        AddRefusal(path_ + ".default", *loss, {form.signal});
+        terms.push_back(loss);
       }
       if (ids.size() == 1) continue;
       absl::Status sum = CheckTerms(ids);
@@ -74,14 +82,15 @@ class PolicyCheck {
   /// The named losses that are loaded, and the sums of them that are defaults.
   LossPointers LoadedAndSums(const std::set<std::string>& named) const {
     LossPointers infos;
-    for (const std::string& id : named) {
-      if (const auto loss = loaded_.find(id); loss != loaded_.end()) infos.push_back(loss->second);
+    for (const auto& loss : losses_) {
+      const auto is = [&](const std::string& word) { return IsCalled(*loss, word); };
+      if (std::any_of(named.begin(), named.end(), is)) infos.push_back(loss);
     }
     for (const HeadForms::Form& form : head_.forms) {
       LossPointers terms;
       const std::vector<std::string> ids = TermIds(form.default_loss);
       for (const std::string& id : ids) {
-        if (const auto loss = loaded_.find(id); loss != loaded_.end()) terms.push_back(loss->second);
+        if (auto loss = Loaded(id, {form.signal}); loss != nullptr) terms.push_back(std::move(loss));
       }
       if (ids.size() == 1 || terms.size() != ids.size()) continue;
       if (auto sum = SumInfo(terms); sum.ok()) infos.push_back(*std::move(sum));
@@ -94,7 +103,7 @@ class PolicyCheck {
   void CheckParams(const std::string& part, const ParamMap& params) {
     const std::set<std::string> named = NamedLosses(head_);
     const bool all_loaded =
-        std::all_of(named.begin(), named.end(), [&](const auto& id) { return loaded_.count(id) > 0; });
+        std::all_of(named.begin(), named.end(), [&](const auto& id) { return Loaded(id, {}) != nullptr; });
     const LossPointers infos = LoadedAndSums(named);
     for (const auto& [name, value] : params) {
       bool known = false;
@@ -118,11 +127,11 @@ class PolicyCheck {
     }
   }
 
+  const LossPointers& losses_;
   const std::vector<std::string>& tasks_;
   const HeadForms& head_;
   const std::string path_;
   Violations& violations_;
-  std::map<std::string, std::shared_ptr<const LossInfo>> loaded_;
 };
 
 }  // namespace

@@ -90,7 +90,7 @@ ParamMap ApplicableTo(const LossInfo& info, const LossPointers& terms, const Par
 
 absl::StatusOr<LossHandle> LossRegistry::Resolve(std::string_view task, const Head& head, std::string_view loss,
                                                  const ParamMap& params) const {
-  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(loss));
+  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(loss, head.signal));
   GRADELINE_RETURN_IF_ERROR(CheckValid(losses_, terms, task, head));
   GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossInfo> info, InfoOf(terms));
 
@@ -112,7 +112,7 @@ absl::StatusOr<LossHandle> LossRegistry::Resolve(std::string_view task, const He
 }
 
 absl::StatusOr<LossHandle> LossRegistry::ResolveAlone(std::string_view loss, const ParamMap& params) const {
-  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(loss));
+  GRADELINE_ASSIGN_OR_RETURN(const LossPointers terms, FindTerms(loss, ""));
   GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossInfo> info, InfoOf(terms));
   absl::StatusOr<ParamMap> resolved = ResolveParams(info->params, params);
   Violations violations;
@@ -208,9 +208,9 @@ absl::Status InSum(const LossTerm& term, const absl::Status& status) {
     const std::string_view field = violation.field;
     const bool param = field == kParams || field.substr(0, kParams.size() + 1) == "params.";
     any |= param;
-    renamed.Add(
-        param ? absl::StrCat("params.", term.loss.info().id, violation.field.substr(kParams.size())) : violation.field,
-        violation.description);
+    renamed.Add(param ? absl::StrCat("params.", FamilyOf(term.loss.info()), violation.field.substr(kParams.size()))
+                      : violation.field,
+                violation.description);
   }
   return any ? renamed.ToStatus() : status;
 }

@@ -103,7 +103,7 @@ class TensorUnion {
     tensors_.push_back({spec, &term});
     TensorSpec& added = tensors_.back().spec;
     if (added.one_of != 0) added.one_of = GroupOf(added.one_of);
-    if (!added.ignore_param.empty()) added.ignore_param = NameInSum(term.id, added.ignore_param);
+    if (!added.ignore_param.empty()) added.ignore_param = NameInSum(FamilyOf(term), added.ignore_param);
     return absl::OkStatus();
   }
 
@@ -119,7 +119,7 @@ class TensorUnion {
     }
     if (mine.encoding.empty()) mine.encoding = spec.encoding;
     if (mine.ignore_param.empty() && !spec.ignore_param.empty()) {
-      mine.ignore_param = NameInSum(term.id, spec.ignore_param);
+      mine.ignore_param = NameInSum(FamilyOf(term), spec.ignore_param);
     }
     if (!spec.optional()) mine.flags &= ~static_cast<uint32_t>(GDL_OPTIONAL);
     if ((spec.flags & GDL_CONSTANT) == 0) mine.flags &= ~static_cast<uint32_t>(GDL_CONSTANT);
@@ -148,17 +148,17 @@ class TensorUnion {
 void AddParams(const LossInfo& term, LossInfo& sum) {
   ParamSpec weight;
   weight.name = WeightOfTerm(term);
-  weight.doc = absl::StrCat("factor of ", term.id, " in the sum");
-  weight.group = term.id;
+  weight.doc = absl::StrCat("factor of ", FamilyOf(term), " in the sum");
+  weight.group = FamilyOf(term);
   weight.kind = GDL_NUMBER;
   weight.fallback = 1;
   weight.min = 0;
   weight.max = std::numeric_limits<double>::infinity();
   sum.params.push_back(std::move(weight));
   for (ParamSpec spec : term.params) {
-    spec.name = NameInSum(term.id, spec.name);
-    spec.group = spec.group.empty() ? term.id : absl::StrCat(term.id, " ", spec.group);
-    if (!spec.when.empty()) spec.when = NameInSum(term.id, spec.when);
+    spec.name = NameInSum(FamilyOf(term), spec.name);
+    spec.group = spec.group.empty() ? FamilyOf(term) : absl::StrCat(FamilyOf(term), " ", spec.group);
+    if (!spec.when.empty()) spec.when = NameInSum(FamilyOf(term), spec.when);
     sum.params.push_back(std::move(spec));
   }
 }
@@ -167,7 +167,7 @@ void AddComponents(const LossInfo& term, LossInfo& sum) {
   for (size_t k = 0; k < term.components.size(); ++k) {
     ComponentSpec component = term.components[k];
     component.name = ComponentInSum(term, k);
-    if (!component.weight_param.empty()) component.weight_param = NameInSum(term.id, component.weight_param);
+    if (!component.weight_param.empty()) component.weight_param = NameInSum(FamilyOf(term), component.weight_param);
     sum.components.push_back(std::move(component));
   }
 }
@@ -213,10 +213,10 @@ std::string NameInSum(std::string_view term, std::string_view name) {
 }
 
 std::string ComponentInSum(const LossInfo& term, size_t component) {
-  return term.components.size() == 1 ? term.id : NameInSum(term.id, term.components[component].name);
+  return term.components.size() == 1 ? FamilyOf(term) : NameInSum(FamilyOf(term), term.components[component].name);
 }
 
-std::string WeightOfTerm(const LossInfo& term) { return NameInSum(term.id, kWeight); }
+std::string WeightOfTerm(const LossInfo& term) { return NameInSum(FamilyOf(term), kWeight); }
 
 absl::StatusOr<std::shared_ptr<const LossInfo>> SumInfo(const Terms& terms) {
   auto sum = std::make_shared<LossInfo>();
@@ -262,7 +262,7 @@ std::vector<std::optional<size_t>> TensorsInSum(const LossInfo& sum, const LossI
 ParamMap ParamsOfTerm(const LossInfo& term, const ParamMap& params) {
   ParamMap own;
   for (const ParamSpec& spec : term.params) {
-    const auto found = params.find(NameInSum(term.id, spec.name));
+    const auto found = params.find(NameInSum(FamilyOf(term), spec.name));
     if (found != params.end()) own[spec.name] = found->second;
   }
   return own;
@@ -270,7 +270,7 @@ ParamMap ParamsOfTerm(const LossInfo& term, const ParamMap& params) {
 
 ParamMap ParamsInSum(const LossInfo& term, const ParamMap& params) {
   ParamMap renamed;
-  for (const auto& [name, value] : params) renamed[NameInSum(term.id, name)] = value;
+  for (const auto& [name, value] : params) renamed[NameInSum(FamilyOf(term), name)] = value;
   return renamed;
 }
 
