@@ -1,0 +1,84 @@
+// Smooth L1: half the square of the difference over beta below beta, the absolute difference minus beta / 2 above.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "plugins/losses/smooth_l1/smooth_l1.cc"
+#include <hwy/foreach_target.h>
+
+#include "plugins/simd/elementwise-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+namespace {
+
+struct Smooth {
+  /// `numbers`: beta, 1 / beta (0, 0: no square part).
+  explicit Smooth(const double* numbers) : beta(numbers[0]), inverse(numbers[1]) {}
+
+  template <class D, class V>
+  HWY_INLINE Element<V> At(D d, V prediction, V target, V) const {
+    using T = hn::TFromD<D>;
+    const V difference = hn::Sub(prediction, target), size = hn::Abs(difference);
+    const V share = hn::Mul(difference, hn::Set(d, static_cast<T>(inverse)));
+    const auto square = hn::Lt(size, hn::Set(d, static_cast<T>(beta)));
+    // Where nothing is squared, 0 has the slope 0.
+    const V sign = hn::IfThenElseZero(hn::Ne(difference, hn::Zero(d)), hn::CopySign(hn::Set(d, T{1}), difference));
+    const V half = hn::Mul(hn::Set(d, T{0.5}), hn::Mul(share, difference));
+    return {hn::IfThenElse(square, half, hn::Sub(size, hn::Set(d, static_cast<T>(0.5 * beta)))),
+            hn::IfThenElse(square, share, sign)};
+  }
+
+  double beta, inverse;
+};
+
+GRADELINE_ELEMENT_KERNEL(Smooth)
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradeline {
+namespace {
+
+HWY_EXPORT(RunFloats);
+HWY_EXPORT(RunDoubles);
+
+class SmoothL1 : public simd::Elementwise<SmoothL1> {
+ public:
+  static constexpr const char* kId = "smooth_l1";
+  static constexpr const char* kDoc =
+      "Squared below beta, absolute above: half the square of the difference over beta.";
+  static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
+  static constexpr const char* kSignals[] = {"value"};
+  static constexpr const char* kTasks[] = {"regression"};
+  static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction("N *", nullptr, "predicted values"),
+                                               sdk::RealTarget("N *", nullptr, 0, 0, "true values"),
+                                               sdk::Weight("N *")};
+  static constexpr GdlParamSpec kParams[] = {sdk::Number(
+      "beta", 1, 0, sdk::kInfinity, "difference at which the square ends; below 0.00001 nothing is squared")};
+  static constexpr GdlComponentSpec kComponents[] = {
+      sdk::Additive("smooth_l1", "smoothed absolute differences / elements")};
+
+  explicit SmoothL1(const sdk::Params& params) : numbers_{params.Number("beta"), 1 / params.Number("beta")} {
+    if (numbers_[0] < kNoSquare) numbers_[0] = numbers_[1] = 0;
+  }
+
+  simd::ElementSums Run(const simd::ElementRun<float>& run) const {
+    return HWY_DYNAMIC_DISPATCH(RunFloats)(run, numbers_);
+  }
+  simd::ElementSums Run(const simd::ElementRun<double>& run) const {
+    return HWY_DYNAMIC_DISPATCH(RunDoubles)(run, numbers_);
+  }
+
+ private:
+  static constexpr double kNoSquare = 1e-5;
+
+  double numbers_[2];  ///< of the kernel
+};
+
+}  // namespace
+}  // namespace gradeline
+
+GDL_LOSS_PLUGIN("smooth_l1", "Gradeline", "1.0.0", "Apache-2.0", gradeline::SmoothL1)
+#endif  // HWY_ONCE
