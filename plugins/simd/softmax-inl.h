@@ -249,7 +249,7 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
     exponential(x, scratch + whole, sum);
   }
   wide.Add(sum);
-  const double rest = wide.Total() + static_cast<double>(hn::GetLane(hn::SumOfLanes(d, ties))) - 1;
+  const double rest = wide.Total() + (static_cast<double>(hn::GetLane(hn::SumOfLanes(d, ties))) - 1);
   const int32_t is = in.labels.Run(o)[0];
   const auto label = static_cast<int64_t>(std::max(is, 0));
   const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0, inverse = 1 / (1 + rest),

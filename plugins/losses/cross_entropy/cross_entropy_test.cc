@@ -48,6 +48,15 @@ TEST(CrossEntropy, SmallLossesKeepTheirDigits) {
   EXPECT_NEAR(got.gradient[0][0] / (-rest / (1 + rest)), 1, 1e-13);
 }
 
+TEST(CrossEntropy, SmallLossesOfLongRowsKeepTheirDigits) {
+  GoldenArray logits = {false, {1, 70}, std::vector<double>(70, -30)};
+  logits.values[5] = 30;
+  const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", {true, {1}, {5}}}});
+  const double rest = 69 * 8.75651076269652e-27;  // exp(-60)
+  EXPECT_NEAR(got.item_loss[0] / rest, 1, 1e-13);
+  EXPECT_NEAR(got.gradient[0][5] / -rest, 1, 1e-13);
+}
+
 TEST(CrossEntropy, OneClassIsRefused) {
   const State state(Loss(), {});
   const Batch batch = RandomBatch(Loss(), {{"N", 4}, {"c", 1}}, Presences(Loss())[0], 1, 1);
