@@ -3,19 +3,13 @@
 #define HWY_TARGET_INCLUDE "plugins/losses/cross_entropy/cross_entropy.cc"
 #include <hwy/foreach_target.h>
 
+#include "plugins/simd/labels-inl.h"
 #include "plugins/simd/mass-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
 namespace HWY_NAMESPACE {
 namespace {
-
-struct RightClass {
-  template <class D, class V>
-  HWY_INLINE LabelTerm<V> At(D d, V minus_log, V, V) const {
-    return {minus_log, hn::Set(d, hn::TFromD<D>{1})};
-  }
-};
 
 struct Smoothed {
   Smoothed(double smoothing, int64_t classes, const std::vector<double>& weights)
