@@ -231,9 +231,16 @@ class Tile {
 
 // ---- The exported table ----
 
-/// Addresses of the elements of a static array, NULL-ended.
+/// Addresses of the elements of a static array or std::array, NULL-ended.
 template <typename T, size_t n>
 constexpr std::array<const T*, n + 1> Addresses(const T (&specs)[n]) {
+  std::array<const T*, n + 1> list{};
+  for (size_t i = 0; i < n; ++i) list[i] = &specs[i];
+  return list;
+}
+
+template <typename T, size_t n>
+constexpr std::array<const T*, n + 1> Addresses(const std::array<T, n>& specs) {
   std::array<const T*, n + 1> list{};
   for (size_t i = 0; i < n; ++i) list[i] = &specs[i];
   return list;

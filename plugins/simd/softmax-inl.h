@@ -24,6 +24,14 @@ struct SoftmaxBlock {
   /// logit of each item's class `label` (as a real).
   template <class D>
   HWY_INLINE void Fill(D d, int64_t items, FiniteCheck<D>& all_finite, const T* label = nullptr, T* right = nullptr) {
+    FillAndVisit(d, items, all_finite, label, right, [](int64_t, int64_t, hn::Vec<D>, auto) HWY_ATTR {});
+  }
+
+  /// As well calls `visit(k, j, e, below)` with the exponentials of class k of the items from j on, and which of them
+  /// are below the highest; class by class, then vector by vector.
+  template <class D, class Visit>
+  HWY_INLINE void FillAndVisit(D d, int64_t items, FiniteCheck<D>& all_finite, const T* label, T* right,
+                               const Visit& visit) {
     using V = hn::Vec<D>;
     FiniteCheck<D> finite(d);  // in a register
     const V one = hn::Set(d, T{1});
@@ -47,6 +55,7 @@ struct SoftmaxBlock {
         sum = hn::Add(sum, hn::IfThenElseZero(below, e));
         ties = hn::Add(ties, hn::IfThenZeroElse(below, one));
         hn::Store(e, d, exponentials.Run(k) + j);
+        visit(k, j, e, below);
       }
       hn::Store(highest, d, top + j);
       hn::Store(hn::Add(sum, hn::Sub(ties, one)), d, rest + j);
@@ -63,6 +72,18 @@ struct LabelTerm {
   V loss, slope;
 };
 
+/// Labels of a block's items from j on, as reals; negative where ignored, and behind the end.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadLabels(D d, const sdk::View<const int32_t>& labels, const BlockItems& block, int64_t j) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t step = block.rows ? labels.outer_stride : 1, n = std::min(lanes, block.items - j);
+  const int32_t* const from = labels.Run(block.Outer(j)) + block.Inner(j);
+  if (n == lanes && step == 1) return LoadWhole<D>{d}.Labels(from);
+  HWY_ALIGN int32_t some[hn::MaxLanes(D())];
+  for (int64_t i = 0; i < lanes; ++i) some[i] = i < n ? from[i * step] : -1;
+  return LoadWhole<D>{d}.Labels(some);
+}
+
 /// Labels and weights of a block, as reals; items that do not count have label 0 and weight 0.
 template <class T>
 struct BlockLabels {
@@ -74,22 +95,11 @@ struct BlockLabels {
   HWY_INLINE void Fill(D d, const simd::LabelledItems<T>& in, const BlockItems& block, bool by_class) {
     using V = hn::Vec<D>;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    const int64_t step = block.rows ? in.labels.outer_stride : 1;
     const V zero = hn::Zero(d), one = hn::Set(d, T{1});
     for (int64_t j = 0; j < block.items; j += lanes) {
-      const int64_t n = std::min(lanes, block.items - j);
-      V is = zero;
-      if (in.labels) {
-        const int32_t* const from = in.labels.Run(block.Outer(j)) + block.Inner(j);
-        if (n == lanes && step == 1) {
-          is = LoadWhole<D>{d}.Labels(from);
-        } else {
-          HWY_ALIGN int32_t some[hn::MaxLanes(D())] = {};
-          for (int64_t i = 0; i < n; ++i) some[i] = from[i * step];
-          is = LoadWhole<D>{d}.Labels(some);
-        }
-      }
-      const auto counts = hn::And(hn::Ge(is, zero), hn::FirstN(d, static_cast<size_t>(n)));
+      const V is = in.labels ? LoadLabels(d, in.labels, block, j) : zero;
+      const auto counts =
+          hn::And(hn::Ge(is, zero), hn::FirstN(d, static_cast<size_t>(std::min(lanes, block.items - j))));
       hn::Store(hn::Max(is, zero), d, label + j);
       hn::Store(hn::IfThenElseZero(counts, one), d, weight + j);
     }
