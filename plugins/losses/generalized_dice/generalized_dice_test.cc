@@ -1,0 +1,64 @@
+#include "plugins/simd/region_reference.h"
+
+namespace gradeline::conformance {
+namespace {
+
+const GdlLoss& Loss() { return *GDL_PLUGIN_SYMBOL.losses[0]; }
+const GdlLoss& Multilabel() { return *GDL_PLUGIN_SYMBOL.losses[1]; }
+
+std::vector<Case> Cases() {
+  return {{"pixels", {{"N", 3}, {"c", 3}, {"*", 13}}, {}},
+          {"images", {{"N", 3}, {"c", 3}, {"*", 13}}, {{"aggregate", {1}}, {"absent_class", {1}}}},
+          {"rows", {{"N", 23}, {"c", 5}}, {{"smooth", {1}}}},
+          {"long_runs", {{"N", 1}, {"c", 2}, {"*", 300}}, {}}};
+}
+GDL_CONFORMANCE(GeneralizedDice, Loss(), Cases());
+GDL_CONFORMANCE(MultilabelGeneralizedDice, Multilabel(), Cases());
+
+TEST(GeneralizedDice, KnownValue) {
+  const RunResult got = RunArrays(Loss(), {{"smooth", {0}}}, FourPixels());
+  // Areas 3 and 1: weights 1/9 and 1.
+  EXPECT_NEAR(got.numerator[0], 1 - 2 * (1.8 / 9 + 0.8) / (5.0 / 9 + 3), 1e-15);
+}
+
+TEST(GeneralizedDice, EqualsPyTorch) { EXPECT_EQ(CheckGolden(Loss()), 16u); }
+
+RegionWorth Plain(const std::vector<DualOverlap>& classes, const ParamValues& params) {
+  const auto truth = [](const DualOverlap& of) { return of.tp.value + of.fn.value; };
+  const bool absent_count = params.at("absent_class")[0] == 1;
+  long double least = 0;
+  for (const DualOverlap& of : classes) {
+    if (truth(of) > 0 && (least == 0 || truth(of) < least)) least = truth(of);
+  }
+  Dual wrong, good(params.at("smooth")[0]);
+  bool counts = false;
+  for (const DualOverlap& of : classes) {
+    if (of.pixels == 0 || (truth(of) == 0 && !absent_count)) continue;
+    const long double area = truth(of) > 0 ? truth(of) : least > 0 ? least : 1;
+    wrong = wrong + (of.fp + of.fn) / Dual(area * area);
+    good = good + (of.tp + of.tp) / Dual(area * area);
+    counts = true;
+  }
+  if (!counts || good.value + wrong.value == 0) return {{}, counts};
+  return {WrongShare(wrong, good), true};
+}
+
+Case RandomCase(std::mt19937_64& random, int64_t least_classes) {
+  Case c = RegionCase(random, least_classes);
+  const double smooths[] = {1e-5, 0, 1, 1e-2};
+  c.params["smooth"] = {smooths[random() % 4]};
+  return c;
+}
+
+TEST(GeneralizedDice, FollowsLongDouble) {
+  CheckReference(
+      Loss(), 500, [](std::mt19937_64& random) { return RandomCase(random, 2); }, OfRegions(true, Plain));
+}
+
+TEST(GeneralizedDice, OfMultilabelPixelsFollowsLongDouble) {
+  CheckReference(
+      Multilabel(), 500, [](std::mt19937_64& random) { return RandomCase(random, 1); }, OfRegions(false, Plain));
+}
+
+}  // namespace
+}  // namespace gradeline::conformance
