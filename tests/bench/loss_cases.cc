@@ -55,7 +55,7 @@ constexpr LossCase kCases[] = {
     {"iou", "", "boxes", 0, kBoxes, kTriad, 0.5, 6},
     {"quality_focal", "", "rows", 80, kAll, kCopy, 0, 6},
     {"distribution_focal", "", "sides", 17, kAll, kCopy, 0, 5},
-    {"varifocal", "", "rows", 80, kAll, kTriad, 0, 6},
+    {"varifocal", "", "rows", 80, kAll, kCopy, 0, 6},
     {"seesaw", "", "rows", 1203, kAll, kCopy, 0, 5},
     // What the host costs: hardly anything to compute.
     {"mse", "", "values", 0, "N=4", kNone, 0, 0},

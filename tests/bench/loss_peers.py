@@ -166,7 +166,10 @@ def distribution_focal(x):
 
 
 def varifocal(x, alpha=0.75, gamma=2):
-    logits, q = x["prediction"], x["target"]
+    logits, labels = x["prediction"], x["target"]
+    rows = (labels < logits.shape[1]).nonzero().squeeze(1)
+    q = torch.zeros_like(logits)
+    q[rows, labels[rows]] = x["quality"][rows]
     weight = torch.where(q > 0, q, alpha * logits.sigmoid() ** gamma)
     return (weight * F.binary_cross_entropy_with_logits(logits, q, reduction="none")).mean()
 
