@@ -16,9 +16,9 @@ def panel(axes, rows, what, title):
         if f"{what}_ratio" not in row:
             continue
         middle, low, high = row[f"{what}_ratio"]
-        goal = next((goal for name, goal, *_ in goals(row) if name == what), None)
-        colour = INK if goal is None else MET if middle >= goal else MISSED
-        axes.barh(place, middle, color=colour, height=0.62)
+        goal, met = next(((goal, met) for name, goal, _, met in goals(row) if name == what), (None, None))
+        colour = {None: INK, True: MET, False: MISSED}[met]
+        axes.barh(place, middle, color=colour, alpha=0.5 if colour == INK else 1, height=0.62)
         axes.plot([low, high], [place, place], color=INK, linewidth=1.5)
         if goal is not None:
             axes.plot([goal, goal], [place - 0.42, place + 0.42], color=INK, linewidth=2)

@@ -36,7 +36,7 @@ def parse():
     parser.add_argument("--only", default="", metavar="REGEX", help="rows whose NAME/SIZE it finds")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each row that must count")
     parser.add_argument("--slice", type=float, default=0.06, help="least seconds of one side in one round")
-    parser.add_argument("--row-seconds", type=float, default=25, help="a row stops here if it has 5 rounds, at three times as much if not")
+    parser.add_argument("--row-seconds", type=float, default=15, help="a row stops here if it has 5 rounds, at three times as much if not")
     parser.add_argument("--quick", action="store_true", help="5 rounds of short slices: a look, not a result")
     parser.add_argument("--out", type=pathlib.Path, help="folder of benchmarks.md; without it the table is only printed")
     options = parser.parse_args()
