@@ -41,7 +41,7 @@ TEST_EXTRA = CORE + ["plugins/losses/builtin.h", "plugins/sdk"]
 # Libraries that belong to certain rooms alone.
 OWNED = {
     r"^(grpc|grpcpp)/": ["server/rpc", "client", "tests"],
-    r"^(tbb|oneapi)/": ["server/core/engine"],
+    r"^(tbb|oneapi)/": ["server/core/engine", "tests/bench"],
     r"^dlfcn\.h$": ["server/plugin_host", "tests/abi"],
     r"^sqlite3\.h$": ["server/store/sqlite", "tests"],
     r"^libpq-fe\.h$": ["server/store/postgres"],

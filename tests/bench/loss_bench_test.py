@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,24 @@ class LossBench(unittest.TestCase):
         for figure in figures:
             self.assertGreater(figure["real_time"], 0)
             self.assertNotIn("error_occurred", figure)
+
+    def test_the_comparison_with_pytorch_runs(self):
+        here = pathlib.Path(__file__).resolve().parent
+        with tempfile.TemporaryDirectory() as folder:
+            page = pathlib.Path(folder, "benchmarks.md")
+            page.write_text((here.parents[1] / "docs/benchmarks.md").read_text())
+            subprocess.run([here / "losses.py", "--program", PROGRAM, "--only", "^(mse/values/L2|mse/.*/N=4|cross_entropy/rows-10/L2)$",
+                            "--rounds", "1", "--slice", "0.001", "--drift", "inf", "--out", folder],
+                           check=True, capture_output=True, text=True)
+            rows = json.loads(pathlib.Path(folder, "losses_benchmark.json").read_text())["rows"]
+            self.assertEqual({row["rounds"] for row in rows}, {1})
+            new = {row["name"]: row for row in rows if row["size"] == "L2"}
+            for name in ("mse/values", "cross_entropy/rows-10"):
+                self.assertLess(new[name]["loss_difference"], 1e-5, "PyTorch computes the same loss")
+                self.assertLess(new[name]["gradient_difference"], 1e-5, "and gradient")
+                self.assertGreater(new[name]["eager_ratio"][0], 0)
+                self.assertIn(f"| `{name}` | L2 |", page.read_text())
+            self.assertIn("The host, a batch of four items", page.read_text())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ enum class Limit {
 
 struct LossCase {
   std::string_view loss;
-  std::string_view params;  ///< "type=giou;beta=1", as on the command line
+  /// "type=giou;beta=1", as on the command line; "cycle" stands for a vector along the classes: 1 + 37 k mod 1000.
+  std::string_view params;
   std::string_view layout;  ///< what items are: see loss_batch.cc
   int64_t classes;          ///< size of every axis called c, C or b; 0: there is none
   /// "L2 64MiB 1GiB": of predictions. L2: 256 KiB, which with the gradient fit one core's. 1GiB: 16 batches of 64 MiB

@@ -7,7 +7,12 @@ import torch
 import torch.nn.functional as F
 from torchvision import ops
 
-FLOAT_LABELS = {"binary_cross_entropy", "focal:activation=sigmoid;alpha=0.25", "asymmetric", "lovasz_hinge"}
+FLOAT_LABELS = {"binary_cross_entropy", "binary_focal:alpha=0.25", "asymmetric", "lovasz_hinge"}
+
+
+def one_hot_focal(x):
+    wanted = F.one_hot(x["target"], x["prediction"].shape[1]).to(x["prediction"].dtype)
+    return ops.sigmoid_focal_loss(x["prediction"], wanted, alpha=0.25, gamma=2, reduction="mean")
 
 
 def softmax_focal(x, gamma=2):
@@ -21,7 +26,8 @@ def poly1(x, epsilon=1):
 
 
 def class_balanced(x, beta=0.999):
-    weights = (1 - beta) / (1 - beta ** x["class_counts"])
+    samples = 1 + 37 * torch.arange(x["prediction"].shape[1]) % 1000
+    weights = (1 - beta) / (1 - beta ** samples.double()).to(x["prediction"].dtype)
     return F.cross_entropy(x["prediction"], x["target"], weight=weights / weights.sum() * len(weights))
 
 
@@ -81,7 +87,7 @@ def tversky(x):
 
 
 def focal_tversky(x, gamma=0.75):
-    index, y = tversky_index(x, 0.3, 0.7)
+    index, y = tversky_index(x)
     return present_mean((1 - index) ** gamma, y)
 
 
@@ -121,16 +127,13 @@ def lovasz_hinge(x):
     return torch.stack(losses).mean()
 
 
-def ohem(x, threshold=0.7, least=100000):
+def ohem(x, share=0.25):
     losses = F.cross_entropy(x["prediction"], x["target"], reduction="none").flatten()
-    hardest, _ = losses.sort(descending=True)
-    limit = -torch.log(torch.tensor(threshold))
-    return hardest[hardest > limit].mean() if hardest[min(least, len(hardest)) - 1] > limit else hardest[:least].mean()
+    return losses.topk(round(share * len(losses))).values.mean()
 
 
 def boundary(x):
-    distance = next(value for name, value in x.items() if name != "prediction" and value.shape == x["prediction"].shape)
-    return (x["prediction"].softmax(1) * distance).mean()
+    return (x["prediction"].softmax(1) * x["distance"]).sum(1).mean()
 
 
 def box_smooth_l1(x):
@@ -176,7 +179,7 @@ def varifocal(x, alpha=0.75, gamma=2):
 
 def seesaw(x, p=0.8, q=2.0, eps=1e-2):
     logits, labels = x["prediction"], x["target"]
-    counts = next(value for value in x.values() if value.dim() == 1 and len(value) == logits.shape[1]).clamp(min=1)
+    counts = x["class_counts"].clamp(min=1)
     ratio = counts[None, :] / counts[:, None]  # [target, other]
     mitigation = torch.where(ratio < 1, ratio ** p, torch.ones_like(ratio))[labels]
     chance = logits.detach().softmax(1)
@@ -198,10 +201,11 @@ PEERS = {
     "huber": named(F.huber_loss),
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": named(F.binary_cross_entropy_with_logits),
-    "focal:activation=sigmoid;alpha=0.25": named(ops.sigmoid_focal_loss, alpha=0.25, gamma=2, reduction="mean"),
+    "binary_focal:alpha=0.25": named(ops.sigmoid_focal_loss, alpha=0.25, gamma=2, reduction="mean"),
+    "focal:activation=sigmoid;alpha=0.25": one_hot_focal,
     "focal:activation=softmax": softmax_focal,
     "poly1_cross_entropy": poly1,
-    "class_balanced_cross_entropy": class_balanced,
+    "class_balanced_cross_entropy:samples_per_class=cycle": class_balanced,
     "asymmetric": asymmetric,
     "kl_divergence": kl_divergence,
     "dice": dice,
@@ -213,7 +217,7 @@ PEERS = {
     "cross_entropy_iou_2d": cross_entropy_iou,
     "lovasz_softmax": lovasz_softmax,
     "lovasz_hinge": lovasz_hinge,
-    "ohem_cross_entropy": ohem,
+    "ohem_cross_entropy:k=0.25": ohem,
     "boundary": boundary,
     "bounding_box_regression:type=smooth_l1": box_smooth_l1,
     "bounding_box_regression:type=giou": named(ops.generalized_box_iou_loss, reduction="mean"),

@@ -18,14 +18,20 @@ class Child:
     """loss_bench --serve."""
 
     def __init__(self, program):
-        self.process = subprocess.Popen([program, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.program = program
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([self.program, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, *words):
         self.process.stdin.write("\t".join(map(str, words)) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"loss_bench ended with {self.process.wait()} at {words}")
+            code = self.process.wait()
+            self.start()
+            raise LookupError(f"loss_bench ended with {code} at {' '.join(map(str, words))}")
         answer = json.loads(line)
         if "error" in answer:
             raise LookupError(answer["error"])

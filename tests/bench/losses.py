@@ -27,7 +27,6 @@ from loss_statistics import median_interval
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 THREADS = 2
-DRIFT = 0.15  # a round counts when the probe before and after it agrees this well
 
 
 def parse():
@@ -36,6 +35,7 @@ def parse():
     parser.add_argument("--only", default="", metavar="REGEX", help="rows whose NAME/SIZE it finds")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each row that must count")
     parser.add_argument("--slice", type=float, default=0.06, help="least seconds of one side in one round")
+    parser.add_argument("--drift", type=float, default=0.15, help="rounds in which the probe moves by more are dropped")
     parser.add_argument("--row-seconds", type=float, default=15, help="a row stops here if it has 5 rounds, at three times as much if not")
     parser.add_argument("--quick", action="store_true", help="5 rounds of short slices: a look, not a result")
     parser.add_argument("--out", type=pathlib.Path, help="folder of benchmarks.md; without it the table is only printed")
@@ -66,7 +66,7 @@ def run_rounds(options, probe, sides):
         for name in random.sample(sorted(sides), len(sides)):
             measured[name] = sides[name](*plans[name])
         after = probe(*plans["probe"])["seconds"]
-        if abs(after - before) <= DRIFT * min(after, before):
+        if abs(after - before) <= options.drift * min(after, before):
             measured["probe"] = {"seconds": (before + after) / 2}
             kept.append(measured)
         else:
@@ -130,13 +130,9 @@ def machine():
             "threads": THREADS, "commit": commit.strip()}
 
 
-def main():
-    options = parse()
-    torch.set_num_threads(THREADS)
-    random.seed(1)
-    listed = subprocess.run([options.program, "--list"], check=True, capture_output=True, text=True).stdout
-    child, rows, started = Child(options.program), [], time.monotonic()
-    for case in map(json.loads, listed.splitlines()):
+def measure_all(options, child, cases, rows):
+    started = time.monotonic()
+    for case in cases:
         if not case["built"]:
             print(f"skipped: there is no loss {case['loss']}", file=sys.stderr)
             continue
@@ -150,10 +146,22 @@ def main():
                 print(f"{time.monotonic() - started:6.0f} s  {loss_report.line(rows[-1])}", file=sys.stderr)
             except LookupError as refusal:
                 print(f"skipped: {name}: {refusal}", file=sys.stderr)
+
+
+def main():
+    options = parse()
+    torch.set_num_threads(THREADS)
+    random.seed(1)
+    listed = subprocess.run([options.program, "--list"], check=True, capture_output=True, text=True).stdout
+    child, rows, partial = Child(options.program), [], bool(options.only)
+    try:
+        measure_all(options, child, map(json.loads, listed.splitlines()), rows)
+    except KeyboardInterrupt:
+        partial = True  # what there is replaces only its own rows
     child.close()
     result = {"command": " ".join(["tests/bench/losses.py", *sys.argv[1:]]), "machine": machine(), "rows": rows}
     if options.out:
-        loss_report.write(result, options.out, partial=bool(options.only))
+        loss_report.write(result, options.out, partial)
     else:
         print(loss_report.tables(result))
 
