@@ -49,7 +49,9 @@ def warm_calls(timer, slice_seconds):
     """After a warm-up: how many calls in how many repetitions take a slice."""
     timer(1, 1)
     seconds = timer(1, 1)["seconds"]
-    calls = max(1, round(slice_seconds / max(seconds, 1e-9)))
+    if seconds <= 0:
+        raise LookupError("a call took no time")
+    calls = max(1, round(slice_seconds / seconds))
     return (max(1, calls // 3), 3) if calls >= 3 else (calls, 1)
 
 
