@@ -25,7 +25,7 @@ heads:
   - id: objectness                       # component rpn_cls of the papers
     signal: binary
     rows: sampled anchors
-    losses: {default: binary_cross_entropy, only: [binary_cross_entropy, binary_focal]}
+    losses: {default: binary_cross_entropy, only: [binary_cross_entropy, focal]}
     normaliser: {kind: given, rule: "anchors_per_image * images"}
   - id: proposal-box
     signal: box

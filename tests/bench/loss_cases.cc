@@ -27,7 +27,7 @@ constexpr LossCase kCases[] = {
     {"l1", "", "values", 0, kAll, kTriad, 0.9, 2.5},
     {"smooth_l1", "", "values", 0, kAll, kTriad, 0.9, 2.5},
     {"huber", "", "values", 0, kAll, kTriad, 0.9, 2.5},
-    {"binary_focal", "alpha=0.25", "values", 0, kAll, kTriad, 0.6, 8},
+    {"focal/binary", "alpha=0.25", "values", 0, kAll, kTriad, 0.6, 8},
     {"focal", "activation=sigmoid;alpha=0.25", "rows", 80, kAll, kCopy, 0.6, 8},
     {"focal", "activation=softmax", "rows", 1000, kAll, kCopy, 0.6, 8},
     {"poly1_cross_entropy", "", "rows", 1000, kAll, kCopy, 0.7, 5},

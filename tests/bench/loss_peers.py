@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torchvision import ops
 
-FLOAT_LABELS = {"binary_cross_entropy", "binary_focal:alpha=0.25", "asymmetric", "lovasz_hinge"}
+FLOAT_LABELS = {"binary_cross_entropy", "focal/binary:alpha=0.25", "asymmetric", "lovasz_hinge"}
 
 
 def one_hot_focal(x):
@@ -201,7 +201,7 @@ PEERS = {
     "huber": named(F.huber_loss),
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": named(F.binary_cross_entropy_with_logits),
-    "binary_focal:alpha=0.25": named(ops.sigmoid_focal_loss, alpha=0.25, gamma=2, reduction="mean"),
+    "focal/binary:alpha=0.25": named(ops.sigmoid_focal_loss, alpha=0.25, gamma=2, reduction="mean"),
     "focal:activation=sigmoid;alpha=0.25": one_hot_focal,
     "focal:activation=softmax": softmax_focal,
     "poly1_cross_entropy": poly1,

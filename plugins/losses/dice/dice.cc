@@ -11,8 +11,8 @@ class Dice : public simd::RegionLoss<Dice<kSignal>, kSignal == PixelSignal::kMul
              public simd::PixelTensors<kSignal> {
  public:
   static constexpr const char* kId = kSignal == PixelSignal::kMulticlass   ? "dice"
-                                     : kSignal == PixelSignal::kMultilabel ? "multilabel_dice"
-                                                                           : "binary_dice";
+                                     : kSignal == PixelSignal::kMultilabel ? "dice/multilabel"
+                                                                           : "dice/binary";
   static constexpr const char* kDoc = "1 - Dice of predicted and true regions, averaged over classes.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_CHECKS_FINITE, kMerge = GDL_MERGE_SUMS;
   static constexpr auto kParams =

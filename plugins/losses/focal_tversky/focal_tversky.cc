@@ -11,8 +11,8 @@ class FocalTversky : public simd::RegionLoss<FocalTversky<kSignal>, kSignal == P
                      public simd::PixelTensors<kSignal> {
  public:
   static constexpr const char* kId = kSignal == PixelSignal::kMulticlass   ? "focal_tversky"
-                                     : kSignal == PixelSignal::kMultilabel ? "multilabel_focal_tversky"
-                                                                           : "binary_focal_tversky";
+                                     : kSignal == PixelSignal::kMultilabel ? "focal_tversky/multilabel"
+                                                                           : "focal_tversky/binary";
   static constexpr const char* kDoc = "A power of 1 - Tversky index, averaged over classes.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_CHECKS_FINITE, kMerge = GDL_MERGE_SUMS;
   static constexpr const char* kPowerOf[] = {"class", "mean", nullptr};

@@ -11,7 +11,7 @@ class GeneralizedDice : public simd::RegionLoss<GeneralizedDice<kSignal>, kSigna
                         public simd::PixelTensors<kSignal> {
  public:
   static constexpr const char* kId =
-      kSignal == PixelSignal::kMulticlass ? "generalized_dice" : "multilabel_generalized_dice";
+      kSignal == PixelSignal::kMulticlass ? "generalized_dice" : "generalized_dice/multilabel";
   static constexpr const char* kDoc = "1 - Dice of all classes together, each weighed by 1 / its true area squared.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_CHECKS_FINITE, kMerge = GDL_MERGE_SUMS;
   static constexpr GdlParamSpec kParams[] = {simd::RegionIgnoreIndex(), simd::RegionAggregate(),

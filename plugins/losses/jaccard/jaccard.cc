@@ -11,8 +11,8 @@ class Jaccard : public simd::RegionLoss<Jaccard<kSignal>, kSignal == PixelSignal
                 public simd::PixelTensors<kSignal> {
  public:
   static constexpr const char* kId = kSignal == PixelSignal::kMulticlass   ? "jaccard"
-                                     : kSignal == PixelSignal::kMultilabel ? "multilabel_jaccard"
-                                                                           : "binary_jaccard";
+                                     : kSignal == PixelSignal::kMultilabel ? "jaccard/multilabel"
+                                                                           : "jaccard/binary";
   static constexpr const char* kDoc = "1 - Jaccard (IoU) of predicted and true regions, averaged over classes.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_CHECKS_FINITE, kMerge = GDL_MERGE_SUMS;
   static constexpr auto kParams =

@@ -11,8 +11,8 @@ class Tversky : public simd::RegionLoss<Tversky<kSignal>, kSignal == PixelSignal
                 public simd::PixelTensors<kSignal> {
  public:
   static constexpr const char* kId = kSignal == PixelSignal::kMulticlass   ? "tversky"
-                                     : kSignal == PixelSignal::kMultilabel ? "multilabel_tversky"
-                                                                           : "binary_tversky";
+                                     : kSignal == PixelSignal::kMultilabel ? "tversky/multilabel"
+                                                                           : "tversky/binary";
   static constexpr const char* kDoc = "1 - Tversky index of predicted and true regions, averaged over classes.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_CHECKS_FINITE, kMerge = GDL_MERGE_SUMS;
   static constexpr auto kParams = simd::WithClassWeights<kSignal>(

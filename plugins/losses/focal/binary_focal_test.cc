@@ -5,7 +5,7 @@
 namespace gradeline::conformance {
 namespace {
 
-const GdlLoss& Loss() { return *GDL_PLUGIN_SYMBOL.losses[0]; }
+const GdlLoss& Loss() { return *GDL_PLUGIN_SYMBOL.losses[1]; }
 
 std::vector<Case> Cases() {
   return {{"decisions", {{"N", 37}}, {}},

@@ -8,7 +8,7 @@ import sys
 import torch
 import torchvision
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent.parent / "golden"))
 from golden import Golden, reals
 
 golden = Golden(__file__, f"torchvision {torchvision.__version__}, ops.sigmoid_focal_loss")
@@ -35,5 +35,5 @@ for seed, (layout, (gamma, alpha), kind) in enumerate(itertools.product(layouts,
         params["ignore_index"] = 255
     items = items * factor * valid
     inputs = {"prediction": prediction, "target": target}
-    golden.case(f"{layout}-gamma{gamma}-alpha{alpha}-{kind}", params, inputs, {"binary_focal": (items.sum(), valid.sum())}, items)
+    golden.case(f"{layout}-gamma{gamma}-alpha{alpha}-{kind}", params, inputs, {"focal": (items.sum(), valid.sum())}, items)
 golden.write()
