@@ -55,8 +55,8 @@ TEST(LovaszHinge, SetsBeyondTheKeysAreRefused) {
   std::vector<GdlPass*> list;
   for (GdlPass& pass : passes) list.push_back(&pass);
   GdlPlan plan = {sizeof(GdlPlan), 0, list.data(), 0, 0, 0, 0};
-  char field[64] = "", message[256] = "";
-  GdlError error = {sizeof(GdlError), 64, field, message};
+  char field[256] = "", message[256] = "";
+  GdlError error = {sizeof(GdlError), sizeof(field), field, message};
   EXPECT_EQ(Loss().plan(state.get(), &shape, &plan, &error), 3);
   EXPECT_STREQ(field, "prediction");
   EXPECT_STREQ(message, "has 2147483648 items that are sorted together; allowed: up to 2147483647");
