@@ -39,7 +39,8 @@ class FamilyTest : public ::testing::Test {
 
   Head HeadOf(const std::string& id) {
     const Catalog& catalog = registry_->catalog();
-    for (const Head& head : *catalog.ResolveHeads(**catalog.FindArchitecture("", "two-stage"), {})) {
+    const auto heads = catalog.ResolveHeads(**catalog.FindArchitecture("", "two-stage"), {});
+    for (const Head& head : *heads) {
       if (head.id == id) return head;
     }
     ADD_FAILURE() << "no head " << id;
