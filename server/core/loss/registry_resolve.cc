@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/core/base/status.h"
+#include "server/core/loss/encoding.h"
 #include "server/core/loss/offers.h"
 #include "server/core/loss/registry.h"
 #include "server/core/loss/sum_info.h"
@@ -75,6 +76,28 @@ absl::Status CheckValid(const LossPointers& losses, const LossPointers& terms, s
                      {"head", head.id},
                      {"signal", head.signal},
                      {"valid", absl::StrJoin(valid, ",")}});
+}
+
+/// Whether the terms read their shared inputs alike, under the values of their parameters.
+absl::Status CheckEncodings(const LossInfo& sum, const std::vector<LossTerm>& terms) {
+  for (size_t index = 0; index < sum.tensors.size(); ++index) {
+    const LossInfo* first = nullptr;
+    std::string encoding;
+    for (const LossTerm& term : terms) {
+      const LossInfo& info = term.loss.info();
+      for (size_t t = 0; t < term.tensors.size(); ++t) {
+        if (term.tensors[t] != index) continue;
+        const std::string own = EncodingOf(info.tensors[t], info.params, term.loss.params());
+        if (own.empty()) continue;
+        if (first != nullptr && own != encoding) {
+          return Disagreement(*first, info, sum.tensors[index].name, encoding, own);
+        }
+        first = &info;
+        encoding = own;
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 /// What the head lays under the user's values, under the names that `info`, the loss or the sum of `terms`, has for
@@ -183,6 +206,7 @@ absl::StatusOr<LossHandle> LossRegistry::MakeSum(std::shared_ptr<const LossInfo>
                    "is 0 as the weight of every other term; allowed: one above 0");
   }
   if (!violations.empty()) return violations.ToStatus();
+  GRADELINE_RETURN_IF_ERROR(CheckEncodings(*info, *made));
   sum.terms_ = std::move(made);
   sum.params_ = std::move(params);
   sum.info_ = std::move(info);

@@ -38,11 +38,14 @@ std::vector<std::string> Shared(const std::vector<std::string>& a, const std::ve
   return shared;
 }
 
-absl::Status Disagreement(const LossInfo& a, const LossInfo& b, const std::string& name, const std::string& of_a,
-                          const std::string& of_b) {
-  return absl::InvalidArgumentError(absl::StrCat("the terms of a sum share their inputs: ", a.id, " reads ", name,
-                                                 " as ", of_a, ", ", b.id, " as ", of_b));
+/// An encoding that a parameter of `term` decides, by the parameter's name in the sum: "box:{iou.format}".
+std::string EncodingInSum(const LossInfo& term, std::string encoding) {
+  const size_t open = encoding.find('{');
+  if (open != std::string::npos) encoding.insert(open + 1, NameInSum(FamilyOf(term), ""));
+  return encoding;
 }
+
+bool IsFixed(const std::string& encoding) { return encoding.find('{') == std::string::npos; }
 
 /// Puts the tensors of the terms together.
 class TensorUnion {
@@ -103,13 +106,15 @@ class TensorUnion {
     tensors_.push_back({spec, &term});
     TensorSpec& added = tensors_.back().spec;
     if (added.one_of != 0) added.one_of = GroupOf(added.one_of);
+    added.encoding = EncodingInSum(term, spec.encoding);
     if (!added.ignore_param.empty()) added.ignore_param = NameInSum(FamilyOf(term), added.ignore_param);
     return absl::OkStatus();
   }
 
   static absl::Status Join(SumTensor& known, const LossInfo& term, const TensorSpec& spec) {
     TensorSpec& mine = known.spec;
-    if (!mine.encoding.empty() && !spec.encoding.empty() && mine.encoding != spec.encoding) {
+    const bool given = !mine.encoding.empty() && !spec.encoding.empty();
+    if (given && IsFixed(mine.encoding) && IsFixed(spec.encoding) && mine.encoding != spec.encoding) {
       return Disagreement(*known.from, term, spec.name, mine.encoding, spec.encoding);
     }
     if (mine.gradient() != spec.gradient()) {
@@ -117,7 +122,7 @@ class TensorUnion {
       return Disagreement(*known.from, term, spec.name, mine.gradient() ? with : without,
                           spec.gradient() ? with : without);
     }
-    if (mine.encoding.empty()) mine.encoding = spec.encoding;
+    if (mine.encoding.empty()) mine.encoding = EncodingInSum(term, spec.encoding);
     if (mine.ignore_param.empty() && !spec.ignore_param.empty()) {
       mine.ignore_param = NameInSum(FamilyOf(term), spec.ignore_param);
     }
@@ -184,6 +189,12 @@ absl::Status CheckNames(const std::vector<Spec>& specs, const std::string& id, c
 }
 
 }  // namespace
+
+absl::Status Disagreement(const LossInfo& a, const LossInfo& b, const std::string& name, const std::string& of_a,
+                          const std::string& of_b) {
+  return absl::InvalidArgumentError(absl::StrCat("the terms of a sum share their inputs: ", a.id, " reads ", name,
+                                                 " as ", of_a, ", ", b.id, " as ", of_b));
+}
 
 std::vector<std::string> TermIds(std::string_view loss) {
   return absl::StrSplit(absl::string_view(loss.data(), loss.size()), '+');

@@ -34,8 +34,13 @@ std::string WeightOfTerm(const LossInfo& term);
 /// Required is what any term requires. Signals and tasks: what all terms share. Items are independent if all terms'
 /// are; the merge rule is the weakest. It has no functions, no plugin and no version of its own. INVALID_ARGUMENT,
 /// without a field, where terms read an input differently (kind, encoding, differentiable or not), or two names would
-/// be the same. Axes are not compared: each term binds the shapes itself.
+/// be the same. Axes are not compared: each term binds the shapes itself. An encoding that a parameter decides is
+/// compared once the parameters are known.
 absl::StatusOr<std::shared_ptr<const LossInfo>> SumInfo(const std::vector<std::shared_ptr<const LossInfo>>& terms);
+
+/// Losses `a` and `b` read input `name` differently: INVALID_ARGUMENT, without a field.
+absl::Status Disagreement(const LossInfo& a, const LossInfo& b, const std::string& name, const std::string& of_a,
+                          const std::string& of_b);
 
 /// The one loss, or the sum of several.
 absl::StatusOr<std::shared_ptr<const LossInfo>> InfoOf(const std::vector<std::shared_ptr<const LossInfo>>& terms);

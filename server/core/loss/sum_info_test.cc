@@ -5,6 +5,7 @@
 
 #include "server/core/base/status.h"
 #include "server/core/loss/binding.h"
+#include "server/core/loss/encoding.h"
 #include "server/core/loss/head_axes.h"
 #include "server/core/loss/test_catalog.h"
 #include "server/core/loss/test_loss.h"
@@ -152,6 +153,27 @@ TEST_F(SumInfoTest, TermsMustReadTheirInputsAlike) {
   // Narrowed to labels by test_loss, so that it is the one to name.
   EXPECT_EQ(Refusal("binary_cross_entropy+test_loss+mse").message(),
             "the terms of a sum share their inputs: test_loss reads target as labels, mse as reals");
+}
+
+// bounding_box_regression and iou: boxes of a format that a parameter of each names.
+TEST_F(SumInfoTest, EncodingsThatParametersDecideMustComeToTheSame) {
+  TestPlugin other;
+  other.loss.id = "other_loss";
+  other.prediction.encoding = "box:{type}";
+  test_.prediction.encoding = "box:{type}";
+  LossRegistry::Builder builder;
+  ASSERT_TRUE(builder.Add(*test_.Check()).ok());
+  ASSERT_TRUE(builder.Add(*other.Check()).ok());
+  registry_ = std::move(builder).Build(std::make_shared<const Catalog>(TestCatalog()));
+  const LossInfo sum = Info("test_loss+other_loss");
+  EXPECT_EQ(sum.tensors[0].encoding, "box:{test_loss.type}");
+  const ParamMap alike = {{"test_loss.type", std::string("giou")}, {"other_loss.type", std::string("giou")}};
+  const auto handle = Registry().ResolveAlone("test_loss+other_loss", alike);
+  ASSERT_TRUE(handle.ok()) << handle.status();
+  EXPECT_EQ(EncodingOf(handle->info().tensors[0], handle->info().params, handle->params()), "box:giou");
+  EXPECT_EQ(
+      Refusal("test_loss+other_loss", {{"other_loss.type", std::string("giou")}}).message(),
+      "the terms of a sum share their inputs: test_loss reads prediction as box:smooth_l1, other_loss as box:giou");
 }
 
 TEST_F(SumInfoTest, DifferentiableIsSomethingToAgreeOn) {
