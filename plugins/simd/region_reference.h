@@ -3,6 +3,7 @@
 #ifndef GRADELINE_PLUGINS_SIMD_REGION_REFERENCE_H_
 #define GRADELINE_PLUGINS_SIMD_REGION_REFERENCE_H_
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <random>
@@ -25,7 +26,7 @@ inline Dual operator/(Dual a, Dual b) { return {a.value / b.value, (a.slope - a.
 /// wrong / (good + wrong) = 1 - good / (good + wrong); nothing cancels, in the derivative neither.
 inline Dual WrongShare(Dual wrong, Dual good) {
   const long double size = good.value + wrong.value;
-  return {wrong.value / size, (wrong.slope * good.value - wrong.value * good.slope) / (size * size)};
+  return {wrong.value / size, (wrong.slope * (good.value / size) - wrong.value / size * good.slope) / size};
 }
 /// 0 at 0, with slope 0.
 inline Dual Pow(Dual a, long double exponent) {
@@ -260,10 +261,20 @@ inline ComputeReference OfEntropyAndRegions(const RegionFormula& formula) {
   };
 }
 
+/// Moves logits to within 30 of 0 or of +-1e4: what lies between them in certainty falls below the range of floats, or
+/// doubles, as a probability, and ratios and powers of it would tell.
+inline void KeepProbabilitiesInRange(Batch& batch) {
+  for (double& logit : batch.tensors[0].real) {
+    const double origin = std::abs(logit) < 5e3 ? 0 : std::copysign(1e4, logit);
+    logit = origin + std::clamp(logit - origin, -30.0, 30.0);
+  }
+}
+
 /// Random shapes, and values for the parameters that all losses of regions share.
 inline Case RegionCase(std::mt19937_64& random, int64_t least_classes) {
   const auto size = [&](uint64_t most) { return 1 + static_cast<int64_t>(random() % most); };
   Case c{"regions", {{"N", size(4)}, {"c", least_classes - 1 + size(5)}, {"*", size(20)}}, {}};
+  c.fix = KeepProbabilitiesInRange;
   for (const char* choice : {"aggregate", "absent_class"}) c.params[choice] = {static_cast<double>(random() % 2)};
   return c;
 }

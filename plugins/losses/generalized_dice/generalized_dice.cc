@@ -42,7 +42,9 @@ class GeneralizedDice : public simd::RegionLoss<GeneralizedDice<kSignal>, kSigna
       good += 2 * weight(overlaps[k]) * overlaps[k].hit;
       wrong += weight(overlaps[k]) * (overlaps[k].extra + overlaps[k].missed);
     }
-    const double size = good + wrong, loss = size > 0 ? wrong / size : 0, index = size > 0 ? good / size : 0;
+    const double size = good + wrong, index = size > 0 ? good / size : 0;
+    // Where all that could count is 0, the limit of what little p on an absent class costs.
+    const double loss = size > 0 ? wrong / size : all > 0 ? 1 : 0;
     for (int64_t k = 0; k < classes; ++k) {
       const double share = size > 0 ? weight(overlaps[k]) / size : 0;
       // p adds 2 to twice the hits and takes 1 from the missed, or adds 1 to what is extra.

@@ -39,7 +39,8 @@ RegionWorth Plain(const std::vector<DualOverlap>& classes, const ParamValues& pa
     good = good + (of.tp + of.tp) / Dual(area * area);
     counts = true;
   }
-  if (!counts || good.value + wrong.value == 0) return {{}, counts};
+  if (!counts) return {{}, false};
+  if (good.value + wrong.value == 0) return {{1}, true};
   return {WrongShare(wrong, good), true};
 }
 
