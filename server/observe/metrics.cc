@@ -28,7 +28,10 @@ const prometheus::Histogram::BucketBoundaries& Seconds() {
 struct ServerMetrics::Impl {
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& evaluations =
-      BuildCounter().Name("gradeline_loss_evaluations_total").Help("Loss calls by loss (sum: any sum of losses) and outcome").Register(registry);
+      BuildCounter()
+          .Name("gradeline_loss_evaluations_total")
+          .Help("Loss calls by loss (sum: any sum of losses) and outcome")
+          .Register(registry);
   prometheus::Family<prometheus::Histogram>& evaluation_seconds =
       BuildHistogram()
           .Name("gradeline_loss_evaluation_duration_seconds")

@@ -55,8 +55,9 @@ absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const Lo
   const ParamMap params = ParamsFromProto("params", request.params(), &violations);
   const std::string id = LossOfFamily(request, registry);
   const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(id, params);
-  // Without a violation it is about the loss itself: there is none, or no such sum.
-  violations.MergeRest(FieldViolationsOf(loss.status()).empty() ? "loss" : "", loss.status());
+  const bool no_such_sum = absl::IsInvalidArgument(loss.status()) && FieldViolationsOf(loss.status()).empty();
+  if (no_such_sum) violations.Merge("loss", loss.status());
+  if (!no_such_sum) violations.MergeRest(absl::IsNotFound(loss.status()) ? "loss" : "", loss.status());
   if (loss.ok()) call.loss = *loss;
   const auto info = registry.Find(id);
   bool inputs_read = false;

@@ -313,7 +313,7 @@ class ExperimentTest(Case):
         self.assertEqual(run.out, "")
         self.assertRun(create_experiment("bad", "--loss", "classification=mse"), code=5, err=["not valid", "cross_entropy"])
         run = self.assertRun(create_experiment("bad", "--loss", "classification=mse+cross_entropy+binary_cross_entropy"), code=5,
-                             err=["loss mse is not valid", "loss binary_cross_entropy is not valid", "valid: cross_entropy"])
+                             err=["loss mse is not valid", "loss binary_cross_entropy is not valid"])
         self.assertNotIn("loss cross_entropy is not", run.err)
         self.assertRun(create_experiment("bad", "--loss", "classification=cross_entrop"), err="cross_entropy", code=6)
         self.assertRun(create_experiment("bad", "--loss", "clasification=cross_entropy"), err="classification", code=6)

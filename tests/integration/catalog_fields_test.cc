@@ -140,7 +140,7 @@ TEST_F(CatalogFields, LossNames) {
     EXPECT_EQ(Loss(name), (Refusal{StatusCode::kInvalidArgument,
                                    {"name: \"" + name +
                                     "\" is no resource name of the form \"losses/{id}\", an id is "
-                                    "of a-z 0-9 _ . / -"}}));
+                                    "of a-z 0-9 _ . / -, a sum is ids with + between them"}}));
   }
   EXPECT_EQ(Loss("losses/cross_entrpy"),
             (Refusal{StatusCode::kNotFound, {"there is no loss \"cross_entrpy\"; did you mean cross_entropy?"}}));

@@ -107,7 +107,7 @@ TEST_F(Sum, EvaluateLossNamesWhatIsWrong) {
   request.set_reduction(v1::REDUCTION_GIVEN);
   request.add_normalisers(1);
   EXPECT_EQ(Refused(request), invalid({"params.mse.weight: is -1; allowed: numbers of at least 0",
-                                       "params.log_cosh.sharpness: is 0; allowed: numbers in (0, 1000000]",
+                                       "params.log_cosh.sharpness: is 0; allowed: numbers in (0, 1e+06]",
                                        "normalisers: has 1 entries; allowed: one per component of the loss, 2"}));
 }
 
