@@ -2,12 +2,15 @@
 
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "gradeline/v1/training.pb.h"
 #include "server/core/base/status.h"
 #include "server/core/engine/reduction.h"
@@ -33,20 +36,35 @@ absl::Status CheckInputs(const LossCall& call) {
   return CheckShapes(call.loss, shapes);
 }
 
-// Without a head it is the inputs that say which loss of a family is meant: the first that takes their shapes.
-std::string LossOfFamily(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
-  const std::vector<std::string> family = registry.Family(request.loss());
-  for (size_t i = 0; family.size() > 1 && i < family.size(); ++i) {
-    const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(family[i], {});
-    if (!loss.ok()) continue;
-    LossCall call;
-    call.loss = *loss;
-    auto inputs = InputsFromProto(request.inputs(), loss->info());
-    if (!inputs.ok()) continue;
-    call.inputs = *std::move(inputs);
-    if (CheckInputs(call).ok()) return family[i];
+// Whether the loss takes the shapes of those inputs that it knows.
+bool Takes(const LossHandle& loss, const google::protobuf::RepeatedPtrField<v1::Tensor>& inputs) {
+  std::vector<std::optional<InputShape>> shapes(loss.info().tensors.size());
+  for (const v1::Tensor& tensor : inputs) {
+    if (tensor.data_type() < v1::DATA_TYPE_F32 || tensor.data_type() > v1::DATA_TYPE_I64) return false;
+    const auto dtype = static_cast<DType>(tensor.data_type());
+    if (const std::optional<size_t> index = FindInput(loss.info(), tensor.name(), dtype)) {
+      shapes[*index] = InputShape{dtype, {tensor.shape().begin(), tensor.shape().end()}};
+    }
   }
-  return request.loss();
+  return CheckShapes(loss, shapes).ok();
+}
+
+// Without a head it is the inputs that say which loss of a family is meant, alone or as a term of a sum: the first that
+// takes their shapes.
+std::string LossOfFamily(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
+  constexpr size_t kMostTerms = 8;
+  std::vector<std::string> terms = absl::StrSplit(request.loss(), '+');
+  if (terms.size() > kMostTerms) return request.loss();  // which is no sum
+  for (std::string& term : terms) {
+    const std::vector<std::string> family = registry.Family(term);
+    const auto takes = [&](const std::string& member) {
+      const absl::StatusOr<LossHandle> loss = registry.ResolveAlone(member, {});
+      return loss.ok() && Takes(*loss, request.inputs());
+    };
+    const auto found = family.size() > 1 ? std::find_if(family.begin(), family.end(), takes) : family.end();
+    if (found != family.end()) term = *found;
+  }
+  return absl::StrJoin(terms, "+");
 }
 
 absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {

@@ -137,7 +137,7 @@ TEST_F(SumInfoTest, RefusesWhatIsNoSum) {
   const absl::Status missing = Refusal("croos_entropy+mse+dise");
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(missing.message()),
-              AllOf(HasSubstr("\"croos_entropy\"; did you mean cross_entropy?"), HasSubstr("\"dise\"")));
+              AllOf(HasSubstr("\"croos_entropy\"; did you mean cross_entropy"), HasSubstr("\"dise\"")));
   EXPECT_EQ(ReasonOf(missing).metadata["name"], "croos_entropy,dise");
 }
 
@@ -262,8 +262,8 @@ TEST_F(SumInfoTest, OneRefusedTermRefusesTheSum) {
   EXPECT_THAT(
       std::string(status.message()),
       AllOf(HasSubstr("loss mse is not valid for head classification"),
-            HasSubstr("loss binary_cross_entropy is not valid for head classification"),
-            HasSubstr("; valid: cross_entropy, test_loss"), ::testing::Not(HasSubstr("loss cross_entropy is"))));
+            HasSubstr("loss binary_cross_entropy is not valid for head classification"), HasSubstr("; valid: "),
+            HasSubstr("cross_entropy, "), HasSubstr("test_loss"), ::testing::Not(HasSubstr("loss cross_entropy is"))));
   EXPECT_EQ(ReasonOf(status).metadata["loss"], "mse,binary_cross_entropy");
 }
 
@@ -306,7 +306,7 @@ TEST_F(SumInfoTest, ACatalogsDefaultMayBeASum) {
               AllOf(HasSubstr("is mse, which is not valid here"), HasSubstr("did you mean mse.weight?")));
   EXPECT_THAT(Fields(builder.CheckCatalog(catalog("cross_entropy+cross_entropy", {}))),
               ElementsAre("architectures.net.heads[0].losses.default"));
-  EXPECT_THAT(builder.MissingLosses(catalog("cross_entropy+dice", {})), ElementsAre("dice"));
+  EXPECT_THAT(builder.MissingLosses(catalog("cross_entropy+nothing", {})), ElementsAre("nothing"));
   const auto list =
       std::move(builder).Build(std::make_shared<const Catalog>(good))->ListFor("object-detection", "net", "");
   ASSERT_TRUE(list.ok()) << list.status();
