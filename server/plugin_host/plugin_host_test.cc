@@ -173,7 +173,7 @@ TEST_P(ZooTest, IsRefusedWithTheReason) {
 const std::vector<Lie> kLies{
     {"no_symbol", {"exports no symbol gradeline_loss_plugin_v0"}},
     {"other_major", {"exports gradeline_loss_plugin_v1, a plugin of ABI major 1; this host has major 0"}},
-    {"needs_newer_host", {"minor 1000", "minor 0"}},
+    {"needs_newer_host", {"minor 1000", "minor 1"}},
     {"plugin_size_zero", {"plugin.struct_size: is 0"}},
     {"loss_size_zero", {"losses[0].struct_size: is 0"}},
     {"tensor_size_zero", {"losses[0].tensors[0].struct_size: is 0"}},

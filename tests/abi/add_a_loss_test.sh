@@ -10,6 +10,10 @@ rm -rf "$scratch"
 mkdir -p "$scratch/tree"
 cp -r "$source_dir/plugins" "$scratch/tree/"
 cd "$scratch/tree"
+# One neighbour is enough: the others take minutes to build.
+for folder in plugins/losses/*/; do
+  case $folder in plugins/losses/golden/ | plugins/losses/mse/) ;; *) rm -r "$folder" ;; esac
+done
 git init -q
 git add -A
 git -c core.hooksPath=/dev/null -c user.name=test -c user.email=test@localhost commit -q -m "The tree as it was"

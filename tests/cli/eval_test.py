@@ -297,13 +297,13 @@ class OptionsTest(unittest.TestCase):
         expected = mean_gradient()
         for cast, bound, dtype in (("f16", 1e-3, np.float16), ("bf16", 1e-2, np.float32)):
             run, gradient, _ = evaluate("cross_entropy", {"prediction": LOGITS, "target": LABELS}, more=("--cast", f"prediction={cast}"))
-            self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-14)  # these logits are exact in both
+            self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-7)  # these logits are exact in both; kernels are in float
             self.assertEqual(gradient.dtype, dtype)
             self.assertLess(largest_difference(gradient, expected), bound)
         for kind in (np.uint8, np.int32):
             run, _, _ = evaluate("cross_entropy", {"prediction": LOGITS.astype(np.float16), "target": np.abs(LABELS).astype(kind)},
                                  {"ignore_index": 100})
-            self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-14)
+            self.assertAlmostEqual(run.json["loss"], 0.8841562042901999, delta=1e-7)
 
     def test_wrong_input_is_named(self):
         good = {"prediction": LOGITS, "target": LABELS}

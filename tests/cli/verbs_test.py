@@ -125,14 +125,13 @@ class GetTest(Case):
 
 
 class LossesTest(Case):
-    def test_no_box_loss_is_offered_and_the_note_says_so(self):
+    def test_a_box_head_offers_the_losses_of_boxes(self):
         words = ("get", "losses", "--task", "object-detection", "--architecture", "faster-rcnn", "--head", "box")
         run = self.assertRun(server(*words, "-o", "json"))
-        self.assertEqual(run.json["losses"], [])
-        self.assertIn("box", run.json["note"])
-        self.assertEqual(run.err, "")
-        table = self.assertRun(server(*words), err=run.json["note"])
-        self.assertEqual(table.out, "")
+        verdicts = {offer["loss"]["name"]: offer["verdict"] for offer in run.json["losses"]}
+        self.assertEqual(verdicts, {"losses/bounding_box_regression": "LOSS_VERDICT_DEFAULT", "losses/iou": "LOSS_VERDICT_VALID"})
+        self.assertEqual(run.json["note"], "")
+        self.assertIn("bounding_box_regression", self.assertRun(server(*words)).out)
 
     def test_all_says_why_mse_is_refused(self):
         words = ("get", "losses", "--task", "object-detection", "--architecture", "faster-rcnn", "--head", "box", "--all")
@@ -152,7 +151,7 @@ class LossesTest(Case):
     def test_the_note_has_a_line_per_head(self):
         run = self.assertRun(server("get", "losses", "--task", "object-detection"))
         lines = run.err.splitlines()
-        self.assertIn("no loaded loss is valid for head retinanet/box (signal box)", lines[-1])
+        self.assertIn("head retinanet/classification: nearly all anchors are background", lines[-1])
         for line in lines:
             self.assertEqual(len({word.rstrip(":;") for word in line.split() if "rcnn/" in word or "net" in word}), 1, line)
 
@@ -467,7 +466,7 @@ class ProgramTest(Case):
 
         self.assertEqual(complete("cre"), ["create"])
         self.assertEqual(complete("get", "lo"), ["losses"])
-        self.assertEqual(complete("describe", "loss", "cross"), ["cross_entropy"])
+        self.assertEqual(complete("describe", "loss", "cross"), ["cross_entropy", "cross_entropy_iou_2d"])
         self.assertEqual(complete("eval", "loss", "bin"), ["binary_cross_entropy"])
         self.assertEqual(complete("eval", "loss", "--reduction", "mean_"), ["mean_all"])
         self.assertIn("--architecture", complete("get", "losses", "--ar"))

@@ -142,8 +142,11 @@ TEST_F(CatalogFields, LossNames) {
                                     "\" is no resource name of the form \"losses/{id}\", an id is "
                                     "of a-z 0-9 _ . / -, a sum is ids with + between them"}}));
   }
-  EXPECT_EQ(Loss("losses/cross_entrpy"),
-            (Refusal{StatusCode::kNotFound, {"there is no loss \"cross_entrpy\"; did you mean cross_entropy?"}}));
+  EXPECT_EQ(
+      Loss("losses/cross_entrpy"),
+      (Refusal{
+          StatusCode::kNotFound,
+          {"there is no loss \"cross_entrpy\"; did you mean cross_entropy, dice_cross_entropy, ohem_cross_entropy?"}}));
 }
 
 TEST_F(CatalogFields, ABoxHeadOffersBoxLossesOnlyAndSaysWhy) {
@@ -153,14 +156,18 @@ TEST_F(CatalogFields, ABoxHeadOffersBoxLossesOnlyAndSaysWhy) {
   request.set_head("box");
   v1::ListLossesResponse response;
   ASSERT_TRUE(Call(&Catalog::ListLosses, catalog_, request, &response).ok());
-  EXPECT_EQ(response.losses_size(), 0);
-  EXPECT_NE(response.note(), "");
+  ASSERT_EQ(response.losses_size(), 2);
+  EXPECT_EQ(response.losses(0).loss().name(), "losses/bounding_box_regression");
+  EXPECT_EQ(response.losses(0).verdict(), v1::LOSS_VERDICT_DEFAULT);
+  EXPECT_EQ(response.losses(1).loss().name(), "losses/iou");
+  EXPECT_EQ(response.losses(1).verdict(), v1::LOSS_VERDICT_VALID);
+  EXPECT_EQ(response.note(), "");
   request.set_show_refused(true);
   ASSERT_TRUE(Call(&Catalog::ListLosses, catalog_, request, &response).ok());
   bool mse = false;
   for (const v1::LossOffer& offer : response.losses()) {
-    EXPECT_EQ(offer.verdict(), v1::LOSS_VERDICT_REFUSED);
     if (offer.loss().name() != "losses/mse") continue;
+    EXPECT_EQ(offer.verdict(), v1::LOSS_VERDICT_REFUSED);
     mse = true;
     EXPECT_NE(offer.reason(), "");
   }

@@ -95,7 +95,9 @@ TEST_F(Evaluate, Reductions) {
 
 TEST_F(Evaluate, LossAndParameters) {
   EXPECT_EQ(Refused([](auto& r) { r.set_loss("cross-entropi"); }),
-            (Refusal{StatusCode::kNotFound, {"there is no loss \"cross-entropi\"; did you mean cross_entropy?"}}));
+            (Refusal{StatusCode::kNotFound,
+                     {"there is no loss \"cross-entropi\"; did you mean cross_entropy, dice_cross_entropy, "
+                      "ohem_cross_entropy?"}}));
   const auto param = [&](const char* name, double value) {
     return Refused([&](auto& r) { (*r.mutable_params()->mutable_fields())[name].set_number_value(value); });
   };
@@ -202,7 +204,8 @@ TEST_F(Evaluate, EverythingAtOnce) {
               spoil(r);
               r.set_loss("cross-entropi");
             }),
-            after({"loss: there is no loss \"cross-entropi\"; did you mean cross_entropy?"}));
+            after({"loss: there is no loss \"cross-entropi\"; did you mean cross_entropy, dice_cross_entropy, "
+                   "ohem_cross_entropy?"}));
   Refusal shapes = after({});
   shapes.texts.emplace_back("inputs.target: has 3 for axis N of dims N *; inputs.prediction has 2");
   EXPECT_EQ(Refused([&](auto& r) {

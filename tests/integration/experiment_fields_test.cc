@@ -83,12 +83,15 @@ TEST_F(ExperimentFields, Losses) {
   EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_head("box"); }),
             Invalid({"experiment.losses[0].head: \"box\" is not a head of resnet; there are classification"}));
   EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_loss("cross_entropi"); }),
-            Invalid({"experiment.losses[0].loss: there is no loss \"cross_entropi\"; did you mean cross_entropy?"}));
-  EXPECT_EQ(WithLoss([](v1::HeadLoss& l) { l.set_loss("mse"); }),
-            (Refusal{StatusCode::kFailedPrecondition,
-                     {"experiment.losses[0].loss: loss mse is not valid for head classification of task "
-                      "classification: it computes the signal value, the head's signal is multiclass; it is only for "
-                      "task regression, not for classification; valid: cross_entropy"}}));
+            Invalid({"experiment.losses[0].loss: there is no loss \"cross_entropi\"; did you mean cross_entropy, "
+                     "dice_cross_entropy, ohem_cross_entropy?"}));
+  EXPECT_EQ(
+      WithLoss([](v1::HeadLoss& l) { l.set_loss("mse"); }),
+      (Refusal{StatusCode::kFailedPrecondition,
+               {"experiment.losses[0].loss: loss mse is not valid for head classification of task "
+                "classification: it computes the signal value, the head's signal is multiclass; it is only for "
+                "task regression, not for classification; valid: class_balanced_cross_entropy, cross_entropy, focal, "
+                "kl_divergence, ohem_cross_entropy, poly1_cross_entropy, seesaw"}}));
   EXPECT_EQ(
       WithLoss([](v1::HeadLoss& l) {
         (*l.mutable_params()->mutable_fields())["label_smoothing"] = Number(2);

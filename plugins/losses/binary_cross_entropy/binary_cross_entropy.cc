@@ -43,7 +43,7 @@ class BinaryCrossEntropy : public simd::Elementwise<BinaryCrossEntropy> {
  public:
   static constexpr const char* kId = "binary_cross_entropy";
   static constexpr const char* kDoc = "Cross-entropy of independent yes/no decisions, from logits.";
-  static constexpr uint32_t kVersion = 2, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
+  static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
   static constexpr const char* kSignals[] = {"binary", "multilabel", "pixel-binary", "pixel-multilabel"};
   static constexpr const char* kDims = "N C? *";
   static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction(kDims, "logits", "one logit per decision"),
@@ -77,5 +77,5 @@ class BinaryCrossEntropy : public simd::Elementwise<BinaryCrossEntropy> {
 }  // namespace
 }  // namespace gradeline
 
-GDL_LOSS_PLUGIN("binary_cross_entropy", "Gradeline", "2.0.0", "Apache-2.0", gradeline::BinaryCrossEntropy)
+GDL_LOSS_PLUGIN("binary_cross_entropy", "Gradeline", "1.0.0", "Apache-2.0", gradeline::BinaryCrossEntropy)
 #endif  // HWY_ONCE

@@ -1,5 +1,5 @@
+#include "plugins/losses/golden/boxes_reference.h"
 #include "plugins/losses/golden/golden.h"
-#include "plugins/simd/boxes_reference.h"
 
 namespace gradeline::conformance {
 namespace {

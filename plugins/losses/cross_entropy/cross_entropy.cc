@@ -63,7 +63,7 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
  public:
   static constexpr const char* kId = "cross_entropy";
   static constexpr const char* kDoc = "Softmax cross-entropy of one class out of C, from logits.";
-  static constexpr uint32_t kVersion = 2, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
+  static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
   static constexpr const char* kSignals[] = {"multiclass", "pixel-multiclass"};
   static constexpr GdlTensorSpec kTensors[] = {
       sdk::Prediction("N c *", "logits", "one logit per class"),
@@ -132,5 +132,5 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
 }  // namespace
 }  // namespace gradeline
 
-GDL_LOSS_PLUGIN("cross_entropy", "Gradeline", "2.0.0", "Apache-2.0", gradeline::CrossEntropy)
+GDL_LOSS_PLUGIN("cross_entropy", "Gradeline", "1.0.0", "Apache-2.0", gradeline::CrossEntropy)
 #endif  // HWY_ONCE

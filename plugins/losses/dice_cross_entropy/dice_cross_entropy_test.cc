@@ -1,4 +1,4 @@
-#include "plugins/simd/region_reference.h"
+#include "plugins/losses/golden/region_reference.h"
 
 namespace gradeline::conformance {
 namespace {

@@ -38,7 +38,7 @@ class Mse : public simd::Elementwise<Mse> {
  public:
   static constexpr const char* kId = "mse";
   static constexpr const char* kDoc = "Squared difference of prediction and target, averaged over elements.";
-  static constexpr uint32_t kVersion = 2, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
+  static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
   static constexpr const char* kSignals[] = {"value"};
   static constexpr const char* kTasks[] = {"regression"};
   static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction("N *", nullptr, "predicted values"),
@@ -59,5 +59,5 @@ class Mse : public simd::Elementwise<Mse> {
 }  // namespace
 }  // namespace gradeline
 
-GDL_LOSS_PLUGIN("mse", "Gradeline", "2.0.0", "Apache-2.0", gradeline::Mse)
+GDL_LOSS_PLUGIN("mse", "Gradeline", "1.0.0", "Apache-2.0", gradeline::Mse)
 #endif  // HWY_ONCE

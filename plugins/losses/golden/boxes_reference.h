@@ -1,7 +1,7 @@
 // For the tests of box losses: areas and lengths of two boxes in long double, with derivatives by the four numbers of
 // the prediction carried along, so that a reference is the formula and nothing else.
-#ifndef GRADELINE_PLUGINS_SIMD_BOXES_REFERENCE_H_
-#define GRADELINE_PLUGINS_SIMD_BOXES_REFERENCE_H_
+#ifndef GRADELINE_PLUGINS_LOSSES_GOLDEN_BOXES_REFERENCE_H_
+#define GRADELINE_PLUGINS_LOSSES_GOLDEN_BOXES_REFERENCE_H_
 
 #include <array>
 #include <cmath>
@@ -112,4 +112,4 @@ inline double Given(const ParamValues& params, const std::string& name, double f
 
 }  // namespace gradeline::conformance
 
-#endif  // GRADELINE_PLUGINS_SIMD_BOXES_REFERENCE_H_
+#endif  // GRADELINE_PLUGINS_LOSSES_GOLDEN_BOXES_REFERENCE_H_

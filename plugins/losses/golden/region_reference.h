@@ -1,7 +1,7 @@
 // Losses of regions of pixels in long double, for tests: sums of each class, the value from the loss's formula, and its
 // derivatives by dual numbers. For tests only.
-#ifndef GRADELINE_PLUGINS_SIMD_REGION_REFERENCE_H_
-#define GRADELINE_PLUGINS_SIMD_REGION_REFERENCE_H_
+#ifndef GRADELINE_PLUGINS_LOSSES_GOLDEN_REGION_REFERENCE_H_
+#define GRADELINE_PLUGINS_LOSSES_GOLDEN_REGION_REFERENCE_H_
 
 #include <algorithm>
 #include <cmath>
@@ -295,4 +295,4 @@ inline std::map<std::string, GoldenArray> FourPixels() {
 
 }  // namespace gradeline::conformance
 
-#endif  // GRADELINE_PLUGINS_SIMD_REGION_REFERENCE_H_
+#endif  // GRADELINE_PLUGINS_LOSSES_GOLDEN_REGION_REFERENCE_H_
