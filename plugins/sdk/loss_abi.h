@@ -57,8 +57,8 @@ enum {
  * `one_of` groups tensors of which exactly one must come: hard or soft targets. None of them is OPTIONAL. They share
  * one name and differ in kind: integers that arrive under the name are for the LABEL spec, reals for the REAL spec.
  *
- * In `encoding`, {format} stands for the word that the CHOICE parameter `format` has, and {format|delta} for "delta" where
- * that parameter has no meaning by its `when`: "box:{format|delta}" tells a worker "box:xyxy", "box:xywh" or "box:delta". */
+ * In `encoding`, {format} stands for the word of the CHOICE parameter `format`; {format|delta} for that, or for "delta"
+ * where its `when` leaves it no meaning: "box:{format|delta}" tells a worker "box:xyxy", "box:xywh" or "box:delta". */
 typedef struct GdlTensorSpec {
   uint32_t struct_size, kind, flags;
   uint32_t one_of; /* 0, or the number of its group */

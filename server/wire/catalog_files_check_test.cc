@@ -82,10 +82,10 @@ TEST_F(CatalogCheckTest, LossesComputeTheSignal) {
   EXPECT_THAT(Changed("resnet", "{by: mode, multiclass: cross_entropy, binary: binary_cross_entropy}", "cross_entropy"),
               ElementsAre(Says("architectures/resnet.yaml:15: heads[0].losses.default",
                                "is cross_entropy, which is not valid here: it computes the signal multiclass")));
-  EXPECT_THAT(Changed("faster-rcnn", "only: [binary_cross_entropy, focal]",
-                      "only: [binary_cross_entropy, cross_entropy]"),
-              ElementsAre(Says("architectures/faster-rcnn.yaml:17: heads[0].losses.only",
-                               "is cross_entropy, which is not valid")));
+  EXPECT_THAT(
+      Changed("faster-rcnn", "only: [binary_cross_entropy, focal]", "only: [binary_cross_entropy, cross_entropy]"),
+      ElementsAre(
+          Says("architectures/faster-rcnn.yaml:17: heads[0].losses.only", "is cross_entropy, which is not valid")));
 }
 
 TEST_F(CatalogCheckTest, TheCatalogMayBeAheadOfTheLosses) {
@@ -93,8 +93,7 @@ TEST_F(CatalogCheckTest, TheCatalogMayBeAheadOfTheLosses) {
   const auto catalog = LoadCatalog(root_);
   ASSERT_TRUE(catalog.ok()) << catalog.status();
   EXPECT_THAT(LossRegistry::Builder().MissingLosses(*catalog),
-              ElementsAre("binary_cross_entropy", "bounding_box_regression", "cross_entropy", "focal",
-                          "iou", "mse"));
+              ElementsAre("binary_cross_entropy", "bounding_box_regression", "cross_entropy", "focal", "iou", "mse"));
   for (const std::string& id : builder_.MissingLosses(*catalog)) {
     EXPECT_THAT(id, testing::Not(testing::AnyOf("binary_cross_entropy", "bounding_box_regression", "iou", "mse")));
   }
