@@ -103,18 +103,6 @@ TEST(EngineTest, SameBitsForAnyNumberOfThreads) {
   }
 }
 
-TEST(EngineTest, ShowsTheNumbersOfABoxThatALossRefuses) {
-  Engine engine({.threads = 1});
-  const TestTensor prediction(DType::kF32, {3, 4}, {0, 0, 1, 1, 0, 0, 2, 2, 5, 0.25, 3, 1});
-  const TestTensor target(DType::kF32, {3, 4}, {0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1});
-  const LossCall call = MakeCall(Handle(Registry(), "bounding_box_regression", {{"type", std::string("giou")}}),
-                                 {{"prediction", &prediction}, {"target", &target}});
-  const std::vector<FieldViolation> violations = FieldViolationsOf(engine.Run(call).status());
-  ASSERT_EQ(violations.size(), 1u);
-  EXPECT_EQ(violations[0].field, "inputs.prediction");
-  EXPECT_EQ(violations[0].description, "item [2]: x2 < x1 in [5, 0.25, 3, 1]");
-}
-
 TEST(EngineTest, NamesTheLowestFaultyItem) {
   Engine engine({.threads = 4});
   const size_t images = 2, classes = 5, pixels = 300 * 300;
