@@ -170,6 +170,7 @@ void BatchRun::NextPass() {
     const PassPlan& pass = plan_->passes[next_pass_++];
     if (call_.gradient && (pass.flags & GDL_WRITES_GRADIENT) != 0) {
       if (absl::Status status = SetScales(); !status.ok()) return Finish(std::move(status));
+      if (Skipped(pass)) continue;
     }
     layout_ = LayOut(pass);
     layout_.counts_valid =
@@ -215,9 +216,11 @@ BatchRun::PassLayout BatchRun::LayOut(const PassPlan& pass) const {
 absl::Status BatchRun::SetScales() {
   GRADELINE_ASSIGN_OR_RETURN(scales_, GradientScales(call_, Divisors(call_, *plan_, denominators_)));
   if (std::any_of(scales_.begin(), scales_.end(), [](double scale) { return scale != 0; })) return absl::OkStatus();
-  // Nothing is to be learned from this batch: zeros, whatever a kernel would make of 0 * infinity.
+  // Nothing is to be learned from this batch: zeros, whatever a kernel would make of 0 * infinity. What is left of it
+  // is a batch without a gradient, and passes that serve none but that are skipped.
   for (size_t t = 0; t < gradient_data_.size(); ++t) StoreZeros(t);
   gradient_data_.assign(gradient_data_.size(), nullptr);
+  call_.gradient = false;
   return absl::OkStatus();
 }
 

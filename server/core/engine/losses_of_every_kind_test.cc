@@ -278,5 +278,31 @@ TEST_F(LossesOfEveryKindTest, ScratchCountsWhileABatchRuns) {
   EXPECT_EQ(engine.admitted_bytes(), 0);
 }
 
+// Of losses with a pass for the gradient alone, that pass is skipped: no kernel meets a gradient that is not there.
+TEST_F(LossesOfEveryKindTest, AGradientScaleOf0GivesZeros) {
+  const TestTensor prediction(DType::kF32, {2, 3, 4, 5}, Randoms(120, 1));
+  const TestTensor target(DType::kI64, {2, 4, 5}, RandomLabels(40, 2, 3));
+  for (const std::string id : {"cross_entropy", "dice", "cross_entropy_iou_2d", "lovasz_softmax", "ohem_cross_entropy",
+                               "dice+lovasz_softmax"}) {
+    LossCall call = MakeCall(Handle(*registry_, id), {{"prediction", &prediction}, {"target", &target}});
+    const double value = Run(call).loss;
+    call.gradient = true;
+    call.gradient_scale = 0;
+    const LossResult result = Run(call);
+    EXPECT_EQ(result.loss, value) << id;
+    EXPECT_EQ(Numbers(result.gradients[0]), std::vector<double>(120, 0)) << id;
+  }
+}
+
+TEST_F(LossesOfEveryKindTest, ATermOfWeight0LeavesTheOthersGradient) {
+  const TestTensor prediction(DType::kF32, {2, 3, 4, 5}, Randoms(120, 1));
+  const TestTensor target(DType::kI64, {2, 4, 5}, RandomLabels(40, 2, 3));
+  const std::map<std::string, const TestTensor*> inputs = {{"prediction", &prediction}, {"target", &target}};
+  LossCall alone = MakeCall(Handle(*registry_, "cross_entropy"), inputs);
+  LossCall sum = MakeCall(Handle(*registry_, "cross_entropy+dice", {{"dice.weight", 0.0}}), inputs);
+  alone.gradient = sum.gradient = true;
+  EXPECT_EQ(Numbers(Run(sum).gradients[0]), Numbers(Run(alone).gradients[0]));
+}
+
 }  // namespace
 }  // namespace gradeline
