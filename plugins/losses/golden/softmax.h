@@ -86,7 +86,9 @@ inline Case LabelCase(std::mt19937_64& random) {
   const auto size = [&](uint64_t most) { return 1 + static_cast<int64_t>(random() % most); };
   std::uniform_real_distribution<double> unit(0, 1);
   Case c{"grid", {{"N", size(5)}, {"c", 1 + size(7)}, {"*", size(12)}}, {}};
-  if (random() % 8 == 0) c.axes = {{"N", size(20)}, {"c", 60 + size(40)}};
+  const auto kind = random() % 16;
+  if (kind < 2) c.axes = {{"N", size(20)}, {"c", 60 + size(40)}};
+  if (kind == 2) c.axes["*"] = 250 + size(400);  // several blocks of a kernel
   for (int64_t k = 0, n = random() % 2 == 0 ? c.axes["c"] : 0; k < n; ++k) {
     c.params["class_weights"].push_back(random() % 5 == 0 ? 0 : 3 * unit(random));
   }
