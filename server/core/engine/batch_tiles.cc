@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "server/core/engine/batch_run.h"
+#include "server/core/engine/element_loops.h"
 
 namespace gradeline {
 
@@ -94,9 +95,11 @@ bool BatchRun::ShowInputs(const TileBox& box, int64_t slot, std::byte* scratch, 
     view.reserved = 0;
     view.small = tensor.small;
     int64_t stride = runs.stride;
-    if (layout_.input_offset[t] < 0) {
+    const bool labels_fit = tensor.label && LabelsFitInPlace(tensor, runs, data);
+    if (layout_.input_offset[t] < 0 || labels_fit) {
       // Kernels are told to read only; the ABI has one view for inputs and gradients.
-      view.data = const_cast<std::byte*>(static_cast<const std::byte*>(data)) + runs.first * real_bytes;
+      view.data = const_cast<std::byte*>(static_cast<const std::byte*>(data)) +
+                  runs.first * (tensor.label ? static_cast<int64_t>(sizeof(int32_t)) : real_bytes);
       view.small_stride = inner;
     } else {
       view.data = scratch + layout_.input_offset[t];
@@ -108,7 +111,8 @@ bool BatchRun::ShowInputs(const TileBox& box, int64_t slot, std::byte* scratch, 
     views.input_pointers[t] = &view;
     if (!tensor.label) right &= RealsFit(tensor, runs, view.data, stride, real_bytes, finite_checked_by_host());
     if (layout_.counts_valid && static_cast<int>(t) == plan_->counted_tensor) {
-      slot_valid_[static_cast<size_t>(slot)] += CountValid(static_cast<const int32_t*>(view.data), runs.elements());
+      slot_valid_[static_cast<size_t>(slot)] +=
+          labels_fit ? runs.elements() : CountValid(static_cast<const int32_t*>(view.data), runs.elements());
     }
   }
   return right;

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <type_traits>
 
+#include "server/core/engine/element_loops.h"
 #include "server/core/tensor/convert.h"
 
 namespace gradeline {
@@ -45,60 +43,9 @@ void CopyReals(DType dtype, const std::byte* from, int64_t count, Real* to) {
   }
 }
 
-// Bits of a label in 32-bit words, so that compilers find vectors for the oldest machines: `low`, and what is above it.
-struct LabelWords {
-  uint32_t low, high;
-};
-
-template <typename T>
-LabelWords ReadLabel(const std::byte* from, int64_t i) {
-  if constexpr (sizeof(T) == 8) {
-    static_assert(std::endian::native == std::endian::little);
-    return {Read<uint32_t>(from, 2 * i), Read<uint32_t>(from, 2 * i + 1)};
-  } else {
-    const auto label = static_cast<int32_t>(Read<T>(from, i));
-    return {static_cast<uint32_t>(label), static_cast<uint32_t>(label >> 31)};
-  }
-}
-
-template <typename T>
-bool CopyLabels(const TensorPlan& tensor, const std::byte* from, int64_t count, int32_t* to) {
-  const auto size = static_cast<uint32_t>(std::min<int64_t>(tensor.label_size, int64_t{1} << 31));
-  const int64_t ignore = tensor.ignore.value_or(0);
-  const auto ignore_low = static_cast<uint32_t>(ignore), ignore_high = static_cast<uint32_t>(ignore >> 32);
-  const bool may_ignore = tensor.ignore.has_value();
-  uint32_t bad = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const LabelWords label = ReadLabel<T>(from, i);
-    const bool ignored = may_ignore & (label.low == ignore_low) & (label.high == ignore_high);
-    const bool in_range = (label.high == 0) & (label.low < size);
-    bad |= static_cast<uint32_t>(!ignored & !in_range);
-    to[i] = ignored | !in_range ? -1 : static_cast<int32_t>(label.low);
-  }
-  return bad != 0;
-}
-
-// True if the exponent of no value is all ones. Adding the exponent's lowest bit carries into the sign exactly then.
-template <typename Real>
-bool AllFinite(const Real* values, int64_t count) {
-  using Bits = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
-  constexpr Bits kLowest = Bits{1} << (std::numeric_limits<Real>::digits - 1);
-  constexpr Bits kExponent = (~Bits{0} >> 1) & ~(kLowest - 1);
-  Bits carries = 0;
-  for (int64_t i = 0; i < count; ++i) carries |= (std::bit_cast<Bits>(values[i]) & kExponent) + kLowest;
-  return (carries >> (8 * sizeof(Real) - 1)) == 0;
-}
-
-template <typename Real>
-bool AllWithin(const Real* values, int64_t count, double min, double max) {
-  using Word = std::conditional_t<sizeof(Real) == 8, int64_t, int32_t>;
-  Word outside = 0;
-  // A bound that Real cannot hold is moved inwards, so that no value beyond it passes.
-  Real low = static_cast<Real>(min), high = static_cast<Real>(max);
-  if (static_cast<double>(low) < min) low = std::nextafter(low, std::numeric_limits<Real>::infinity());
-  if (static_cast<double>(high) > max) high = std::nextafter(high, -std::numeric_limits<Real>::infinity());
-  for (int64_t i = 0; i < count; ++i) outside |= static_cast<Word>(!((values[i] >= low) & (values[i] <= high)));
-  return outside == 0;
+// A whole int32 cannot be out of range of a larger size.
+LabelRange RangeOf(const TensorPlan& tensor) {
+  return {static_cast<uint32_t>(std::min<int64_t>(tensor.label_size, int64_t{1} << 31)), tensor.ignore};
 }
 
 template <typename Real>
@@ -170,15 +117,23 @@ bool CopyIn(const TensorPlan& tensor, const TileRuns& runs, const void* data, in
     if (!tensor.label) {
       real_bytes == 8 ? CopyReals(tensor.dtype, from, runs.length, static_cast<double*>(out) + to)
                       : CopyReals(tensor.dtype, from, runs.length, static_cast<float*>(out) + to);
-    } else if (tensor.dtype == DType::kU8) {
-      bad |= CopyLabels<uint8_t>(tensor, from, runs.length, static_cast<int32_t*>(out) + to);
-    } else if (tensor.dtype == DType::kI32) {
-      bad |= CopyLabels<int32_t>(tensor, from, runs.length, static_cast<int32_t*>(out) + to);
     } else {
-      bad |= CopyLabels<int64_t>(tensor, from, runs.length, static_cast<int32_t*>(out) + to);
+      const auto copy = tensor.dtype == DType::kU8    ? CopyLabelsU8
+                        : tensor.dtype == DType::kI32 ? CopyLabelsI32
+                                                      : CopyLabelsI64;
+      bad |= copy(from, runs.length, RangeOf(tensor), static_cast<int32_t*>(out) + to);
     }
   }
   return bad;
+}
+
+bool LabelsFitInPlace(const TensorPlan& tensor, const TileRuns& runs, const void* data) {
+  if (tensor.dtype != DType::kI32 || runs.runs != 1) return false;
+  const auto* labels = static_cast<const int32_t*>(data) + runs.first;
+  if (reinterpret_cast<uintptr_t>(labels) % sizeof(int32_t) != 0) return false;
+  const LabelRange range = RangeOf(tensor);
+  if (range.ignore && *range.ignore >= 0 && *range.ignore < range.size) return false;
+  return AllBelow(labels, runs.length, range.size);
 }
 
 bool RealsFit(const TensorPlan& tensor, const TileRuns& runs, const void* at, int64_t stride, int real_bytes,
@@ -265,12 +220,6 @@ void AddOut(DType sum_dtype, const TileRuns& runs, const void* from, int real_by
                              : AddOutRuns<float>(runs, reals, onto, dtype, to);
   };
   real_bytes == 8 ? add(static_cast<const double*>(from)) : add(static_cast<const float*>(from));
-}
-
-int64_t CountValid(const int32_t* labels, int64_t count) {
-  int64_t valid = 0;
-  for (int64_t i = 0; i < count; ++i) valid += labels[i] >= 0 ? 1 : 0;
-  return valid;
 }
 
 }  // namespace gradeline

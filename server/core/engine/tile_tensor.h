@@ -30,6 +30,9 @@ struct BadElement {
 /// become -1 too; returns whether there were any. `out` is aligned to 8.
 bool CopyIn(const TensorPlan& tensor, const TileRuns& runs, const void* data, int real_bytes, void* out);
 
+/// Whether kernels can read the labels where they are: int32, aligned, one run, all in range and none ignored.
+bool LabelsFitInPlace(const TensorPlan& tensor, const TileRuns& runs, const void* data);
+
 /// Whether every real of the view is finite (if `finite`) and in the tensor's range. `at` is its first element, in
 /// place or a dense copy, `stride` elements from run to run.
 bool RealsFit(const TensorPlan& tensor, const TileRuns& runs, const void* at, int64_t stride, int real_bytes,
@@ -51,9 +54,6 @@ void CopyOut(DType dtype, const TileRuns& runs, const void* from, int real_bytes
 /// `runs` of `data`, rounded to `dtype`. `data` may be `sum`.
 void AddOut(DType sum_dtype, const TileRuns& runs, const void* from, int real_bytes, const void* sum, DType dtype,
             void* data);
-
-/// Labels of a view that are not ignored.
-int64_t CountValid(const int32_t* labels, int64_t count);
 
 }  // namespace gradeline
 

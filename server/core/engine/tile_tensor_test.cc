@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "gmock/gmock.h"
+#include "server/core/engine/element_loops.h"
 #include "server/core/engine/test_batch.h"
 
 namespace gradeline {
@@ -103,6 +104,24 @@ TEST(CopyInTest, IgnoreIndexWithinTheClasses) {
   int32_t labels[3];
   EXPECT_FALSE(CopyIn(plan, RunsOf(plan, 1, {0, 3, 0, 1}), tensor.bytes.data(), 4, labels));
   EXPECT_THAT(labels, ElementsAre(0, -1, 2));
+}
+
+TEST(LabelsFitInPlaceTest, OnlyWhereNothingHasToChange) {
+  const TileRuns all = RunsOf(Labels(DType::kI32, 3, 255), 1, {0, 4, 0, 1});
+  const auto fit = [&](DType dtype, std::optional<int64_t> ignore, const std::vector<double>& labels) {
+    const TestTensor tensor(dtype, {4}, labels);
+    return LabelsFitInPlace(Labels(dtype, 3, ignore), all, tensor.bytes.data());
+  };
+  EXPECT_TRUE(fit(DType::kI32, 255, {0, 2, 1, 1}));
+  EXPECT_TRUE(fit(DType::kI32, std::nullopt, {0, 2, 1, 1}));
+  EXPECT_FALSE(fit(DType::kI32, 255, {0, 2, 255, 1})) << "one is ignored";
+  EXPECT_FALSE(fit(DType::kI32, 255, {0, 2, 3, 1})) << "one is out of range";
+  EXPECT_FALSE(fit(DType::kI32, 255, {0, 2, 1, -1})) << "one is negative";
+  EXPECT_FALSE(fit(DType::kI32, 1, {0, 2, 0, 0})) << "a class is ignored";
+  EXPECT_FALSE(fit(DType::kU8, 255, {0, 2, 1, 1}));
+  EXPECT_FALSE(fit(DType::kI64, 255, {0, 2, 1, 1}));
+  const TestTensor tensor(DType::kI32, {4}, {0, 2, 1, 1});
+  EXPECT_FALSE(LabelsFitInPlace(Labels(DType::kI32, 3, 255), all, Unaligned(tensor).data()));
 }
 
 template <typename Real>
