@@ -53,11 +53,16 @@ HWY_INLINE int64_t WholeVectors(D d, int64_t items) {
   return (items + lanes - 1) / lanes * lanes;
 }
 
+/// Copies a run of `n` into scratch, padded with zeros to whole vectors. What lies `ahead` is wanted next: planes may
+/// be so far apart that hardware does not foresee it.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void LoadRun(D d, const T* from, int64_t n, T* to) {
+HWY_INLINE void LoadRun(D d, const T* from, int64_t n, T* to, int64_t ahead) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::Store(hn::LoadU(d, from + i), d, to + i);
+  for (; i + lanes <= n; i += lanes) {
+    hwy::Prefetch(from + i + ahead);
+    hn::Store(hn::LoadU(d, from + i), d, to + i);
+  }
   if (i < n) hn::Store(LoadEnd<D>{d, n - i}(from + i), d, to + i);
 }
 
@@ -65,29 +70,31 @@ HWY_INLINE void LoadRun(D d, const T* from, int64_t n, T* to) {
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void Transpose(D, const T* from, int64_t from_stride, int64_t rows, int64_t columns, T* to,
                           int64_t to_stride) {
-  int64_t row = 0;
   if constexpr (sizeof(T) == 4) {
     const hn::CappedTag<T, 4> four;
-    const int64_t whole = columns / 4 * 4;
-    for (; row + 4 <= rows && hn::Lanes(four) == 4; row += 4) {
-      const T* const at = from + row * from_stride;
-      for (int64_t k = 0; k < whole; k += 4) {
-        const auto a = hn::LoadU(four, at + k), b = hn::LoadU(four, at + from_stride + k);
-        const auto c = hn::LoadU(four, at + 2 * from_stride + k), e = hn::LoadU(four, at + 3 * from_stride + k);
-        const auto ac = hn::InterleaveLower(four, a, c), be = hn::InterleaveLower(four, b, e);
-        const auto ac2 = hn::InterleaveUpper(four, a, c), be2 = hn::InterleaveUpper(four, b, e);
-        T* const out = to + k * to_stride + row;
-        hn::StoreU(hn::InterleaveLower(four, ac, be), four, out);
-        hn::StoreU(hn::InterleaveUpper(four, ac, be), four, out + to_stride);
-        hn::StoreU(hn::InterleaveLower(four, ac2, be2), four, out + 2 * to_stride);
-        hn::StoreU(hn::InterleaveUpper(four, ac2, be2), four, out + 3 * to_stride);
+    if (hn::Lanes(four) == 4 && rows >= 4 && columns >= 4) {
+      // Squares of 4 x 4; the last of a row or column overlap those before them.
+      for (int64_t r = 0; r < rows; r += 4) {
+        const int64_t row = std::min(r, rows - 4);
+        const T* const at = from + row * from_stride;
+        for (int64_t k = 0; k < columns; k += 4) {
+          const int64_t column = std::min(k, columns - 4);
+          const T* const in = at + column;
+          const auto a = hn::LoadU(four, in), b = hn::LoadU(four, in + from_stride);
+          const auto c = hn::LoadU(four, in + 2 * from_stride), e = hn::LoadU(four, in + 3 * from_stride);
+          const auto ac = hn::InterleaveLower(four, a, c), be = hn::InterleaveLower(four, b, e);
+          const auto ac2 = hn::InterleaveUpper(four, a, c), be2 = hn::InterleaveUpper(four, b, e);
+          T* const out = to + column * to_stride + row;
+          hn::StoreU(hn::InterleaveLower(four, ac, be), four, out);
+          hn::StoreU(hn::InterleaveUpper(four, ac, be), four, out + to_stride);
+          hn::StoreU(hn::InterleaveLower(four, ac2, be2), four, out + 2 * to_stride);
+          hn::StoreU(hn::InterleaveUpper(four, ac2, be2), four, out + 3 * to_stride);
+        }
       }
-      for (int64_t k = whole; k < columns; ++k) {
-        for (int64_t r = 0; r < 4; ++r) to[k * to_stride + row + r] = at[r * from_stride + k];
-      }
+      return;
     }
   }
-  for (; row < rows; ++row) {
+  for (int64_t row = 0; row < rows; ++row) {
     for (int64_t k = 0; k < columns; ++k) to[k * to_stride + row] = from[row * from_stride + k];
   }
 }
@@ -97,7 +104,7 @@ template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void LoadBlock(D d, const sdk::View<const T>& view, const BlockItems& block, const Plane<T>& plane) {
   if (!block.rows) {
     for (int64_t k = 0; k < view.small; ++k) {
-      LoadRun(d, view.Run(block.outer, k) + block.first, block.items, plane.Run(k));
+      LoadRun(d, view.Run(block.outer, k) + block.first, block.items, plane.Run(k), view.small_stride);
     }
     return;
   }

@@ -1,4 +1,4 @@
-// Kernels of losses of one right class out of C, for softmax-inl.h's RunLabels.
+// Losses of one right class out of C: the loop over a tile, and the kernel of cross-entropy.
 #if defined(GRADELINE_PLUGINS_SIMD_LABELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GRADELINE_PLUGINS_SIMD_LABELS_INL_H_
 #undef GRADELINE_PLUGINS_SIMD_LABELS_INL_H_
@@ -6,11 +6,43 @@
 #define GRADELINE_PLUGINS_SIMD_LABELS_INL_H_
 #endif
 
-#include "plugins/simd/softmax-inl.h"
+#include "plugins/simd/label_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
 namespace HWY_NAMESPACE {
+
+/// Runs `kernel.At(d, minus_log_p, p, q)` (of the right class: -log p, p, and q = 1 - p; gives a LabelTerm) over all
+/// items of a tile. Scratch: simd::BlockBytes(classes, real_bytes). Ignored items and those of weight 0 count nothing.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Tile<T>& tile,
+                                       const simd::LabelledItems<T>& in) {
+  auto* const scratch = static_cast<T*>(tile.raw().scratch);
+  const bool stream = (tile.raw().flags & GDL_STREAM) != 0;
+  const int64_t classes = in.logits.small;
+  FiniteCheck<D> finite(d);
+  simd::ElementSums sums;
+  const bool contiguous = in.logits.small_stride == 1 && (!in.gradient || in.gradient.small_stride == 1);
+  if (tile.inner() == 1 && classes >= kLongRow && contiguous) {
+    sums.numerator = RunLabelRows(d, kernel, in, tile.outer(), stream, scratch, finite);
+  } else {
+    SumOf<D> numerator(d);
+    const bool pairs = classes == 2 && tile.inner() > 1;
+    ForEachBlock(tile.outer(), tile.inner(), simd::BlockItems(classes, sizeof(T)),
+                 [&](const BlockItems& block) HWY_ATTR {
+                   if (pairs) {
+                     RunLabelPairs(d, kernel, in, block, stream, finite, numerator);
+                   } else {
+                     RunLabelBlock(d, kernel, in, block, stream, scratch, finite, numerator);
+                   }
+                 });
+    sums.numerator = numerator.Total();
+  }
+  if (stream) hwy::FlushStream();
+  sums.denominator = in.TotalWeight(tile);
+  sums.finite = !finite.Failed() && in.WeightsAreFinite(tile);
+  return sums;
+}
 
 /// Cross-entropy.
 struct RightClass {

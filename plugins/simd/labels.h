@@ -36,7 +36,7 @@ class Labels : public sdk::Ratio<Loss> {
     const LabelledItems<Real> in(tile, 0, 1, 2, class_weights_);
     const ElementSums sums = static_cast<const Loss&>(*this).Run(tile, in);
     if (!sums.finite) ReportNonFinite(tile, {0, 2});
-    return {sums.numerator, in.TotalWeight(tile)};
+    return {sums.numerator, sums.denominator};
   }
 
  protected:

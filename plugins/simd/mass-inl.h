@@ -6,7 +6,7 @@
 #define GRADELINE_PLUGINS_SIMD_MASS_INL_H_
 #endif
 
-#include "plugins/simd/softmax-inl.h"
+#include "plugins/simd/right-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
@@ -16,12 +16,12 @@ namespace HWY_NAMESPACE {
 template <class T>
 struct BlockTargets {
   Plane<T> soft;  ///< data NULL: labels
-  const T* label;
+  const int32_t* label;
 
   template <class D>
   HWY_INLINE hn::Vec<D> At(D d, int64_t k, int64_t j) const {
     if (soft.data != nullptr) return hn::Load(d, soft.Run(k) + j);
-    const auto is = hn::Eq(hn::Load(d, label + j), hn::Set(d, static_cast<T>(k)));
+    const auto is = hn::Eq(LoadWhole<D>{d}.Labels(label + j), hn::Set(d, static_cast<T>(k)));
     return hn::IfThenElseZero(is, hn::Set(d, T{1}));
   }
 };
@@ -54,7 +54,7 @@ HWY_INLINE void RunMassBlock(D d, const Kernel& kernel, const simd::LabelledItem
   HWY_ALIGN T lost[simd::kBlockItems];
   for (int64_t j = 0; j < padded; j += lanes) {
     const V top = hn::Load(d, softmax.top + j), weight = hn::Load(d, items.weight + j);
-    V sum = zero, low = zero, loss = zero;
+    V sum = zero, low = zero, loss = zero, loss_low = zero;
     for (int64_t k = 0; k < classes; ++k) {
       const V y = target.At(d, k, j);
       finite.See(y);
@@ -63,12 +63,16 @@ HWY_INLINE void RunMassBlock(D d, const Kernel& kernel, const simd::LabelledItem
       sum = hn::Add(before, part);
       const V added = hn::Sub(sum, before);
       low = hn::Add(low, hn::Add(hn::Sub(before, hn::Sub(sum, added)), hn::Sub(part, added)));
-      loss =
-          hn::Add(loss, hn::MulAdd(part, hn::Sub(top, hn::Load(d, softmax.logits.Run(k) + j)), kernel.Constant(d, y)));
+      const V cost = hn::MulAdd(part, hn::Sub(top, hn::Load(d, softmax.logits.Run(k) + j)), kernel.Constant(d, y));
+      const V so_far = loss;
+      loss = hn::Add(so_far, cost);
+      const V grown = hn::Sub(loss, so_far);
+      loss_low = hn::Add(loss_low, hn::Add(hn::Sub(so_far, hn::Sub(loss, grown)), hn::Sub(cost, grown)));
     }
     hn::Store(sum, d, mass + j);
     hn::Store(low, d, lost + j);
-    loss = hn::MulAdd(sum, LogOnePlus(d, hn::Load(d, softmax.rest + j)), loss);
+    const V log = LogOnePlus(d, hn::Load(d, softmax.rest + j));
+    loss = hn::Add(hn::MulAdd(sum, log, loss), hn::MulAdd(low, log, loss_low));
     loss = hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(loss, weight));
     numerator.Add(loss);
     if (in.item_loss != nullptr) StoreItems(d, loss, block.items - j, in.item_loss + block.number + j);
@@ -92,7 +96,7 @@ HWY_INLINE void RunMassBlock(D d, const Kernel& kernel, const simd::LabelledItem
 
 /// Runs a loss of weight * sum over k of (kernel.Mass(d, y_k, k) * -log p_k + kernel.Constant(d, y_k)) over all items
 /// of a tile; y is `soft`, or, if that is empty, 1 for the item's label and 0 for the other classes. Scratch:
-/// simd::BlockBytes(classes, real_bytes, 3). The denominator is not computed.
+/// simd::BlockBytes(classes, real_bytes, 3).
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunMass(D d, const Kernel& kernel, const sdk::Tile<T>& tile,
                                      const simd::LabelledItems<T>& in, const sdk::View<const T>& soft) {
@@ -104,7 +108,7 @@ HWY_INLINE simd::ElementSums RunMass(D d, const Kernel& kernel, const sdk::Tile<
                [&](const BlockItems& block)
                    HWY_ATTR { RunMassBlock(d, kernel, in, soft, block, stream, scratch, finite, numerator); });
   if (stream) hwy::FlushStream();
-  return {numerator.Total(), 0, !finite.Failed() && in.WeightsAreFinite(tile)};
+  return {numerator.Total(), in.TotalWeight(tile), !finite.Failed() && in.WeightsAreFinite(tile)};
 }
 
 }  // namespace HWY_NAMESPACE

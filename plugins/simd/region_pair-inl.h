@@ -17,14 +17,9 @@ template <class D, class T = hn::TFromD<D>>
 struct RegionPair {
   const T *first, *second;
   const int32_t* labels;
-  T *to_first, *to_second;
 
   RegionPair(const simd::RegionPixels<T>& in, int64_t o)
-      : first(in.logits.Run(o)),
-        second(in.logits.Run(o, 1)),
-        labels(in.labels.Run(o)),
-        to_first(in.gradient ? in.gradient.Run(o) : nullptr),
-        to_second(in.gradient ? in.gradient.Run(o, 1) : nullptr) {}
+      : first(in.logits.Run(o)), second(in.logits.Run(o, 1)), labels(in.labels.Run(o)) {}
 };
 
 /// Logits of a vector of pixels, and what their labels say; `one` is 0 behind the end.
@@ -69,25 +64,24 @@ HWY_INLINE bool AddRegionPairs(D d, const simd::RegionPixels<T>& in, simd::Overl
       pixels.Add(part[4]);
       std::fill(part, part + 5, zero);
     };
-    ForEachVector(d, in.inner, StoreWhole<D>{d, false, false},
-                  [&](const auto& load, const auto&, V one, int64_t i) HWY_ATTR {
-                    const PairAt<D> at(d, pair, load, one, i);
-                    finite.See(at.a);
-                    finite.See(at.b);
-                    const Logistic<V> right = at.Right(d);
-                    const V yes = hn::Mul(right.yes, at.counts), no = hn::Mul(right.no, at.counts);
-                    part[0] = hn::Add(part[0], hn::IfThenZeroElse(at.is_second, yes));
-                    part[1] = hn::Add(part[1], hn::IfThenZeroElse(at.is_second, no));
-                    part[2] = hn::Add(part[2], hn::IfThenElseZero(at.is_second, yes));
-                    part[3] = hn::Add(part[3], hn::IfThenElseZero(at.is_second, no));
-                    part[4] = hn::Add(part[4], at.counts);
-                    if constexpr (kEntropy) {
-                      const V weight = hn::Mul(at.counts, hn::IfThenElse(at.is_second, weights[1], weights[0]));
-                      numerator.Add(hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(right.minus_log_yes, weight)));
-                      denominator.Add(weight);
-                    }
-                    if (++vectors % 8 == 0) widen();
-                  });
+    ForEachVector(d, in.inner, [&](const auto& load, V one, int64_t i) HWY_ATTR {
+      const PairAt<D> at(d, pair, load, one, i);
+      finite.See(at.a);
+      finite.See(at.b);
+      const Logistic<V> right = at.Right(d);
+      const V yes = hn::Mul(right.yes, at.counts), no = hn::Mul(right.no, at.counts);
+      part[0] = hn::Add(part[0], hn::IfThenZeroElse(at.is_second, yes));
+      part[1] = hn::Add(part[1], hn::IfThenZeroElse(at.is_second, no));
+      part[2] = hn::Add(part[2], hn::IfThenElseZero(at.is_second, yes));
+      part[3] = hn::Add(part[3], hn::IfThenElseZero(at.is_second, no));
+      part[4] = hn::Add(part[4], at.counts);
+      if constexpr (kEntropy) {
+        const V weight = hn::Mul(at.counts, hn::IfThenElse(at.is_second, weights[1], weights[0]));
+        numerator.Add(hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(right.minus_log_yes, weight)));
+        denominator.Add(weight);
+      }
+      if (++vectors % 8 == 0) widen();
+    });
     widen();
     const simd::Overlap sums[2] = {{hits.Total(), second_missed.Total(), missed.Total(), pixels.Total()},
                                    {second_hits.Total(), missed.Total(), second_missed.Total(), pixels.Total()}};
@@ -116,23 +110,23 @@ HWY_INLINE void StoreRegionPairs(D d, const simd::RegionPixels<T>& in, const Slo
     const double weight = entropy->class_weights.empty() ? 1 : entropy->class_weights[k];
     pull[k] = hn::Set(d, static_cast<T>(weight * entropy->scale));
   }
-  for (int64_t o = 0; o < in.outer; ++o) {
-    const RegionPair<D> pair(in, o);
-    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-    const bool aligned = Ragged(d, pair.to_first, lanes) == 0 && Ragged(d, pair.to_second, lanes) == 0;
-    ForEachVector(d, in.inner, StoreWhole<D>{d, aligned, aligned && in.stream},
-                  [&](const auto& load, const auto& store, V one, int64_t i) HWY_ATTR {
-                    const PairAt<D> at(d, pair, load, one, i);
-                    const Logistic<V> right = at.Right(d);
-                    V factor = hn::Mul(right.yes, hn::IfThenElse(at.is_second, second_rise, rise));
-                    if constexpr (kEntropy) {
-                      factor = hn::Sub(factor, hn::IfThenElse(at.is_second, pull[1], pull[0]));
-                    }
-                    const V slope = hn::Mul(hn::Mul(right.no, factor), at.counts);
-                    store(hn::IfThenElse(at.is_second, hn::Neg(slope), slope), pair.to_first + i);
-                    store(hn::IfThenElse(at.is_second, slope, hn::Neg(slope)), pair.to_second + i);
-                  });
-  }
+  // Gradients leave in long runs: streaming stores that alternate between two of them are slow.
+  HWY_ALIGN T to_first[simd::kBlockItems];
+  HWY_ALIGN T to_second[simd::kBlockItems];
+  ForEachBlock(in.outer, in.inner, simd::kBlockItems, [&](const BlockItems& block) HWY_ATTR {
+    const RegionPair<D> pair(in, block.outer);
+    ForEachVector(d, block.items, [&](const auto& load, V one, int64_t j) HWY_ATTR {
+      const PairAt<D> at(d, pair, load, one, block.first + j);
+      const Logistic<V> right = at.Right(d);
+      V factor = hn::Mul(right.yes, hn::IfThenElse(at.is_second, second_rise, rise));
+      if constexpr (kEntropy) factor = hn::Sub(factor, hn::IfThenElse(at.is_second, pull[1], pull[0]));
+      const V slope = hn::Mul(hn::Mul(right.no, factor), at.counts), to_other = hn::Neg(slope);
+      hn::Store(hn::IfThenElse(at.is_second, to_other, slope), d, to_first + j);
+      hn::Store(hn::IfThenElse(at.is_second, slope, to_other), d, to_second + j);
+    });
+    CopyRun(d, to_first, block.items, in.gradient.Run(block.outer) + block.first, in.stream);
+    CopyRun(d, to_second, block.items, in.gradient.Run(block.outer, 1) + block.first, in.stream);
+  });
 }
 
 /// Two classes take the path of pairs, unless their pixels are rows.

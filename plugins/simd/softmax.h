@@ -12,7 +12,7 @@
 
 namespace gradeline::simd {
 
-inline constexpr int64_t kBlockItems = 256;  ///< most items of a block
+inline constexpr int64_t kBlockItems = 512;  ///< most items of a block
 inline constexpr int64_t kBlockPad = 16;     ///< elements behind each class's run: no power of two between classes
 
 /// Items of a block that kernels hold class by class: a multiple of 16 whose reals fit into half of a small L2 cache.
@@ -67,21 +67,28 @@ struct LabelledItems {
 
   /// Sum of the weights of all items of the tile; the same bits in every pass.
   double TotalWeight(const sdk::Tile<Real>& tile) const {
+    if (!weights && !labels) return static_cast<double>(tile.outer() * tile.inner());
+    if (!weights && classes.empty()) return static_cast<double>(ValidItems(tile));
     double sums[4] = {};
-    int64_t valid = 0;
     for (int64_t o = 0; o < tile.outer(); ++o) {
-      if (!weights && !labels) {
-        valid += tile.inner();
-      } else if (!weights && classes.empty()) {
-        const int32_t* run = labels.Run(o);
-        for (int64_t i = 0; i < tile.inner(); ++i) valid += run[i] >= 0 ? 1 : 0;
-      } else {
-        for (int64_t i = 0; i < tile.inner(); ++i) {
-          if (Counts(o, i)) sums[(o + i) % 4] += ItemWeight(o, i) * ClassWeight(o, i);
-        }
+      for (int64_t i = 0; i < tile.inner(); ++i) {
+        if (Counts(o, i)) sums[(o + i) % 4] += ItemWeight(o, i) * ClassWeight(o, i);
       }
     }
-    return static_cast<double>(valid) + ((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
+
+ private:
+  int64_t ValidItems(const sdk::Tile<Real>& tile) const {
+    const auto valid = [](const int32_t* run, int64_t n) {
+      int32_t count = 0;  // a tile has fewer items than 2^31
+      for (int64_t i = 0; i < n; ++i) count += run[i] >= 0 ? 1 : 0;
+      return int64_t{count};
+    };
+    if (labels.outer_stride == tile.inner()) return valid(labels.Run(0), tile.outer() * tile.inner());
+    int64_t count = 0;
+    for (int64_t o = 0; o < tile.outer(); ++o) count += valid(labels.Run(o), tile.inner());
+    return count;
   }
 };
 

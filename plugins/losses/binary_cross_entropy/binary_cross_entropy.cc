@@ -16,10 +16,14 @@ struct Decision {
   /// `factor`: what the yes term is multiplied by.
   template <class D, class V>
   HWY_INLINE Element<V> At(D d, V logit, V target, V factor) const {
-    const Logistic<V> is = LogisticOf(d, logit);
-    const V yes = hn::Mul(target, factor), no = hn::Sub(hn::Set(d, hn::TFromD<D>{1}), target);
-    return {hn::MulAdd(yes, is.minus_log_yes, hn::Mul(no, is.minus_log_no)),
-            hn::NegMulAdd(yes, is.no, hn::Mul(no, is.yes))};
+    const V one = hn::Set(d, hn::TFromD<D>{1}), size = hn::Abs(logit);
+    const V tail = ExpOfNegative(d, hn::Neg(size)), far = hn::Div(tail, hn::Add(one, tail));
+    const V yes = hn::Mul(target, factor), no = hn::Sub(one, target), both = hn::Add(yes, no);
+    // The share of the answer that the logit speaks against pays for its size; all pay log(1 + exp(-size)).
+    const V against = hn::IfNegativeThenElse(logit, yes, no);
+    const V slope = hn::NegMulAdd(far, both, against);
+    return {hn::MulAdd(size, against, hn::Mul(LogOnePlusFraction(d, tail), both)),
+            hn::Xor(slope, hn::And(hn::SignBit(d), logit))};
   }
 };
 

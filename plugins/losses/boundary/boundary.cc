@@ -3,7 +3,7 @@
 #define HWY_TARGET_INCLUDE "plugins/losses/boundary/boundary.cc"
 #include <hwy/foreach_target.h>
 
-#include "plugins/simd/region-inl.h"
+#include "plugins/simd/softmax-inl.h"
 
 #ifndef GRADELINE_LOSSES_BOUNDARY_TENSORS_
 #define GRADELINE_LOSSES_BOUNDARY_TENSORS_
@@ -32,6 +32,22 @@ HWY_BEFORE_NAMESPACE();
 namespace gradeline {
 namespace HWY_NAMESPACE {
 namespace {
+
+/// Sums numbers g_k of an item under the exponentials of its classes: that of the top class apart from the others'.
+template <class D, class V = hn::Vec<D>>
+struct PartedSum {
+  V top, others;
+
+  explicit PartedSum(D d) : top(hn::Zero(d)), others(hn::Zero(d)) {}
+  /// A class as high as the top one takes its place, and what was the top becomes one of the others.
+  template <class M>
+  HWY_INLINE void Add(V e, M below, V number) {
+    others = hn::Add(others, hn::IfThenElse(below, hn::Mul(e, number), top));
+    top = hn::IfThenElse(below, top, number);
+  }
+  /// Mean of g_k - g_top over the classes, each with its probability.
+  HWY_INLINE V Away(V rest, V inverse) const { return hn::Mul(hn::NegMulAdd(rest, top, others), inverse); }
+};
 
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void RunBlock(D d, const BoundaryPixels<T>& in, const BlockItems& block, bool stream, T* scratch,
@@ -62,7 +78,7 @@ HWY_INLINE void RunBlock(D d, const BoundaryPixels<T>& in, const BlockItems& blo
     hn::Store(parted.others, d, away + j);
     parted = PartedSum<D>(d);
   };
-  softmax.FillAndVisit(d, padded, finite, nullptr, nullptr, visit);
+  softmax.FillAndVisit(d, padded, finite, visit);
   for (int64_t j = 0; j < padded; j += lanes) {
     const V rest = hn::Load(d, softmax.rest + j), inverse = hn::Div(one, hn::Add(rest, one));
     const V w = hn::Load(d, weight + j);

@@ -100,7 +100,7 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
     const sdk::View<const Real> soft = tile.Input(kSoft);
     const simd::ElementSums sums = soft || smoothing_ > 0 ? Masses(tile, in, soft) : Labels(tile, in);
     if (!sums.finite) simd::ReportNonFinite(tile, {kPrediction, kSoft, kWeights});
-    return {sums.numerator, in.TotalWeight(tile)};
+    return {sums.numerator, sums.denominator};
   }
 
  private:

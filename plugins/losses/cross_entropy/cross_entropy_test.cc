@@ -150,5 +150,28 @@ TEST(CrossEntropy, FollowsLongDouble) {
       Plain);
 }
 
+TEST(CrossEntropy, LongRowsOfEqualHugeLogits) {
+  for (const double at : {1e11, -1e11, 1e20}) {
+    const GoldenArray logits = {false, {1, 67}, std::vector<double>(67, at)};
+    for (const uint32_t dtype : {4u, 8u}) {
+      RunOptions options;
+      options.dtype = dtype;
+      const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", {true, {1}, {3}}}}, options);
+      EXPECT_NEAR(got.item_loss[0], std::log(67), 1e-6) << at;
+      EXPECT_NEAR(got.gradient[0][0], 1.0 / 67, 1e-8) << at;
+    }
+  }
+}
+
+TEST(CrossEntropy, SmoothingOverManyClassesKeepsItsDigits) {
+  const Case c{"many", {{"N", 3}, {"c", 1000}}, {{"label_smoothing", {0.1}}}};
+  std::mt19937_64 random(1);
+  WorstError error;
+  for (const uint32_t seed : {1u, 2u}) {
+    const Batch batch = RandomBatch(Loss(), c, {true, true, false, false}, seed);
+    for (const uint32_t dtype : {4u, 8u}) CheckAgainst(Loss(), batch, c, Plain(batch, c.params), dtype, random, error);
+  }
+}
+
 }  // namespace
 }  // namespace gradeline::conformance

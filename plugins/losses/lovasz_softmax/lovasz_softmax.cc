@@ -4,7 +4,7 @@
 #include <hwy/foreach_target.h>
 
 #include "plugins/simd/lovasz.h"
-#include "plugins/simd/softmax-inl.h"
+#include "plugins/simd/right-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
@@ -20,32 +20,33 @@ void ErrorsOfBlock(D d, const sdk::Tile<T>& tile, const BlockItems& block, const
   const sdk::View<const T> logits = tile.Input(0);
   const sdk::View<const int32_t> labels = tile.Labels(1);
   const int64_t padded = WholeVectors(d, block.items), classes = logits.small;
-  const V one = hn::Set(d, T{1}), zero = hn::Zero(d);
-  SoftmaxBlock<T> softmax;
-  softmax.logits = softmax.exponentials = {static_cast<T*>(tile.raw().scratch),
-                                           simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad, classes};
-  LoadBlock(d, logits, block, softmax.logits);
-  HWY_ALIGN T label[simd::kBlockItems];
-  HWY_ALIGN T right[simd::kBlockItems];  // the logit of the label
+  RightBlock<T> softmax;
+  softmax.plane = {static_cast<T*>(tile.raw().scratch), simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad,
+                   classes};
+  LoadBlock(d, logits, block, softmax.plane);
+  HWY_ALIGN int32_t label[simd::kBlockItems];
+  HWY_ALIGN T inverse[simd::kBlockItems];
+  LoadLabels(d, labels, block, label);
   for (int64_t j = 0; j < padded; ++j) {
-    label[j] = static_cast<T>(j < block.items ? labels.Run(block.Outer(j))[block.Inner(j)] : -1);
+    inverse[j] = label[j] < 0 ? T{0} : T{1};
+    label[j] = std::max(label[j], 0);
   }
-  softmax.Fill(d, padded, finite, label, right);
+  softmax.Fill(d, label, padded, finite);
   for (int64_t j = 0; j < padded; j += lanes) {
-    const V top = hn::Load(d, softmax.top + j), rest = hn::Load(d, softmax.rest + j), logit = hn::Load(d, right + j);
-    const V sum = hn::Add(rest, one), e = ExpOfDifference(d, logit, top);
-    const V wrong = hn::IfThenElse(hn::Lt(logit, top), hn::Sub(sum, e), rest);
-    const V is = hn::Load(d, label + j);
-    const auto counts = hn::Ge(is, zero);
-    // Quotients, so that what is certain is exactly 1. Ignored items, whose label no class has, get 0.
-    const V mine = hn::Neg(hn::Div(wrong, sum)), inverse = hn::IfThenElseZero(counts, hn::Div(one, sum));
-    for (int64_t k = 0; k < classes; ++k) {
-      T* const at = softmax.exponentials.Run(k) + j;
-      const auto is_mine = hn::Eq(is, hn::Set(d, static_cast<T>(k)));
-      hn::Store(hn::IfThenElse(is_mine, mine, hn::Mul(hn::Load(d, at), inverse)), d, at);
+    // Quotients, so that what is certain is exactly 1. Ignored items get 0.
+    const RightOf<V> is = softmax.At(d, j);
+    const V counts = hn::Load(d, inverse + j), mine = hn::Neg(hn::Div(is.others, hn::Add(is.others, is.e)));
+    hn::Store(hn::IfThenElseZero(hn::Ne(counts, hn::Zero(d)), mine), d, softmax.right + j);
+    hn::Store(hn::Mul(counts, is.inverse), d, inverse + j);
+  }
+  for (int64_t k = 0; k < classes; ++k) {
+    T* const run = softmax.plane.Run(k);
+    for (int64_t j = 0; j < padded; j += lanes) {
+      hn::Store(hn::Mul(hn::Load(d, run + j), hn::Load(d, inverse + j)), d, run + j);
     }
   }
-  StoreBlock(d, softmax.exponentials, block, errors, false);
+  PutRight(softmax.plane, label, padded, softmax.right);
+  StoreBlock(d, softmax.plane, block, errors, false);
 }
 
 /// Stores the gradient of a block: p_k times (slope of p_k less the mean of all slopes), with 1 - p_k kept whole.

@@ -1,0 +1,111 @@
+// Losses of one right class out of C, over blocks of items and over pixels of two classes.
+#if defined(GRADELINE_PLUGINS_SIMD_LABEL_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADELINE_PLUGINS_SIMD_LABEL_BLOCK_INL_H_
+#undef GRADELINE_PLUGINS_SIMD_LABEL_BLOCK_INL_H_
+#else
+#define GRADELINE_PLUGINS_SIMD_LABEL_BLOCK_INL_H_
+#endif
+
+#include "plugins/simd/right-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+
+/// What a loss of one right class makes of an item: its loss, and the factor c of its gradient c * (p_k - [k is
+/// right]).
+template <class V>
+struct LabelTerm {
+  V loss, slope;
+};
+
+/// Loss and, if wanted, gradient of a block of items with labels, class by class. See RunLabels.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE void RunLabelBlock(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, const BlockItems& block,
+                              bool stream, T* scratch, FiniteCheck<D>& finite, SumOf<D>& numerator) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
+  const V scale = hn::Set(d, static_cast<T>(in.scale));
+  RightBlock<T> softmax;
+  softmax.plane = {scratch, simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad, classes};
+  LoadBlock(d, in.logits, block, softmax.plane);
+  BlockLabels<T> labels;
+  labels.Fill(d, in, block, true);
+  softmax.Fill(d, labels.label, padded, finite);
+  HWY_ALIGN T share[simd::kBlockItems];  // slope / sum of exponentials
+  for (int64_t j = 0; j < padded; j += lanes) {
+    const RightOf<V> is = softmax.At(d, j);
+    const V weight = hn::Load(d, labels.weight + j);
+    const LabelTerm<V> term = kernel.At(d, softmax.MinusLog(d, is, j), is.Probability(), is.Missed());
+    const auto counts = hn::Ne(weight, hn::Zero(d));
+    const V loss = hn::IfThenElseZero(counts, hn::Mul(term.loss, weight));
+    numerator.Add(loss);
+    if (in.item_loss != nullptr) StoreItems(d, loss, block.items - j, in.item_loss + block.number + j);
+    const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(term.slope, weight), scale));
+    hn::Store(hn::Mul(slope, is.inverse), d, share + j);
+    hn::Store(hn::Neg(is.others), d, softmax.right + j);  // times share: the gradient by the right logit
+  }
+  if (!in.gradient) return;
+  PutRight(softmax.plane, labels.label, padded, softmax.right);
+  for (int64_t k = 0; k < classes; ++k) {
+    T* const run = softmax.plane.Run(k);
+    T* const to = block.rows ? run : in.gradient.Run(block.outer, k) + block.first;
+    // Straight to memory where whole vectors fit there.
+    const bool direct = !block.rows && padded == block.items && Ragged(d, to, lanes) == 0;
+    const StoreWhole<D> store{d, true, direct && stream};
+    T* const out = direct ? to : run;
+    for (int64_t j = 0; j < padded; j += lanes) store(hn::Mul(hn::Load(d, run + j), hn::Load(d, share + j)), out + j);
+    if (!block.rows && !direct) CopyRun(d, run, block.items, to, stream);
+  }
+  if (block.rows) StoreBlock(d, softmax.plane, block, in.gradient, stream);
+}
+
+/// The same for pixels of two classes: the softmax is the logistic function of the right logit less the other.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE void RunLabelPairs(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, const BlockItems& block,
+                              bool stream, FiniteCheck<D>& all_finite, SumOf<D>& all_numerator) {
+  using V = hn::Vec<D>;
+  FiniteCheck<D> finite(d);  // these two in registers
+  SumOf<D> numerator(d);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const V zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(in.scale));
+  const T* const first = in.logits.Run(block.outer) + block.first;
+  const T* const second = in.logits.Run(block.outer, 1) + block.first;
+  BlockLabels<T> labels;
+  labels.Fill(d, in, block, true);
+  // Gradients leave in long runs: streaming stores that alternate between two of them are slow.
+  HWY_ALIGN T to_first[simd::kBlockItems];
+  HWY_ALIGN T to_second[simd::kBlockItems];
+  const auto step = [&](const auto& load, int64_t j) HWY_ATTR {
+    const V a = load(first + j), b = load(second + j), weight = hn::Load(d, labels.weight + j);
+    finite.See(a);
+    finite.See(b);
+    const auto is_second = hn::Gt(LoadWhole<D>{d}.Labels(labels.label + j), zero);
+    const V right = hn::IfThenElse(is_second, b, a), other = hn::IfThenElse(is_second, a, b);
+    const Logistic<V> is = LogisticOfDifference(d, right, other);
+    const LabelTerm<V> term = kernel.At(d, is.minus_log_yes, is.yes, is.no);
+    const auto counts = hn::Ne(weight, zero);
+    const V loss = hn::IfThenElseZero(counts, hn::Mul(term.loss, weight));
+    numerator.Add(loss);
+    if (in.item_loss != nullptr) StoreItems(d, loss, block.items - j, in.item_loss + block.number + j);
+    const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(term.slope, weight), hn::Mul(is.no, scale)));
+    const V to_other = hn::Neg(slope);
+    hn::Store(hn::IfThenElse(is_second, slope, to_other), d, to_first + j);
+    hn::Store(hn::IfThenElse(is_second, to_other, slope), d, to_second + j);
+  };
+  int64_t j = 0;
+  for (; j + lanes <= block.items; j += lanes) step(LoadWhole<D>{d}, j);
+  if (const int64_t n = block.items - j; n > 0) step(LoadEnd<D>{d, n}, j);
+  all_finite.See(finite);
+  all_numerator.Add(numerator);
+  if (!in.gradient) return;
+  CopyRun(d, to_first, block.items, in.gradient.Run(block.outer) + block.first, stream);
+  CopyRun(d, to_second, block.items, in.gradient.Run(block.outer, 1) + block.first, stream);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,125 @@
+// Losses of one right class out of C, over long rows.
+#if defined(GRADELINE_PLUGINS_SIMD_LABEL_ROW_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GRADELINE_PLUGINS_SIMD_LABEL_ROW_INL_H_
+#undef GRADELINE_PLUGINS_SIMD_LABEL_ROW_INL_H_
+#else
+#define GRADELINE_PLUGINS_SIMD_LABEL_ROW_INL_H_
+#endif
+
+#include "plugins/simd/label_block-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradeline {
+namespace HWY_NAMESPACE {
+
+/// Loss and, if wanted, gradient of one long row, stored at `to`, which may be `scratch`. Returns its weighted loss.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, T* scratch, T* to,
+                              bool stream, FiniteCheck<D>& all_finite) {
+  using V = hn::Vec<D>;
+  FiniteCheck<D> finite(d);  // in a register
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t classes = in.logits.small, whole = classes / lanes * lanes;
+  const T* const row = in.logits.Run(o);
+  V a = hn::LoadU(d, row), b = a;
+  finite.See(a);
+  int64_t k = lanes;
+  for (; k + 2 * lanes <= classes; k += 2 * lanes) {
+    const V x = hn::LoadU(d, row + k), y = hn::LoadU(d, row + k + lanes);
+    finite.See(x);
+    finite.See(y);
+    a = hn::Max(a, x);
+    b = hn::Max(b, y);
+  }
+  // The last vector may overlap those before it: a maximum does not mind.
+  for (const int64_t last : {std::min(k, classes - lanes), classes - lanes}) {
+    const V x = hn::LoadU(d, row + last);
+    finite.See(x);
+    a = hn::Max(a, x);
+  }
+  all_finite.See(finite);
+  const V top = hn::MaxOfLanes(d, hn::Max(a, b));
+  const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
+  const int64_t at_label = label / lanes * lanes;  // the vector with the right class, which the sum leaves out
+  V sum = hn::Zero(d), sum2 = hn::Zero(d);
+  SumOf<D> wide(d);
+  const auto exponential = [&](V x, int64_t at) HWY_ATTR {
+    hwy::Prefetch(row + in.logits.outer_stride + at);  // of the next row
+    const V e = ExpOfDifference(d, x, top);
+    hn::StoreU(e, d, scratch + at);
+    return e;
+  };
+  const auto all_of = [&](int64_t begin, int64_t end) HWY_ATTR {
+    for (k = begin; k < end;) {
+      const int64_t stop = std::min(end, k + 64 * lanes);  // few additions in the row's own type
+      for (; k + 2 * lanes <= stop; k += 2 * lanes) {
+        sum = hn::Add(sum, exponential(hn::LoadU(d, row + k), k));
+        sum2 = hn::Add(sum2, exponential(hn::LoadU(d, row + k + lanes), k + lanes));
+      }
+      for (; k < stop; k += lanes) sum = hn::Add(sum, exponential(hn::LoadU(d, row + k), k));
+      wide.Add(hn::Add(sum, sum2));
+      sum = sum2 = hn::Zero(d);
+    }
+  };
+  const auto not_right = hn::Ne(hn::Iota(d, T{0}), hn::Set(d, static_cast<T>(label - at_label)));
+  all_of(0, std::min(at_label, whole));
+  if (at_label < whole) {
+    wide.Add(hn::IfThenElseZero(not_right, exponential(hn::LoadU(d, row + at_label), at_label)));
+    all_of(at_label + lanes, whole);
+  }
+  if (const int64_t n = classes - whole; n > 0) {
+    const V e = exponential(LoadEnd<D>{d, n}(row + whole), whole);
+    const V inside = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n)), e);
+    wide.Add(at_label < whole ? inside : hn::IfThenElseZero(not_right, inside));
+  }
+  const double others = wide.Total(), e = static_cast<double>(scratch[label]), inverse = 1 / (others + e);
+  const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0;
+  const double below = static_cast<double>(hn::GetLane(top)) - static_cast<double>(row[label]);
+  const hn::CappedTag<double, 1> dd;
+  const auto term = kernel.At(dd, hn::Set(dd, below + std::log1p(others + (e - 1))), hn::Set(dd, e * inverse),
+                              hn::Set(dd, others * inverse));
+  const double loss = weight == 0 ? 0 : weight * hn::GetLane(term.loss);
+  if (in.item_loss != nullptr) in.item_loss[o] = loss;
+  if (!in.gradient) return loss;
+  const double slope = weight == 0 ? 0 : weight * hn::GetLane(term.slope) * in.scale;
+  scratch[label] = static_cast<T>(-others);
+  const V factor = hn::Set(d, static_cast<T>(slope * inverse));
+  const int64_t head = to == scratch ? 0 : Ragged(d, to, classes);
+  for (k = 0; k < head; ++k) to[k] = scratch[k] * hn::GetLane(factor);
+  for (const StoreWhole<D> store{d, to != scratch, stream}; k + lanes <= classes; k += lanes) {
+    store(hn::Mul(hn::LoadU(d, scratch + k), factor), to + k);
+  }
+  for (; k < classes; ++k) to[k] = scratch[k] * hn::GetLane(factor);
+  return loss;
+}
+
+/// Rows from this many classes on are computed one by one.
+inline constexpr int64_t kLongRow = 64;
+
+/// All rows of a tile, one by one. Returns the sum of their weighted losses.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE double RunLabelRows(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t rows, bool stream,
+                               T* scratch, FiniteCheck<D>& finite) {
+  // Streamed gradients leave in long runs: a row that ends amid a cache line would have it written twice.
+  constexpr int64_t kRunBytes = 16 << 10;
+  const int64_t classes = in.logits.small, row_bytes = classes * static_cast<int64_t>(sizeof(T));
+  const bool dense = in.gradient && in.gradient.outer_stride == classes;
+  const int64_t together = stream && dense ? std::max<int64_t>(1, kRunBytes / row_bytes) : 1;
+  double sum = 0;
+  for (int64_t first = 0; first < rows; first += together) {
+    const int64_t some = std::min(together, rows - first);
+    for (int64_t r = 0; r < some; ++r) {
+      T* const room = scratch + r * classes;
+      T* const to = together > 1 ? room : in.gradient ? in.gradient.Run(first) : nullptr;
+      sum += RunLabelRow(d, kernel, in, first + r, room, to, stream && together == 1, finite);
+    }
+    if (together > 1) CopyRun(d, scratch, some * classes, in.gradient.Run(first), true);
+  }
+  return sum;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gradeline
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
