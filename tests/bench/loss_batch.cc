@@ -93,12 +93,12 @@ absl::StatusOr<ParamMap> ParamsOf(const LossInfo& info, absl::string_view text, 
   return params;
 }
 
-/// Optional tensors stay out; of several of which one must come, the first does.
-bool IsWanted(const LossInfo& info, size_t t) {
+/// Optional tensors stay out; of several of which one must come, the labels do, or the numbers if the layout is
+/// "reals".
+bool IsWanted(const LossInfo& info, std::string_view layout, size_t t) {
   const TensorSpec& spec = info.tensors[t];
   if (spec.optional()) return false;
-  return spec.one_of == 0 || std::none_of(info.tensors.begin(), info.tensors.begin() + static_cast<std::ptrdiff_t>(t),
-                                          [&](const TensorSpec& before) { return before.one_of == spec.one_of; });
+  return spec.one_of == 0 || spec.label() == (layout != "reals");
 }
 
 }  // namespace
@@ -132,7 +132,7 @@ absl::StatusOr<std::unique_ptr<LossBatch>> LossBatch::Make(const LossRegistry& r
   batch->groups_ = which.classes > 0 ? which.classes : sizes.items;
   for (size_t t = 0; t < info->tensors.size(); ++t) {
     const TensorSpec& spec = info->tensors[t];
-    if (!IsWanted(*info, t)) continue;
+    if (!IsWanted(*info, which.layout, t)) continue;
     GRADELINE_ASSIGN_OR_RETURN(const auto dims, ParseDims(spec.dims));
     BatchTensor tensor{t, spec.label() ? DType::kI32 : DType::kF32, ShapeOf(dims, sizes), {}};
     tensor.copies.emplace_back(tensor.bytes());

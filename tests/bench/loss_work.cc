@@ -103,18 +103,25 @@ absl::StatusOr<std::function<void()>> LossWork::Side(std::string_view side) {
   if (side == "copy") {
     return [=, this] { probes_.Copy(next(batch_->prediction(), 0), to, count), ++turn_; };
   }
-  if (side == "triad") {
-    return [=, this] {
+  if (side == "triad" || side == "triad_checked") {
+    return [=, this, checked = side == "triad_checked"] {
       const float* const b = other != nullptr ? next(*other, 0) : next(batch_->prediction(), 1);
-      probes_.Triad(next(batch_->prediction(), 0), b, to, count), ++turn_;
+      const float* const a = next(batch_->prediction(), 0);
+      checked ? void(probes_.TriadChecked(a, b, to, count)) : probes_.Triad(a, b, to, count);
+      ++turn_;
     };
   }
-  if (side == "read") {
-    return [=, this] { benchmark::DoNotOptimize(probes_.Read(next(batch_->prediction(), 0), count)), ++turn_; };
+  if (side == "read" || side == "read_in_order") {
+    return [=, this, in_order = side == "read_in_order"] {
+      const float* const from = next(batch_->prediction(), 0);
+      benchmark::DoNotOptimize(in_order ? probes_.ReadInOrder(from, count) : probes_.Read(from, count));
+      ++turn_;
+    };
   }
   if (side == "exp") return [=, this] { probes_.Exp(next(batch_->prediction(), 0), to, count), ++turn_; };
   return absl::InvalidArgumentError(absl::StrCat(
-      "side is ", std::string(side), "; allowed: gradient, evaluate, unchecked, copy, triad, read, exp, sort"));
+      "side is ", std::string(side),
+      "; allowed: gradient, evaluate, unchecked, copy, triad, triad_checked, read, read_in_order, exp, sort"));
 }
 
 absl::StatusOr<LossResult> LossWork::Answer() { return engine_.Run(batch_->Call(0, true)); }

@@ -91,7 +91,11 @@ def measure_row(options, child, case, size, folder):
     if compares:
         sides["evaluate"] = child.timer("evaluate")
         if size == "1GiB":
-            sides["unchecked"] = child.timer("unchecked")
+            for side in ("unchecked", "exp"):
+                sides[side] = child.timer(side)
+        if size == "1GiB" and case["loss"] == "mse":
+            for side in ("triad", "triad_checked", "read", "read_in_order"):
+                sides[side] = child.timer(side)
     if compares and key in PEERS:
         sides["eager"] = peer = Torch(key, opened)
         row["loss_difference"], row["gradient_difference"] = peer.difference(opened)
@@ -107,10 +111,12 @@ def measure_row(options, child, case, size, folder):
     for name in [*sides, "probe"]:
         row[name] = {field: median_interval([measured[name][field] for measured in rounds])[0]
                      for field in rounds[0][name]}
-    for ratio, side in {"limit_ratio": "probe", "eager_ratio": "eager", "compiled_ratio": "compiled",
-                        "check_cost": "unchecked"}.items():
+    for ratio, (side, to) in {"limit_ratio": ("probe", "gradient"), "eager_ratio": ("eager", "gradient"),
+                              "compiled_ratio": ("compiled", "gradient"), "exp_ratio": ("exp", "gradient"),
+                              "host_check": ("unchecked", "gradient"), "fused_check": ("triad", "triad_checked"),
+                              "fixed_order": ("read", "read_in_order")}.items():
         if side in rounds[0] and (case["limit"] or ratio != "limit_ratio"):
-            row[ratio] = median_interval([m[side]["seconds"] / m["gradient"]["seconds"] for m in rounds])
+            row[ratio] = median_interval([m[side]["seconds"] / m[to]["seconds"] for m in rounds])
     return row
 
 

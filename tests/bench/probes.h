@@ -16,7 +16,11 @@ class Probes {
 
   void Copy(const float* from, float* to, int64_t count);
   void Triad(const float* a, const float* b, float* to, int64_t count);  ///< to = a + 2 b
-  float Read(const float* from, int64_t count);                          ///< the sum, order not fixed
+  /// The same, and looks for NaN and infinity on the way, as losses do. Returns whether there was none.
+  bool TriadChecked(const float* a, const float* b, float* to, int64_t count);
+  float Read(const float* from, int64_t count);  ///< the sum, order not fixed
+  /// The sum as the engine makes it: by tiles of 256 KiB, whose sums are added in their order.
+  float ReadInOrder(const float* from, int64_t count);
   void Exp(const float* from, float* to, int64_t count);
   /// Copies each group of keys to `room` and sorts it there, ascending.
   void Sort(const uint64_t* keys, uint64_t* room, int64_t groups, int64_t keys_per_group);
