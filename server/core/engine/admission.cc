@@ -32,6 +32,13 @@ void Admission::AddScratch(int64_t bytes) {
   scratch_bytes_ += bytes;
 }
 
+bool Admission::TryAddScratch(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (!scratch_.empty() || !ScratchFits(bytes)) return false;
+  scratch_bytes_ += bytes;
+  return true;
+}
+
 void Admission::ReleaseMessage(int64_t bytes) {
   {
     std::lock_guard lock(mutex_);
@@ -68,17 +75,18 @@ void Admission::Ask(std::deque<Demand>& queue, Demand demand) {
   Deliver();
 }
 
+bool Admission::ScratchFits(int64_t bytes) const { return bytes <= free_bytes() || scratch_bytes_ == 0; }
+
 bool Admission::TakeNext(std::function<void()>& granted) {
-  const int64_t free_bytes = budget_bytes_ - message_bytes_ - small_message_bytes_ - scratch_bytes_;
   if (!scratch_.empty()) {
-    if (scratch_.front().bytes > free_bytes && scratch_bytes_ > 0) return false;
+    if (!ScratchFits(scratch_.front().bytes)) return false;
     scratch_bytes_ += scratch_.front().bytes;
     granted = std::move(scratch_.front().granted);
     scratch_.pop_front();
     return true;
   }
   if (messages_.empty()) return false;
-  if (messages_.front().bytes > free_bytes && message_bytes_ + scratch_bytes_ > 0) return false;
+  if (messages_.front().bytes > free_bytes() && message_bytes_ + scratch_bytes_ > 0) return false;
   message_bytes_ += messages_.front().bytes;
   if (messages_.front().tried) waiting_bytes_ -= messages_.front().bytes;
   granted = std::move(messages_.front().granted);

@@ -30,6 +30,8 @@ class Admission {
   void AdmitScratch(int64_t bytes, std::function<void()> granted);
   /// Counts at once, for a caller that cannot wait.
   void AddScratch(int64_t bytes);
+  /// Counts at once if AdmitScratch would not have to wait; else false, and nothing is kept.
+  bool TryAddScratch(int64_t bytes);
   void ReleaseScratch(int64_t bytes);
 
   int64_t budget_bytes() const { return budget_bytes_; }
@@ -43,7 +45,9 @@ class Admission {
   };
   bool TakeSmall(int64_t bytes);
   void Ask(std::deque<Demand>& queue, Demand demand);
+  bool ScratchFits(int64_t bytes) const;
   bool TakeNext(std::function<void()>& granted);
+  int64_t free_bytes() const { return budget_bytes_ - message_bytes_ - small_message_bytes_ - scratch_bytes_; }
   void Deliver();
 
   const int64_t budget_bytes_, small_bytes_;

@@ -116,6 +116,22 @@ TEST_F(AdmissionTest, CallsThatNeedScratchNeverWaitForEachOther) {
   EXPECT_EQ(admission_.admitted_bytes(), 0);
 }
 
+TEST_F(AdmissionTest, ScratchIsTriedOnlyWhereNoneWaits) {
+  EXPECT_TRUE(admission_.TryAddScratch(500)) << "alone, whatever its size";
+  EXPECT_FALSE(admission_.TryAddScratch(1));
+  Scratch(60, 1);
+  EXPECT_EQ(admission_.admitted_bytes(), 500);
+  admission_.ReleaseScratch(500);
+  EXPECT_THAT(granted_, ElementsAre(1));
+  EXPECT_TRUE(admission_.TryAddScratch(40));
+  Scratch(60, 2);
+  EXPECT_FALSE(admission_.TryAddScratch(0)) << "2 was there before";
+  admission_.ReleaseScratch(40);
+  admission_.ReleaseScratch(60);
+  EXPECT_THAT(granted_, ElementsAre(1, 2));
+  EXPECT_EQ(admission_.admitted_bytes(), 60);
+}
+
 TEST_F(AdmissionTest, ManyThreads) {
   std::atomic<int64_t> in_use = 0, most = 0;
   std::atomic<int> grants = 0;

@@ -72,6 +72,7 @@ void BatchRun::Admit(EngineParts& parts, int64_t bytes, bool alone, std::functio
     parts.admission.AddScratch(bytes);
     return begin();
   }
+  if (parts.admission.TryAddScratch(bytes)) return begin();
   parts.admission.AdmitScratch(bytes,
                                [&parts, begin = std::move(begin)]() mutable { parts.executor.Push(std::move(begin)); });
 }
