@@ -19,79 +19,135 @@ struct Element {
   V loss, slope;
 };
 
-/// The loop of RunElements. `kWeighted`: with weights or factors, or without predictions.
-template <bool kWeighted, class D, class Kernel, class T = hn::TFromD<D>>
-HWY_INLINE simd::ElementSums RunElementsAs(D d, const Kernel& kernel, const simd::ElementRun<T>& given) {
-  const simd::ElementRun<T> run = given;  // its own, which no store can change
+/// Elements that are not ignored.
+template <class T>
+HWY_INLINE int64_t ValidElements(const simd::ElementRun<T>& run) {
+  if (run.labels == nullptr) return run.n;
+  int32_t valid = 0;  // a run has fewer elements than 2^31
+  for (int64_t i = 0; i < run.n; ++i) valid += run.labels[i] >= 0 ? 1 : 0;
+  return valid;
+}
+
+/// The loop of RunElements. Lanes are a matter of position, never of addresses: equal bits.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+class ElementLoop {
   using V = hn::Vec<D>;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const V one = hn::Set(d, T{1}), zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(run.scale));
-  const bool aligned = reinterpret_cast<uintptr_t>(run.gradient) % (sizeof(T) * hn::Lanes(d)) == 0;
-  SumOf<D> numerator(d), denominator(d);
-  FiniteCheck<D> finite(d);
-  V valid = zero;  // a run has fewer elements than floats count
-  // Whole vectors and the ragged end share this. Lanes are a matter of position, never of addresses: equal bits.
-  const auto step = [&](const auto& load, const auto& store, V weight, int64_t i) HWY_ATTR
-      __attribute__((always_inline)) {
-    V target = zero, factor = one;
-    if (run.labels != nullptr) {
-      target = load.Labels(run.labels + i);
+
+ public:
+  HWY_INLINE ElementLoop(D d, const Kernel& kernel, const simd::ElementRun<T>& run)
+      : d_(d),
+        kernel_(kernel),
+        run_(run),  // its own, which no store can change
+        aligned_(reinterpret_cast<uintptr_t>(run.gradient) % (sizeof(T) * hn::Lanes(d)) == 0),
+        numerator_(d),
+        denominator_(d),
+        finite_(d) {}
+
+  /// Four vectors at a time, without weights and factors. Returns how many elements that were.
+  template <bool kLabels>
+  HWY_INLINE int64_t RunByFours() {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
+    const V zero = hn::Zero(d_), one = hn::Set(d_, T{1}), scale = hn::Set(d_, static_cast<T>(run_.scale));
+    const LoadWhole<D> load{d_};
+    const StoreWhole<D> store{d_, aligned_, aligned_ && run_.stream};
+    V seen = zero, valid = zero;  // fewer elements than floats count
+    const auto step = [&](int64_t i) HWY_ATTR __attribute__((always_inline)) {
+      const V prediction = load(run_.prediction + i);
+      const V target = kLabels ? load.Labels(run_.labels + i) : load(run_.real + i);
+      seen = hn::Mul(prediction, zero);
+      if constexpr (!kLabels) seen = hn::MulAdd(target, zero, seen);
+      Element<V> element = kernel_.At(d_, prediction, target, one);
+      element.slope = hn::Mul(element.slope, scale);
+      if constexpr (kLabels) {
+        const auto counts = hn::Ge(target, zero);
+        element = {hn::IfThenElseZero(counts, element.loss), hn::IfThenElseZero(counts, element.slope)};
+        valid = hn::Add(valid, hn::IfThenElseZero(counts, one));
+      }
+      if (run_.item_loss != nullptr) store.Doubles(element.loss, run_.item_loss + i);
+      if (run_.gradient != nullptr) store(element.slope, run_.gradient + i);
+      return element.loss;
+    };
+    int64_t i = 0;
+    for (; i + 4 * lanes <= run_.n; i += 4 * lanes) {
+      const V a = step(i), seen_a = seen, b = step(i + lanes), seen_b = seen;
+      const V c = step(i + 2 * lanes), seen_c = seen, e = step(i + 3 * lanes);
+      numerator_.Add(hn::Add(hn::Add(a, b), hn::Add(c, e)));
+      finite_.SeeProduct(hn::Add(hn::Add(seen_a, seen_b), hn::Add(seen_c, seen)));
+    }
+    kLabels ? denominator_.Add(valid) : void(whole_ = i);
+    return i;
+  }
+
+  /// From element `i` on, vector by vector.
+  HWY_INLINE void RunFrom(int64_t i) {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
+    const V one = hn::Set(d_, T{1});
+    const StoreWhole<D> store{d_, aligned_, aligned_ && run_.stream};
+    for (; i + lanes <= run_.n; i += lanes) Step(LoadWhole<D>{d_}, store, one, i);
+    if (const int64_t n = run_.n - i; n > 0) {
+      const V inside = hn::IfThenElseZero(hn::FirstN(d_, static_cast<size_t>(n)), one);
+      Step(LoadEnd<D>{d_, n}, StoreEnd<D>{d_, n}, inside, i);
+    }
+  }
+
+  HWY_INLINE simd::ElementSums Sums() const {
+    if (run_.stream) hwy::FlushStream();
+    return {numerator_.Total(), denominator_.Total() + static_cast<double>(whole_), !finite_.Failed()};
+  }
+
+ private:
+  template <class Load, class Store>
+  HWY_INLINE void Step(const Load& load, const Store& store, V weight, int64_t i) {
+    const V zero = hn::Zero(d_);
+    V target = zero, factor = hn::Set(d_, T{1});
+    if (run_.labels != nullptr) {
+      target = load.Labels(run_.labels + i);
       weight = hn::IfThenElseZero(hn::Ge(target, zero), weight);
     }
-    if constexpr (kWeighted) {
-      if (run.weights != nullptr) {
-        const V own = load(run.weights + i);
-        finite.See(own);
-        weight = hn::Mul(weight, own);
-      }
-      denominator.Add(weight);
-      if (run.prediction == nullptr) return zero;
-      if (run.factors != nullptr) factor = load(run.factors + i);
-    } else {
-      valid = hn::Add(valid, weight);
+    if (run_.weights != nullptr) {
+      const V own = load(run_.weights + i);
+      finite_.See(own);
+      weight = hn::Mul(weight, own);
     }
-    const V prediction = load(run.prediction + i);
-    finite.See(prediction);
-    if (run.real != nullptr) {
-      target = load(run.real + i);
-      finite.See(target);
+    denominator_.Add(weight);
+    if (run_.prediction == nullptr) return;
+    if (run_.factors != nullptr) factor = load(run_.factors + i);
+    const V prediction = load(run_.prediction + i);
+    finite_.See(prediction);
+    if (run_.real != nullptr) {
+      target = load(run_.real + i);
+      finite_.See(target);
     }
-    const Element<V> element = kernel.At(d, prediction, target, factor);
+    const Element<V> element = kernel_.At(d_, prediction, target, factor);
     const auto counts = hn::Ne(weight, zero);
-    V loss = hn::IfThenElseZero(counts, element.loss);
-    V slope = hn::IfThenElseZero(counts, hn::Mul(element.slope, scale));
-    if constexpr (kWeighted) {
-      loss = hn::Mul(loss, weight);
-      slope = hn::Mul(slope, weight);
-    }
-    if (run.item_loss != nullptr) store.Doubles(loss, run.item_loss + i);
-    if (run.gradient != nullptr) store(slope, run.gradient + i);
-    return loss;
-  };
-  const LoadWhole<D> load{d};
-  const StoreWhole<D> store{d, aligned, aligned && run.stream};
-  int64_t i = 0;
-  for (; !kWeighted && i + 4 * lanes <= run.n; i += 4 * lanes) {
-    const V a = step(load, store, one, i), b = step(load, store, one, i + lanes);
-    const V c = step(load, store, one, i + 2 * lanes), e = step(load, store, one, i + 3 * lanes);
-    numerator.Add(hn::Add(hn::Add(a, b), hn::Add(c, e)));
+    const V loss = hn::IfThenElseZero(counts, hn::Mul(element.loss, weight));
+    numerator_.Add(loss);
+    if (run_.item_loss != nullptr) store.Doubles(loss, run_.item_loss + i);
+    const V scale = hn::Set(d_, static_cast<T>(run_.scale));
+    const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(element.slope, weight), scale));
+    if (run_.gradient != nullptr) store(slope, run_.gradient + i);
   }
-  for (; i + lanes <= run.n; i += lanes) numerator.Add(step(load, store, one, i));
-  if (const int64_t n = run.n - i; n > 0) {
-    const V inside = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n)), one);
-    numerator.Add(step(LoadEnd<D>{d, n}, StoreEnd<D>{d, n}, inside, i));
-  }
-  denominator.Add(valid);
-  if (run.stream) hwy::FlushStream();
-  return {numerator.Total(), denominator.Total(), !finite.Failed()};
-}
+
+  D d_;
+  const Kernel& kernel_;
+  const simd::ElementRun<T> run_;
+  const bool aligned_;
+  SumOf<D> numerator_, denominator_;
+  FiniteCheck<D> finite_;
+  int64_t whole_ = 0;  // elements that denominator_ does not have
+};
 
 /// Runs `kernel.At(d, prediction, target, factor)`, which gives an Element, over all elements. `factor` is 1 where the
 /// run has none. Ignored elements and those of weight 0 count nothing, whatever the kernel makes of them.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& run) {
+  if (run.prediction == nullptr && run.weights == nullptr) return {0, static_cast<double>(ValidElements(run)), true};
+  ElementLoop<D, Kernel> loop(d, kernel, run);
   const bool weighted = run.weights != nullptr || run.factors != nullptr || run.prediction == nullptr;
-  return weighted ? RunElementsAs<true>(d, kernel, run) : RunElementsAs<false>(d, kernel, run);
+  int64_t done = 0;
+  if (!weighted) done = run.labels != nullptr ? loop.template RunByFours<true>() : loop.template RunByFours<false>();
+  loop.RunFrom(done);
+  return loop.Sums();
 }
 
 /// Defines Run for floats and for doubles with a kernel that is made of an array of numbers.

@@ -17,7 +17,7 @@ template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, T* scratch, T* to,
                               bool stream, FiniteCheck<D>& all_finite) {
   using V = hn::Vec<D>;
-  FiniteCheck<D> finite(d);  // in a register
+  FiniteCheck<D> finite(d), finite2(d);  // in registers
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t classes = in.logits.small, whole = classes / lanes * lanes;
   const T* const row = in.logits.Run(o);
@@ -27,7 +27,7 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
   for (; k + 2 * lanes <= classes; k += 2 * lanes) {
     const V x = hn::LoadU(d, row + k), y = hn::LoadU(d, row + k + lanes);
     finite.See(x);
-    finite.See(y);
+    finite2.See(y);
     a = hn::Max(a, x);
     b = hn::Max(b, y);
   }
@@ -38,34 +38,34 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
     a = hn::Max(a, x);
   }
   all_finite.See(finite);
+  all_finite.See(finite2);
   const V top = hn::MaxOfLanes(d, hn::Max(a, b));
   const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
   const int64_t at_label = label / lanes * lanes;  // the vector with the right class, which the sum leaves out
-  V sum = hn::Zero(d), sum2 = hn::Zero(d);
   SumOf<D> wide(d);
-  const auto exponential = [&](V x, int64_t at) HWY_ATTR {
+  const auto exponential = [&](V x, int64_t at) HWY_ATTR __attribute__((always_inline)) {
     hwy::Prefetch(row + in.logits.outer_stride + at);  // of the next row
     const V e = ExpOfDifference(d, x, top);
     hn::StoreU(e, d, scratch + at);
     return e;
   };
-  const auto all_of = [&](int64_t begin, int64_t end) HWY_ATTR {
+  const auto not_right = hn::Ne(hn::Iota(d, T{0}), hn::Set(d, static_cast<T>(label - at_label)));
+  if (at_label < whole) wide.Add(hn::IfThenElseZero(not_right, exponential(hn::LoadU(d, row + at_label), at_label)));
+  const int64_t around[2][2] = {{0, std::min(at_label, whole)}, {std::min(at_label + lanes, whole), whole}};
+  for (const auto& [begin, end] : around) {
     for (k = begin; k < end;) {
-      const int64_t stop = std::min(end, k + 64 * lanes);  // few additions in the row's own type
+      V sum = hn::Zero(d), sum2 = hn::Zero(d);  // few additions in the row's own type
+      const int64_t stop = std::min(end, k + 64 * lanes);
       for (; k + 2 * lanes <= stop; k += 2 * lanes) {
         sum = hn::Add(sum, exponential(hn::LoadU(d, row + k), k));
         sum2 = hn::Add(sum2, exponential(hn::LoadU(d, row + k + lanes), k + lanes));
       }
-      for (; k < stop; k += lanes) sum = hn::Add(sum, exponential(hn::LoadU(d, row + k), k));
+      if (k < stop) {
+        sum = hn::Add(sum, exponential(hn::LoadU(d, row + k), k));
+        k += lanes;
+      }
       wide.Add(hn::Add(sum, sum2));
-      sum = sum2 = hn::Zero(d);
     }
-  };
-  const auto not_right = hn::Ne(hn::Iota(d, T{0}), hn::Set(d, static_cast<T>(label - at_label)));
-  all_of(0, std::min(at_label, whole));
-  if (at_label < whole) {
-    wide.Add(hn::IfThenElseZero(not_right, exponential(hn::LoadU(d, row + at_label), at_label)));
-    all_of(at_label + lanes, whole);
   }
   if (const int64_t n = classes - whole; n > 0) {
     const V e = exponential(LoadEnd<D>{d, n}(row + whole), whole);

@@ -15,18 +15,27 @@ namespace HWY_NAMESPACE {
 /// The highest logit of each item of a block, padded to whole vectors. Sees NaN and infinity.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void FindTop(D d, const Plane<T>& logits, int64_t items, FiniteCheck<D>& all_finite, T* top) {
-  FiniteCheck<D> finite(d);  // in a register
+  FiniteCheck<D> finite(d), finite2(d);  // in registers, two of each: neither waits for itself
   for (int64_t j = 0; j < items; j += static_cast<int64_t>(hn::Lanes(d))) {
     const T* const column = logits.data + j;
-    auto highest = hn::Load(d, column);
+    auto highest = hn::Load(d, column), highest2 = highest;
     finite.See(highest);
-    for (int64_t k = 1; k < logits.classes; ++k) {
-      const auto x = hn::Load(d, column + k * logits.stride);
+    int64_t k = 1;
+    for (; k + 2 <= logits.classes; k += 2) {
+      const auto x = hn::Load(d, column + k * logits.stride), y = hn::Load(d, column + (k + 1) * logits.stride);
       finite.See(x);
+      finite2.See(y);
+      highest = hn::Max(highest, x);
+      highest2 = hn::Max(highest2, y);
+    }
+    if (k < logits.classes) {
+      const auto x = hn::Load(d, column + k * logits.stride);
+      finite2.See(x);
       highest = hn::Max(highest, x);
     }
-    hn::Store(highest, d, top + j);
+    hn::Store(hn::Max(highest, highest2), d, top + j);
   }
+  all_finite.See(finite2);
   all_finite.See(finite);
 }
 

@@ -165,6 +165,8 @@ class FiniteCheck {
  public:
   explicit FiniteCheck(D d) : sum_(hn::Zero(d)) {}
   HWY_INLINE void See(hn::Vec<D> v) { sum_ = hn::MulAdd(v, hn::Zero(D()), sum_); }
+  /// Of values that are multiplied by 0 already.
+  HWY_INLINE void SeeProduct(hn::Vec<D> v) { sum_ = hn::Add(sum_, v); }
   HWY_INLINE void See(const FiniteCheck& other) { sum_ = hn::Add(sum_, other.sum_); }
   HWY_INLINE bool Failed() const { return !hn::AllTrue(D(), hn::Eq(sum_, hn::Zero(D()))); }
 

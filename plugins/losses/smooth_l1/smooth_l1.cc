@@ -11,23 +11,19 @@ namespace HWY_NAMESPACE {
 namespace {
 
 struct Smooth {
-  /// `numbers`: beta, 1 / beta (0, 0: no square part).
-  explicit Smooth(const double* numbers) : beta(numbers[0]), inverse(numbers[1]) {}
+  /// `numbers`: beta / 2, 1 / beta.
+  explicit Smooth(const double* numbers) : half(numbers[0]), inverse(numbers[1]) {}
 
   template <class D, class V>
   HWY_INLINE Element<V> At(D d, V prediction, V target, V) const {
     using T = hn::TFromD<D>;
-    const V difference = hn::Sub(prediction, target), size = hn::Abs(difference);
-    const V share = hn::Mul(difference, hn::Set(d, static_cast<T>(inverse)));
-    const auto square = hn::Lt(size, hn::Set(d, static_cast<T>(beta)));
-    // Where nothing is squared, 0 has the slope 0.
-    const V sign = hn::IfThenElseZero(hn::Ne(difference, hn::Zero(d)), hn::CopySign(hn::Set(d, T{1}), difference));
-    const V half = hn::Mul(hn::Set(d, T{0.5}), hn::Mul(share, difference));
-    return {hn::IfThenElse(square, half, hn::Sub(size, hn::Set(d, static_cast<T>(0.5 * beta)))),
-            hn::IfThenElse(square, share, sign)};
+    const V difference = hn::Sub(prediction, target), one = hn::Set(d, T{1});
+    const V slope = hn::Min(hn::Max(hn::Mul(difference, hn::Set(d, static_cast<T>(inverse))), hn::Neg(one)), one);
+    // Half of slope * difference in the square, |difference| - beta / 2 beyond it.
+    return {hn::Mul(slope, hn::NegMulAdd(slope, hn::Set(d, static_cast<T>(half)), difference)), slope};
   }
 
-  double beta, inverse;
+  double half, inverse;
 };
 
 GRADELINE_ELEMENT_KERNEL(Smooth)
@@ -38,6 +34,8 @@ GRADELINE_ELEMENT_KERNEL(Smooth)
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <limits>
+
 namespace gradeline {
 namespace {
 
@@ -60,8 +58,10 @@ class SmoothL1 : public simd::Elementwise<SmoothL1> {
   static constexpr GdlComponentSpec kComponents[] = {
       sdk::Additive("smooth_l1", "smoothed absolute differences / elements")};
 
-  explicit SmoothL1(const sdk::Params& params) : numbers_{params.Number("beta"), 1 / params.Number("beta")} {
-    if (numbers_[0] < kNoSquare) numbers_[0] = numbers_[1] = 0;
+  explicit SmoothL1(const sdk::Params& params) : numbers_{params.Number("beta") / 2, 1 / params.Number("beta")} {
+    if (params.Number("beta") >= kNoSquare) return;
+    numbers_[0] = 0;
+    numbers_[1] = std::numeric_limits<float>::max();  // of all but the smallest differences the slope is their sign
   }
 
   simd::ElementSums Run(const simd::ElementRun<float>& run) const {
