@@ -22,7 +22,7 @@ TEST(Json, PrintsDefaultsRoundTripDigitsAndNan) {
   EXPECT_EQ(
       ToJson(value, false),
       "{\"loss\":0.30000000000000004,\"validCount\":0,\"empty\":false,\"components\":{\"cross_entropy\":{\"loss\":0,"
-      "\"weight\":0,\"numerator\":\"NaN\",\"denominator\":0}},\"average\":0}");
+      "\"weight\":0,\"numerator\":\"NaN\",\"denominator\":0,\"divisor\":0}},\"average\":0}");
 }
 
 TEST(Json, OrdersTheEntriesOfMaps) {

@@ -193,6 +193,7 @@ v1::LossValue LossValueToProto(const LossResult& result, const std::vector<Compo
     out.set_weight(result.components[i].weight);
     out.set_numerator(result.components[i].numerator);
     out.set_denominator(result.components[i].denominator);
+    out.set_divisor(result.components[i].divisor);
   }
   return proto;
 }

@@ -216,7 +216,7 @@ class OptionsTest(unittest.TestCase):
         self.assertEqual(run.json["average"], run.json["loss"])
         self.assertEqual((run.json["validCount"], run.json["empty"]), (3, False))
         component = run.json["components"]["cross_entropy"]
-        self.assertEqual(set(component), {"loss", "weight", "numerator", "denominator"})
+        self.assertEqual(set(component), {"loss", "weight", "numerator", "denominator", "divisor"})
         self.assertEqual(component["denominator"], 3)
         self.assertEqual(gradient.shape, (4, 3))
         np.testing.assert_allclose(items, [0.24131129665715703, 2.1698460195562856, 0.24131129665715703, 0], rtol=1e-15)

@@ -1,6 +1,6 @@
-"""One rank of ranks_test: trains a linear model on its share of fixed batches, and saves what came out.
+"""One rank of RanksCase: trains its model on the rank's share of fixed batches, and saves what came out.
 
-rank.py FILE: FILE has the batches of all ranks; FILE.<rank> gets the rank's parameters and losses.
+rank.py FILE: FILE has the batches of all ranks; FILE.<rank> gets the rank's parameters, losses and what was refused.
 """
 
 import os
@@ -19,21 +19,26 @@ def main(file: str) -> None:
     dist.init_process_group("gloo")
     rank = int(os.environ["RANK"])
     task = torch.load(file)
-    model = torch.nn.Linear(4, len(task["model"]["bias"]), dtype=torch.float64)
-    model.load_state_dict(task["model"])
+    model, batches = task["model"], task["batches"][rank]
+    normalisers = task["normalisers"][rank] if task["normalisers"] else [None] * len(batches)
     parallel = DistributedDataParallel(model)
     optimiser = torch.optim.SGD(parallel.parameters(), lr=0.5)
-    losses = []
+    losses, refused = [], []
     with gradeline.connect().join() as worker:
         loss = gradeline.torch.Loss(worker)
         with worker.phase("train", 0) as train:
-            for inputs, target in task["batches"][rank]:
+            for (inputs, target), normaliser in zip(batches, normalisers):
                 optimiser.zero_grad()
-                value = loss(parallel(inputs), target)
+                try:
+                    value = loss(parallel(inputs), target, normaliser=normaliser)
+                except gradeline.Refused as refusal:
+                    refused += refusal.violations
+                    continue
                 value.backward()
                 optimiser.step()
                 losses.append(value.item())
-    torch.save({"model": model.state_dict(), "losses": losses, "sealed": train.sealed.loss}, f"{file}.{rank}")
+    result = {"model": model.state_dict(), "losses": losses, "refused": refused, "sealed": train.sealed.loss}
+    torch.save(result, f"{file}.{rank}")
     dist.destroy_process_group()
 
 

@@ -54,6 +54,7 @@ TEST_F(Evaluate, ValueAndGradient) {
   const v1::ComponentValue& component = response.value().components().at("cross_entropy");
   EXPECT_NEAR(component.numerator(), kFirst + kSecond, 1e-6);
   EXPECT_EQ(component.denominator(), 2);
+  EXPECT_EQ(component.divisor(), 2);
   ASSERT_EQ(response.gradients_size(), 1);
   EXPECT_EQ(response.gradients(0).name(), "prediction");
   EXPECT_EQ(response.gradients(0).data_type(), v1::DATA_TYPE_F32);
@@ -81,6 +82,7 @@ TEST_F(Evaluate, Reductions) {
     *r.mutable_inputs(1) = I64("target", {2}, {0, -100});
   });
   EXPECT_NEAR(ignored.value().loss(), kFirst / 2, 1e-6);
+  EXPECT_EQ(ignored.value().components().at("cross_entropy").divisor(), 2);
   EXPECT_EQ(ignored.value().valid_count(), 1);
   const auto items = loss([](auto& r) { r.set_item_losses(true), r.set_gradient_scale(10); });
   ASSERT_EQ(items.item_losses().data().size(), 16u);

@@ -1,10 +1,9 @@
 """What a rank's batch divides by, so that ranks can add it up before the batch is sent.
 
-For the losses named here by their own rules (numerator and denominator are in every reply, which the tests compare), so
+For the losses named here by their own rules (numerator and divisor are in every reply, which the tests compare), so
 that nothing is sent twice; for any other loss the server is asked.
 """
 
-import math
 from typing import Any, Dict, List
 
 import numpy as np
@@ -16,7 +15,9 @@ from gradeline.tensors import Array, BFloat16, to_wire
 
 
 def denominators(head: Any, arrays: Dict[str, Array], client: Client) -> List[float]:
-    """One number per component of a ResolvedHead's loss, for a batch without a normaliser of its own."""
+    """One number per component of a ResolvedHead's loss, 1 of aggregates, for a batch that brings no normaliser."""
+    if head.reduction == wire.REDUCTIONS["GIVEN"]:
+        return [0.0] * len(head.components)  # the normaliser is missing: refused when the batch is sent
     if head.loss not in _ITEMS:
         return _asked(head, arrays, client)
     items = _ITEMS[head.loss](dict(head.params), arrays)
@@ -28,18 +29,17 @@ def denominators(head: Any, arrays: Dict[str, Array], client: Client) -> List[fl
 
 
 def _asked(head: Any, arrays: Dict[str, Array], client: Client) -> List[float]:
-    by_items = head.reduction == wire.REDUCTIONS["MEAN_ALL"]
     inputs = [to_wire(name, array) for name, array in arrays.items()]
     try:
-        answer = client.call("EvaluateLoss", loss=head.loss, params=head.params, inputs=inputs, item_losses=by_items)
+        answer = client.call(
+            "EvaluateLoss", loss=head.loss, params=head.params, inputs=inputs, reduction=head.reduction
+        )
     except GradelineError as error:
         if error.code != "INVALID_ARGUMENT" and error.reason != "NOT_FINITE":
             raise
         # A bad batch adds nothing. The other ranks wait for this one's numbers; it is refused when it is sent.
         return [0.0] * len(head.components)
-    if by_items:
-        return [float(math.prod(answer.item_losses.shape))] * len(head.components)
-    return [answer.value.components[component].denominator for component in head.components]
+    return [answer.value.components[component].divisor for component in head.components]
 
 
 def _cross_entropy(params: Dict[str, Any], arrays: Dict[str, Array]) -> np.ndarray:

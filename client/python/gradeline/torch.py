@@ -23,7 +23,9 @@ from gradeline.results import Result
 from gradeline.tensors import Array
 from gradeline.worker import Worker
 
-_MEANS = (wire.REDUCTIONS["MEAN"], wire.REDUCTIONS["MEAN_ALL"], wire.REDUCTIONS["GIVEN"])
+_GIVEN = wire.REDUCTIONS["GIVEN"]
+_MEANS = (wire.REDUCTIONS["MEAN"], wire.REDUCTIONS["MEAN_ALL"], _GIVEN)
+_NOTHING_COUNTS = 1e300  # divides by so much that nothing is left; the wire allows no normaliser of 0
 
 
 class Loss(torch.nn.Module):
@@ -35,9 +37,11 @@ class Loss(torch.nn.Module):
     after the upstream factor, so that a GradScaler's factor keeps them in range.
 
     Several ranks (rank_mean GLOBAL, the default of experiments): before a batch with gradient is sent, the ranks of
-    `process_group` add up their denominators, so each must call the loss equally often. The value returned is the
-    rank's share times the number of ranks: DistributedDataParallel's average over ranks is then exactly loss and
-    gradient of the whole batch. With PER_RANK each rank divides by its own denominator.
+    `process_group` add up their denominators, so each must call the loss equally often, and each divides by the mean.
+    DistributedDataParallel's average over ranks is then exactly loss and gradient of the whole batch, and so is that of
+    the values returned. Only an aggregate component (Dice), which nothing divides, is averaged: the mean over ranks of
+    what each has for its own part of the batch. With reduction SUM both are the sum over ranks. With PER_RANK each
+    rank divides by its own denominator.
 
     A batch that is refused raises Refused. With the experiment's non_finite SKIP one with NaN or Inf gives loss 0 and
     gradient 0 instead, and last_result.empty is true, so that ranks that train together stay together. Where NaN came
@@ -86,7 +90,7 @@ class Loss(torch.nn.Module):
         arrays = {name: _to_array(tensor) for name, tensor in tensors.items()}
         scale = 1
         if gradient and self._global and self._ranks() > 1:
-            normaliser, scale = self._over_ranks(arrays, normaliser), self._ranks()
+            normaliser, scale = self._over_ranks(arrays, normaliser)
         step, part = phase.next_key(self.head)
         try:
             result = self._worker.batch(
@@ -117,15 +121,20 @@ class Loss(torch.nn.Module):
 
     def _over_ranks(
         self, arrays: Dict[str, Array], normaliser: Optional[Sequence[float]]
-    ) -> Optional[Sequence[float]]:
-        """The denominators of all ranks together; None where there is nothing to divide by."""
+    ) -> Tuple[Optional[Sequence[float]], int]:
+        """Normaliser and factor with which the average over ranks is what the whole batch comes to."""
+        ranks = self._ranks()
         if self._resolved.reduction not in _MEANS:
-            return normaliser
+            return normaliser, ranks
         own = list(normaliser) if normaliser is not None else denominators(self._resolved, arrays, self._client)
         # What is not finite comes from a batch that is refused: it adds nothing, and must not spoil the others' share.
         total = torch.nan_to_num(torch.tensor(own, dtype=torch.float64), nan=0.0, posinf=0.0, neginf=0.0)
         dist.all_reduce(total, group=self._group)
-        return total.tolist() if bool((total > 0).all()) else None
+        # Divided by the ranks here, and no factor: the server leaves aggregates as they are whatever the normaliser.
+        mean = total / ranks
+        if self._resolved.reduction != _GIVEN:
+            mean[total == 0] = _NOTHING_COUNTS
+        return mean.tolist(), 1
 
 
 class _ServerLoss(torch.autograd.Function):

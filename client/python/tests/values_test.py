@@ -127,6 +127,7 @@ class DenominatorTest(unittest.TestCase):
         self.assertEqual(denominators(weighted, arrays, self.client), [4.5])
         self.assertEqual(denominators(self.head("cross_entropy", ignore_index=1), arrays, self.client), [2])
         self.assertEqual(denominators(self.head("cross_entropy", "MEAN_ALL"), arrays, self.client), [4])
+        self.assertEqual(denominators(self.head("cross_entropy", "GIVEN"), arrays, self.client), [0], "none is given")
         arrays["weight"] = np.array([[2.0], [1], [1], [0.5]], np.float32)
         self.assertEqual(denominators(weighted, arrays, self.client), [0.5 * 2 + 2 * 1 + 2 * 0.5])
 

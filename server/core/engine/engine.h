@@ -35,10 +35,11 @@ struct LossCall {
 };
 
 struct ComponentResult {
-  double loss = 0;  ///< numerator / what the reduction divides by; 0 if that is 0
+  double loss = 0;  ///< numerator / divisor; 0 if that is 0
   double weight = 1;
   double numerator = 0;
   double denominator = 0;  ///< the loss's own, whatever the reduction divided by
+  double divisor = 0;      ///< what the reduction divided by; 1 of an aggregate
 };
 
 struct GradientResult {

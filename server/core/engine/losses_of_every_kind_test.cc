@@ -135,7 +135,9 @@ TEST_F(LossesOfEveryKindTest, GivenNormalisersPerComponent) {
   const LossResult result = Run(call);
   EXPECT_EQ(result.components[0].loss, 12.0 / 8);
   EXPECT_EQ(result.components[0].denominator, 2) << "the loss's own";
+  EXPECT_EQ(result.components[0].divisor, 8);
   EXPECT_EQ(result.components[1].loss, 3) << "an aggregate";
+  EXPECT_EQ(result.components[1].divisor, 1);
 }
 
 TEST_F(LossesOfEveryKindTest, WrongValuesOfATensorGivenWhole) {

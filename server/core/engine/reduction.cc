@@ -72,6 +72,7 @@ absl::Status FillValues(const LossCall& call, const CallPlan& plan, const std::v
     component.weight = call.loss.component_weights()[k];
     component.numerator = numerators[k];
     component.denominator = denominators[k];
+    component.divisor = divisors[k];
     component.loss = result.empty || divisors[k] == 0 ? 0 : numerators[k] / divisors[k];
     result.loss += component.weight * component.loss;
     result.components.push_back(component);
