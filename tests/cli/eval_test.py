@@ -278,7 +278,7 @@ class OptionsTest(unittest.TestCase):
             self.assertIn(text, run.err)
         run = evaluate("binary_cross_entropy+mse", inputs, {"pos_weight": [3], "mse.weight": -1})[0]
         self.assertEqual(run.code, 6, run)
-        for text in ("did you mean binary_cross_entropy.pos_weight?", "params.mse.weight: is -1; allowed: numbers of at least 0"):
+        for text in ("did you mean binary_cross_entropy.pos_weight?", "params.mse.weight: is -1; allowed: finite numbers of at least 0"):
             self.assertIn(text, run.err)
 
     def test_the_average_stands_in_the_table(self):

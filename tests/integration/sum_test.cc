@@ -118,7 +118,7 @@ TEST_F(Sum, EvaluateLossNamesWhatIsWrong) {
   (*request.mutable_params()->mutable_fields())["mse.weight"] = Number(-1);
   request.set_reduction(v1::REDUCTION_GIVEN);
   request.add_normalisers(1);
-  EXPECT_EQ(Refused(request), invalid({"params.mse.weight: is -1; allowed: numbers of at least 0",
+  EXPECT_EQ(Refused(request), invalid({"params.mse.weight: is -1; allowed: finite numbers of at least 0",
                                        "params.log_cosh.sharpness: is 0; allowed: numbers in (0, 1e+06]",
                                        "normalisers: has 1 entries; allowed: one per component of the loss, 2"}));
 }

@@ -33,14 +33,15 @@ std::string NumberText(double value) {
 std::string RangeText(const ParamSpec& spec) {
   const bool least = std::isfinite(spec.min), most = std::isfinite(spec.max);
   const bool open_least = (spec.flags & GDL_MIN_OPEN) != 0, open_most = (spec.flags & GDL_MAX_OPEN) != 0;
-  const std::string kind = spec.kind == GDL_INTEGER ? "integers" : "numbers";
+  const std::string kind =
+      absl::StrCat(least && most ? "" : "finite ", spec.kind == GDL_INTEGER ? "integers" : "numbers");
   if (least && most) {
     return absl::StrCat(kind, " in ", open_least ? "(" : "[", NumberText(spec.min), ", ", NumberText(spec.max),
                         open_most ? ")" : "]");
   }
   if (least) return absl::StrCat(kind, open_least ? " greater than " : " of at least ", NumberText(spec.min));
   if (most) return absl::StrCat(kind, open_most ? " less than " : " of at most ", NumberText(spec.max));
-  return absl::StrCat("finite ", kind);
+  return kind;
 }
 
 std::string AllowedText(const ParamSpec& spec) {

@@ -72,14 +72,15 @@ TEST(ResolveParamsTest, AllViolationsWithWhatIsAllowed) {
                                               {"class_weights", std::vector{1.0, -2.0}}})
                           .status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(FieldViolationsOf(status),
-              UnorderedElementsAre(
-                  FieldViolation{"gama", "is no parameter; did you mean gamma?"},
-                  FieldViolation{"gamma", "is -1; allowed: numbers in [0, 5]"},
-                  FieldViolation{"ignore", "is \"x\"; allowed: finite integers"},
-                  FieldViolation{"hard", "is 1; allowed: true or false"},
-                  FieldViolation{"type", "is \"iou\"; allowed: smooth_l1, giou"},
-                  FieldViolation{"class_weights", "has -2 at [1]; allowed: a list of numbers greater than 0, or off"}));
+  EXPECT_THAT(
+      FieldViolationsOf(status),
+      UnorderedElementsAre(
+          FieldViolation{"gama", "is no parameter; did you mean gamma?"},
+          FieldViolation{"gamma", "is -1; allowed: numbers in [0, 5]"},
+          FieldViolation{"ignore", "is \"x\"; allowed: finite integers"},
+          FieldViolation{"hard", "is 1; allowed: true or false"},
+          FieldViolation{"type", "is \"iou\"; allowed: smooth_l1, giou"},
+          FieldViolation{"class_weights", "has -2 at [1]; allowed: a list of finite numbers greater than 0, or off"}));
 }
 
 TEST(ResolveParamsTest, UnknownWithoutNearNamesListsThem) {
