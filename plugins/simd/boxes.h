@@ -41,6 +41,11 @@ struct BoxSums {
   }
 };
 
+/// Of corners and of sides, for x and for y.
+inline constexpr const char* kNegativeSides[2][2] = {
+    {"x2 < x1; allowed: x1 <= x2", "y2 < y1; allowed: y1 <= y2"},
+    {"width < 0; allowed: 0 or more", "height < 0; allowed: 0 or more"}};
+
 /// Reports the lowest box of the tile with a negative side, unless a fault is there for a lower item.
 template <typename Real>
 void ReportNegativeSide(const sdk::Tile<Real>& tile, BoxFormat format) {
@@ -57,7 +62,7 @@ void ReportNegativeSide(const sdk::Tile<Real>& tile, BoxFormat format) {
         fault.kind = GDL_FAULT_VALUE;
         fault.tensor = tensor;
         fault.item = item;
-        fault.what = corners ? (axis == 0 ? "x2 < x1" : "y2 < y1") : (axis == 0 ? "width < 0" : "height < 0");
+        fault.what = kNegativeSides[corners ? 0 : 1][axis];
         return;
       }
     }

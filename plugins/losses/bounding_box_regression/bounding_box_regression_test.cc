@@ -99,7 +99,9 @@ TEST(BoundingBoxRegression, FlatBoxesHaveLossesAndGradients) {
 }
 
 TEST(BoundingBoxRegression, RefusesNegativeSides) {
-  const char* const wrong[][2] = {{"x2 < x1", "y2 < y1"}, {"width < 0", "height < 0"}, {"width < 0", "height < 0"}};
+  const char* const wrong[][2] = {{"x2 < x1; allowed: x1 <= x2", "y2 < y1; allowed: y1 <= y2"},
+                                  {"width < 0; allowed: 0 or more", "height < 0; allowed: 0 or more"},
+                                  {"width < 0; allowed: 0 or more", "height < 0; allowed: 0 or more"}};
   for (int format = 0; format < 3; ++format) {
     const Case c = OverlapCase(kGiou, format, 7);
     const State state(Loss(), c.params);

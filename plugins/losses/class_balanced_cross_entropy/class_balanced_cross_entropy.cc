@@ -18,6 +18,7 @@ GRADELINE_LABEL_KERNEL(RightClass)
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <charconv>
 #include <cmath>
 #include <string>
 
@@ -65,7 +66,10 @@ class ClassBalancedCrossEntropy : public simd::Labels<ClassBalancedCrossEntropy>
     double sum = 0;
     for (const double n : samples) {
       if (n != std::floor(n)) {
-        throw sdk::Refusal{"samples_per_class", "has " + std::to_string(n) + "; allowed: whole numbers of 1 or more"};
+        char number[32];
+        const std::string text(number, std::to_chars(number, number + sizeof(number), n).ptr);
+        throw sdk::Refusal{"samples_per_class", "has " + text + " at [" + std::to_string(weights.size()) +
+                                                    "]; allowed: whole numbers of 1 or more"};
       }
       weights.push_back(-1 / std::expm1(n * std::log(beta)));
       sum += weights.back();

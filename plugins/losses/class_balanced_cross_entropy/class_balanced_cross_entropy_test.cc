@@ -41,7 +41,7 @@ TEST(ClassBalancedCrossEntropy, BetaGoesFromEqualToInverse) {
 TEST(ClassBalancedCrossEntropy, PartsOfSamplesAreRefused) {
   const State state(Loss(), {{"samples_per_class", {1000, 2.5}}});
   EXPECT_EQ(state.status(), 3);
-  EXPECT_EQ(state.refusal(), "samples_per_class: has 2.500000; allowed: whole numbers of 1 or more");
+  EXPECT_EQ(state.refusal(), "samples_per_class: has 2.5 at [1]; allowed: whole numbers of 1 or more");
 }
 
 TEST(ClassBalancedCrossEntropy, EqualsPyTorch) { EXPECT_EQ(CheckGolden(Loss()), 12u); }

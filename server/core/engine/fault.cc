@@ -32,7 +32,7 @@ std::string NumberText(double value) {
   return text;
 }
 
-/// " in [5, 0, 3, 2]", the numbers of an item that has up to four (a box); else empty.
+/// " is [5, 0, 3, 2]", the numbers of an item that has up to four (a box); else empty.
 std::string ItemText(const TensorPlan& tensor, int64_t inner, int64_t item, const TensorView& view) {
   constexpr int64_t kMost = 4;
   if (!tensor.present || tensor.label || tensor.whole || tensor.small < 2 || tensor.small > kMost) return "";
@@ -41,7 +41,7 @@ std::string ItemText(const TensorPlan& tensor, int64_t inner, int64_t item, cons
     const int64_t element = (item / inner * tensor.small + k) * inner + item % inner;
     numbers.push_back(NumberText(ValueAt(tensor.dtype, view.data, element)));
   }
-  return absl::StrCat(" in [", absl::StrJoin(numbers, ", "), "]");
+  return absl::StrCat(" is [", absl::StrJoin(numbers, ", "), "]");
 }
 
 std::string Allowed(const TensorPlan& tensor) {
@@ -70,8 +70,8 @@ absl::Status ToStatus(const Fault& fault, const CallPlan& plan, absl::Span<const
     description = absl::StrCat("is ", value, "; ", fault.what != nullptr ? fault.what : Allowed(tensor));
   } else {
     const std::string item = IndexText(fault.item, plan.binding.item_shape);
-    description = absl::StrCat("item ", item.empty() ? "0" : item, ": ", fault.what,
-                               ItemText(tensor, plan.shape.inner, fault.item, *views[fault.tensor]));
+    description = absl::StrCat("item ", item.empty() ? "0" : item,
+                               ItemText(tensor, plan.shape.inner, fault.item, *views[fault.tensor]), ": ", fault.what);
   }
   Violations violations;
   violations.Add(field, description);

@@ -18,7 +18,7 @@ TEST(FaultTest, ShowsTheNumbersOfABoxThatALossRefuses) {
   const std::vector<FieldViolation> violations = FieldViolationsOf(engine.Run(call).status());
   ASSERT_EQ(violations.size(), 1u);
   EXPECT_EQ(violations[0].field, "inputs.prediction");
-  EXPECT_EQ(violations[0].description, "item [2]: x2 < x1 in [5, 0.25, 3, 1]");
+  EXPECT_EQ(violations[0].description, "item [2] is [5, 0.25, 3, 1]: x2 < x1; allowed: x1 <= x2");
 }
 
 }  // namespace
