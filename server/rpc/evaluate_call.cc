@@ -26,16 +26,6 @@
 namespace gradeline {
 namespace {
 
-// What the tensors' shapes are to each other.
-absl::Status CheckInputs(const LossCall& call) {
-  std::vector<std::optional<InputShape>> shapes;
-  for (const std::optional<TensorView>& view : call.inputs) {
-    auto& shape = shapes.emplace_back();
-    if (view) shape = InputShape{view->dtype, {view->shape.begin(), view->shape.end()}};
-  }
-  return CheckShapes(call.loss, shapes);
-}
-
 // Whether the loss takes the shapes of those inputs that it knows.
 bool Takes(const LossHandle& loss, const google::protobuf::RepeatedPtrField<v1::Tensor>& inputs) {
   std::vector<std::optional<InputShape>> shapes(loss.info().tensors.size());
@@ -67,7 +57,7 @@ std::string LossOfFamily(const v1::EvaluateLossRequest& request, const LossRegis
   return absl::StrJoin(terms, "+");
 }
 
-absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const LossRegistry& registry) {
+absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const LossRegistry& registry, Engine& engine) {
   Violations violations;
   LossCall call;
   const ParamMap params = ParamsFromProto("params", request.params(), &violations);
@@ -98,7 +88,7 @@ absl::StatusOr<LossCall> CallOf(const v1::EvaluateLossRequest& request, const Lo
   if (violations.empty()) return call;
   // Computing would check the rest.
   violations.MergeRest("", CheckReduction(call, info.ok() ? info->get() : nullptr));
-  if (loss.ok() && inputs_read) violations.MergeRest("", CheckInputs(call));
+  if (loss.ok() && inputs_read) violations.MergeRest("", engine.ResultBytes(call).status());
   return violations.ToStatus();
 }
 
@@ -148,7 +138,7 @@ class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
     const bool parsed = request_.ParseFromZeroCopyStream(&in);
     bytes_.Clear();
     if (!parsed) return End(absl::InvalidArgumentError("the message is no gradeline.v1.EvaluateLossRequest"));
-    absl::StatusOr<LossCall> call = CallOf(request_, *evaluator_->registry_);
+    absl::StatusOr<LossCall> call = CallOf(request_, *evaluator_->registry_, *evaluator_->engine_);
     if (!call.ok()) return End(call.status());
     const absl::StatusOr<int64_t> reply_bytes = evaluator_->engine_->ResultBytes(*call);
     const int64_t limit = evaluator_->calls_->max_message_bytes();
