@@ -49,6 +49,16 @@ struct OverlapIndex {
   static double Least(double given) { return std::max(given, DBL_MIN); }
 };
 
+/// Twice the overlap over the sum of the areas: half of everything leaves no 2.
+inline OverlapIndex DiceIndex(const sdk::Params& params) {
+  return {0.5, 0.5, params.Number("smooth") / 2, params.Number("eps") / 2};
+}
+
+/// The overlap over the union.
+inline OverlapIndex JaccardIndex(const sdk::Params& params) {
+  return {1, 1, params.Number("smooth"), params.Number("eps")};
+}
+
 /// loss^exponent.
 inline OverlapLoss Power(const OverlapLoss& of, double exponent) {
   if (exponent == 1) return of;

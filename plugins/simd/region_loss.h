@@ -137,6 +137,7 @@ class RegionLoss {
   }
 
  protected:
+  // NOLINTNEXTLINE(bugprone-crtp-constructor-accessibility): a base of several losses may stand between
   RegionLoss(const sdk::Params& params, std::vector<double> entropy_weights = {})
       : by_image_(params.Choice("aggregate") == 1), class_weights_(std::move(entropy_weights)) {}
 

@@ -1,5 +1,5 @@
 // Focal Tversky: a power of the Tversky loss, of each class or of their mean.
-#include "plugins/simd/region_index.h"
+#include "plugins/simd/region_mean.h"
 
 namespace gradeline {
 namespace {
@@ -10,9 +10,8 @@ template <PixelSignal kSignal>
 class FocalTversky : public simd::RegionLoss<FocalTversky<kSignal>, kSignal == PixelSignal::kMulticlass>,
                      public simd::PixelTensors<kSignal> {
  public:
-  static constexpr const char* kId = kSignal == PixelSignal::kMulticlass   ? "focal_tversky"
-                                     : kSignal == PixelSignal::kMultilabel ? "focal_tversky/multilabel"
-                                                                           : "focal_tversky/binary";
+  static constexpr const char* kId =
+      simd::IdFor<kSignal>("focal_tversky", "focal_tversky/multilabel", "focal_tversky/binary");
   static constexpr const char* kDoc = "A power of 1 - Tversky index, averaged over classes.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_CHECKS_FINITE, kMerge = GDL_MERGE_SUMS;
   static constexpr const char* kPowerOf[] = {"class", "mean", nullptr};

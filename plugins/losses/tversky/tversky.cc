@@ -1,5 +1,5 @@
 // Tversky index of regions of pixels: false positives and false negatives weighed apart.
-#include "plugins/simd/region_index.h"
+#include "plugins/simd/region_mean.h"
 
 namespace gradeline {
 namespace {
@@ -7,14 +7,11 @@ namespace {
 using simd::PixelSignal;
 
 template <PixelSignal kSignal>
-class Tversky : public simd::RegionLoss<Tversky<kSignal>, kSignal == PixelSignal::kMulticlass>,
-                public simd::PixelTensors<kSignal> {
+class Tversky : public simd::IndexMean<Tversky<kSignal>, kSignal> {
  public:
-  static constexpr const char* kId = kSignal == PixelSignal::kMulticlass   ? "tversky"
-                                     : kSignal == PixelSignal::kMultilabel ? "tversky/multilabel"
-                                                                           : "tversky/binary";
+  static constexpr const char* kId = simd::IdFor<kSignal>("tversky", "tversky/multilabel", "tversky/binary");
   static constexpr const char* kDoc = "1 - Tversky index of predicted and true regions, averaged over classes.";
-  static constexpr uint32_t kVersion = 1, kFlags = GDL_CHECKS_FINITE, kMerge = GDL_MERGE_SUMS;
+  static constexpr uint32_t kVersion = 1;
   static constexpr auto kParams = simd::WithClassWeights<kSignal>(
       {simd::RegionIgnoreIndex(), simd::RegionAggregate(), simd::RegionAbsentClass(),
        sdk::Number("fp_weight", 0.5, 0, 1e6, "weight of what is predicted and not true"),
@@ -26,21 +23,8 @@ class Tversky : public simd::RegionLoss<Tversky<kSignal>, kSignal == PixelSignal
       sdk::Aggregate("tversky", "mean of 1 - Tversky index over classes")};
 
   explicit Tversky(const sdk::Params& params)
-      : simd::RegionLoss<Tversky, kSignal == PixelSignal::kMulticlass>(params),
-        mean_(params, simd::MeanWeights<kSignal>(params)),
-        index_{params.Number("fp_weight"), params.Number("fn_weight"), params.Number("smooth"), params.Number("eps")},
-        log_(params.Bool("log_loss")) {}
-
-  simd::RegionValue Value(const simd::Overlap* overlaps, int64_t classes, simd::Slopes* slopes) const {
-    return mean_.Of(overlaps, classes, slopes, [this](const simd::Overlap& overlap) {
-      return log_ ? index_.MinusLog(overlap, index_.eps) : index_.Loss(overlap);
-    });
-  }
-
- private:
-  simd::ClassMean mean_;
-  simd::OverlapIndex index_;
-  bool log_;
+      : simd::IndexMean<Tversky, kSignal>(params, {params.Number("fp_weight"), params.Number("fn_weight"),
+                                                   params.Number("smooth"), params.Number("eps")}) {}
 };
 
 }  // namespace
