@@ -157,6 +157,15 @@ class Elementwise : public sdk::Ratio<Loss> {
   }
 };
 
+/// Tensors, signals and tasks of a loss of predicted values.
+struct ValueTensors {
+  static constexpr const char* kSignals[] = {"value"};
+  static constexpr const char* kTasks[] = {"regression"};
+  static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction("N *", nullptr, "predicted values"),
+                                               sdk::RealTarget("N *", nullptr, 0, 0, "true values"),
+                                               sdk::Weight("N *")};
+};
+
 }  // namespace gradeline::simd
 
 #endif  // GRADELINE_PLUGINS_SIMD_ELEMENTWISE_H_

@@ -39,16 +39,11 @@ namespace {
 HWY_EXPORT(RunFloats);
 HWY_EXPORT(RunDoubles);
 
-class Huber : public simd::Elementwise<Huber> {
+class Huber : public simd::Elementwise<Huber>, public simd::ValueTensors {
  public:
   static constexpr const char* kId = "huber";
   static constexpr const char* kDoc = "Half the squared difference up to delta, linear with slope delta above.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
-  static constexpr const char* kSignals[] = {"value"};
-  static constexpr const char* kTasks[] = {"regression"};
-  static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction("N *", nullptr, "predicted values"),
-                                               sdk::RealTarget("N *", nullptr, 0, 0, "true values"),
-                                               sdk::Weight("N *")};
   static constexpr GdlParamSpec kParams[] = {
       sdk::Number("delta", 1, 0, sdk::kInfinity, "difference at which the square ends", GDL_MIN_OPEN)};
   static constexpr GdlComponentSpec kComponents[] = {sdk::Additive("huber", "bounded squares / elements")};

@@ -35,16 +35,11 @@ namespace {
 HWY_EXPORT(RunFloats);
 HWY_EXPORT(RunDoubles);
 
-class L1 : public simd::Elementwise<L1> {
+class L1 : public simd::Elementwise<L1>, public simd::ValueTensors {
  public:
   static constexpr const char* kId = "l1";
   static constexpr const char* kDoc = "Absolute difference of prediction and target, averaged over elements.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
-  static constexpr const char* kSignals[] = {"value"};
-  static constexpr const char* kTasks[] = {"regression"};
-  static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction("N *", nullptr, "predicted values"),
-                                               sdk::RealTarget("N *", nullptr, 0, 0, "true values"),
-                                               sdk::Weight("N *")};
   static constexpr GdlComponentSpec kComponents[] = {sdk::Additive("l1", "absolute differences / elements")};
 
   explicit L1(const sdk::Params&) {}

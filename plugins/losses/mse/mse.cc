@@ -34,16 +34,11 @@ namespace {
 HWY_EXPORT(RunFloats);
 HWY_EXPORT(RunDoubles);
 
-class Mse : public simd::Elementwise<Mse> {
+class Mse : public simd::Elementwise<Mse>, public simd::ValueTensors {
  public:
   static constexpr const char* kId = "mse";
   static constexpr const char* kDoc = "Squared difference of prediction and target, averaged over elements.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
-  static constexpr const char* kSignals[] = {"value"};
-  static constexpr const char* kTasks[] = {"regression"};
-  static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction("N *", nullptr, "predicted values"),
-                                               sdk::RealTarget("N *", nullptr, 0, 0, "true values"),
-                                               sdk::Weight("N *")};
   static constexpr GdlComponentSpec kComponents[] = {sdk::Additive("mse", "squared differences / elements")};
 
   explicit Mse(const sdk::Params&) {}

@@ -42,17 +42,12 @@ namespace {
 HWY_EXPORT(RunFloats);
 HWY_EXPORT(RunDoubles);
 
-class SmoothL1 : public simd::Elementwise<SmoothL1> {
+class SmoothL1 : public simd::Elementwise<SmoothL1>, public simd::ValueTensors {
  public:
   static constexpr const char* kId = "smooth_l1";
   static constexpr const char* kDoc =
       "Squared below beta, absolute above: half the square of the difference over beta.";
   static constexpr uint32_t kVersion = 1, kFlags = GDL_ITEMS_INDEPENDENT | GDL_CHECKS_FINITE, kMerge = GDL_MERGE_RATIO;
-  static constexpr const char* kSignals[] = {"value"};
-  static constexpr const char* kTasks[] = {"regression"};
-  static constexpr GdlTensorSpec kTensors[] = {sdk::Prediction("N *", nullptr, "predicted values"),
-                                               sdk::RealTarget("N *", nullptr, 0, 0, "true values"),
-                                               sdk::Weight("N *")};
   static constexpr GdlParamSpec kParams[] = {sdk::Number(
       "beta", 1, 0, sdk::kInfinity, "difference at which the square ends; below 0.00001 nothing is squared")};
   static constexpr GdlComponentSpec kComponents[] = {
