@@ -1,4 +1,4 @@
-#include "plugins/losses/golden/region_reference.h"
+#include "plugins/losses/golden/region_cases.h"
 
 namespace gradeline::conformance {
 namespace {

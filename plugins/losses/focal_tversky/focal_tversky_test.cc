@@ -1,4 +1,4 @@
-#include "plugins/losses/golden/region_reference.h"
+#include "plugins/losses/golden/region_cases.h"
 
 namespace gradeline::conformance {
 namespace {
@@ -7,22 +7,14 @@ const GdlLoss& Loss() { return *GDL_PLUGIN_SYMBOL.losses[0]; }
 const GdlLoss& Multilabel() { return *GDL_PLUGIN_SYMBOL.losses[1]; }
 const GdlLoss& Binary() { return *GDL_PLUGIN_SYMBOL.losses[2]; }
 
-std::vector<Case> Cases() {
-  return {{"pixels", {{"N", 3}, {"c", 3}, {"*", 13}}, {{"fp_weight", {0.3}}, {"fn_weight", {0.7}}}},
-          {"images",
-           {{"N", 3}, {"c", 3}, {"*", 13}},
-           {{"aggregate", {1}}, {"absent_class", {1}}, {"fp_weight", {0.3}}, {"fn_weight", {0.7}}}},
-          {"rows", {{"N", 23}, {"c", 5}}, {{"smooth", {1}}, {"power_of", {1}}, {"gamma", {1.5}}}},
-          {"long_runs", {{"N", 1}, {"c", 2}, {"*", 300}}, {{"class_weights", {1, 0.5}}}}};
-}
+const ParamValues kUneven = {{"fp_weight", {0.3}}, {"fn_weight", {0.7}}};
+const ParamValues kPowerOfMean = {{"smooth", {1}}, {"power_of", {1}}, {"gamma", {1.5}}};
+
+std::vector<Case> Cases() { return RegionCases(kUneven, kPowerOfMean, {{"class_weights", {1, 0.5}}}); }
 GDL_CONFORMANCE(FocalTversky, Loss(), Cases());
 GDL_CONFORMANCE(MultilabelFocalTversky, Multilabel(), Cases());
 
-std::vector<Case> BinaryCases() {
-  return {
-      {"pixels", {{"N", 3}, {"*", 13}}, {{"fp_weight", {0.3}}, {"fn_weight", {0.7}}}},
-      {"images", {{"N", 3}, {"*", 13}}, {{"aggregate", {1}}, {"smooth", {1}}, {"power_of", {1}}, {"gamma", {1.5}}}}};
-}
+std::vector<Case> BinaryCases() { return BinaryRegionCases(kUneven, kPowerOfMean); }
 GDL_CONFORMANCE(BinaryFocalTversky, Binary(), BinaryCases());
 
 TEST(FocalTversky, KnownValue) {
@@ -52,41 +44,20 @@ RegionWorth Plain(const std::vector<DualOverlap>& classes, const ParamValues& pa
 }
 
 Case RandomCase(std::mt19937_64& random, int64_t least_classes) {
-  Case c = RegionCase(random, least_classes);
-  AddClassWeights(random, c);
-  const double smooths[] = {0, 0, 1, 1e-5};
-  c.params["smooth"] = {smooths[random() % 4]};
-  c.params["eps"] = {random() % 2 == 0 ? 1e-7 : 1e-3};
+  Case c = IndexCase(random, least_classes);
+  AddTverskyWeights(random, c);
   std::uniform_real_distribution<double> unit(0, 1);
-  c.params["fp_weight"] = {random() % 3 == 0 ? 0.5 : 2 * unit(random)};
-  c.params["fn_weight"] = {random() % 3 == 0 ? 0.5 : 2 * unit(random)};
   const double gammas[] = {0.75, 1, 4.0 / 3, 0.5 + unit(random)};
   c.params["gamma"] = {gammas[random() % 4]};
   c.params["power_of"] = {static_cast<double>(random() % 2)};
   return c;
 }
 
-TEST(FocalTversky, FollowsLongDouble) {
-  CheckReference(
-      Loss(), 500, [](std::mt19937_64& random) { return RandomCase(random, 2); }, OfRegions(true, Plain));
-}
+TEST(FocalTversky, FollowsLongDouble) { CheckMulticlassRegions(Loss(), RandomCase, Plain); }
 
-TEST(FocalTversky, OfMultilabelPixelsFollowsLongDouble) {
-  CheckReference(
-      Multilabel(), 500, [](std::mt19937_64& random) { return RandomCase(random, 1); }, OfRegions(false, Plain));
-}
+TEST(FocalTversky, OfMultilabelPixelsFollowsLongDouble) { CheckMultilabelRegions(Multilabel(), RandomCase, Plain); }
 
-TEST(FocalTversky, OfBinaryPixelsFollowsLongDouble) {
-  CheckReference(
-      Binary(), 500,
-      [](std::mt19937_64& random) {
-        Case c = RandomCase(random, 1);
-        c.axes.erase("c");
-        c.params.erase("class_weights");
-        return c;
-      },
-      OfRegions(false, Plain));
-}
+TEST(FocalTversky, OfBinaryPixelsFollowsLongDouble) { CheckBinaryRegions(Binary(), RandomCase, Plain); }
 
 }  // namespace
 }  // namespace gradeline::conformance

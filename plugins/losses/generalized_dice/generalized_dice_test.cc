@@ -1,4 +1,4 @@
-#include "plugins/losses/golden/region_reference.h"
+#include "plugins/losses/golden/region_cases.h"
 
 namespace gradeline::conformance {
 namespace {
@@ -6,12 +6,7 @@ namespace {
 const GdlLoss& Loss() { return *GDL_PLUGIN_SYMBOL.losses[0]; }
 const GdlLoss& Multilabel() { return *GDL_PLUGIN_SYMBOL.losses[1]; }
 
-std::vector<Case> Cases() {
-  return {{"pixels", {{"N", 3}, {"c", 3}, {"*", 13}}, {}},
-          {"images", {{"N", 3}, {"c", 3}, {"*", 13}}, {{"aggregate", {1}}, {"absent_class", {1}}}},
-          {"rows", {{"N", 23}, {"c", 5}}, {{"smooth", {1}}}},
-          {"long_runs", {{"N", 1}, {"c", 2}, {"*", 300}}, {}}};
-}
+std::vector<Case> Cases() { return RegionCases({}, {{"smooth", {1}}}, {}); }
 GDL_CONFORMANCE(GeneralizedDice, Loss(), Cases());
 GDL_CONFORMANCE(MultilabelGeneralizedDice, Multilabel(), Cases());
 
@@ -51,15 +46,9 @@ Case RandomCase(std::mt19937_64& random, int64_t least_classes) {
   return c;
 }
 
-TEST(GeneralizedDice, FollowsLongDouble) {
-  CheckReference(
-      Loss(), 500, [](std::mt19937_64& random) { return RandomCase(random, 2); }, OfRegions(true, Plain));
-}
+TEST(GeneralizedDice, FollowsLongDouble) { CheckMulticlassRegions(Loss(), RandomCase, Plain); }
 
-TEST(GeneralizedDice, OfMultilabelPixelsFollowsLongDouble) {
-  CheckReference(
-      Multilabel(), 500, [](std::mt19937_64& random) { return RandomCase(random, 1); }, OfRegions(false, Plain));
-}
+TEST(GeneralizedDice, OfMultilabelPixelsFollowsLongDouble) { CheckMultilabelRegions(Multilabel(), RandomCase, Plain); }
 
 }  // namespace
 }  // namespace gradeline::conformance

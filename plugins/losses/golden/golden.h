@@ -143,7 +143,7 @@ inline RunResult RunArrays(const GdlLoss& loss, const ParamValues& params,
     if (present[t]) AddAxes(loss.tensors[t]->dims, found->second.shape, axes);
   }
   Batch batch = BindBatch(loss, axes, present);
-  for (size_t t = 0; t < present.size(); ++t) {
+  for (size_t t = 0; loss.tensors[t] != nullptr; ++t) {
     if (!present[t]) continue;
     const std::vector<double>& values = inputs.at(loss.tensors[t]->name).values;
     EXPECT_EQ(values.size(), batch.tensors[t].label ? batch.tensors[t].labels.size() : batch.tensors[t].real.size());

@@ -261,39 +261,6 @@ inline ComputeReference OfEntropyAndRegions(const RegionFormula& formula) {
   };
 }
 
-/// Moves logits to within 30 of 0 or of +-1e4: what lies between them in certainty falls below the range of floats, or
-/// doubles, as a probability, and ratios and powers of it would tell.
-inline void KeepProbabilitiesInRange(Batch& batch) {
-  for (double& logit : batch.tensors[0].real) {
-    const double origin = std::abs(logit) < 5e3 ? 0 : std::copysign(1e4, logit);
-    logit = origin + std::clamp(logit - origin, -30.0, 30.0);
-  }
-}
-
-/// Random shapes, and values for the parameters that all losses of regions share.
-inline Case RegionCase(std::mt19937_64& random, int64_t least_classes) {
-  const auto size = [&](uint64_t most) { return 1 + static_cast<int64_t>(random() % most); };
-  Case c{"regions", {{"N", size(4)}, {"c", least_classes - 1 + size(5)}, {"*", size(20)}}, {}};
-  if (random() % 16 == 0) c.axes["*"] = 250 + size(400);  // several blocks of a kernel
-  c.fix = KeepProbabilitiesInRange;
-  for (const char* choice : {"aggregate", "absent_class"}) c.params[choice] = {static_cast<double>(random() % 2)};
-  return c;
-}
-
-inline void AddClassWeights(std::mt19937_64& random, Case& c) {
-  if (random() % 2 == 0) return;
-  std::uniform_real_distribution<double> unit(0, 1);
-  for (int64_t k = 0; k < c.axes["c"]; ++k)
-    c.params["class_weights"].push_back(random() % 5 == 0 ? 0 : 3 * unit(random));
-}
-
-/// The four probabilities of two classes that the known values of the losses are for, as logits, and their labels.
-inline std::map<std::string, GoldenArray> FourPixels() {
-  GoldenArray logits{false, {4, 2}, {}};
-  for (double p : {0.9, 0.1, 0.6, 0.4, 0.2, 0.8, 0.3, 0.7}) logits.values.push_back(std::log(p));
-  return {{"prediction", logits}, {"target", {true, {4}, {0, 0, 1, 0}}}};
-}
-
 }  // namespace gradeline::conformance
 
 #endif  // GRADELINE_PLUGINS_LOSSES_GOLDEN_REGION_REFERENCE_H_

@@ -1,4 +1,4 @@
-#include "plugins/losses/golden/region_reference.h"
+#include "plugins/losses/golden/region_cases.h"
 
 namespace gradeline::conformance {
 namespace {
@@ -8,18 +8,12 @@ const GdlLoss& Multilabel() { return *GDL_PLUGIN_SYMBOL.losses[1]; }
 const GdlLoss& Binary() { return *GDL_PLUGIN_SYMBOL.losses[2]; }
 
 std::vector<Case> Cases() {
-  return {{"pixels", {{"N", 3}, {"c", 3}, {"*", 13}}, {}},
-          {"images", {{"N", 3}, {"c", 3}, {"*", 13}}, {{"aggregate", {1}}, {"absent_class", {1}}}},
-          {"rows", {{"N", 23}, {"c", 5}}, {{"smooth", {1}}, {"log_loss", {1}}}},
-          {"long_runs", {{"N", 1}, {"c", 2}, {"*", 300}}, {{"class_weights", {1, 0.5}}}}};
+  return RegionCases({}, {{"smooth", {1}}, {"log_loss", {1}}}, {{"class_weights", {1, 0.5}}});
 }
 GDL_CONFORMANCE(Jaccard, Loss(), Cases());
 GDL_CONFORMANCE(MultilabelJaccard, Multilabel(), Cases());
 
-std::vector<Case> BinaryCases() {
-  return {{"pixels", {{"N", 3}, {"*", 13}}, {}},
-          {"images", {{"N", 3}, {"*", 13}}, {{"aggregate", {1}}, {"smooth", {1}}, {"log_loss", {1}}}}};
-}
+std::vector<Case> BinaryCases() { return BinaryRegionCases({}, {{"smooth", {1}}, {"log_loss", {1}}}); }
 GDL_CONFORMANCE(BinaryJaccard, Binary(), BinaryCases());
 
 TEST(Jaccard, KnownValue) {
@@ -36,37 +30,11 @@ RegionWorth Plain(const std::vector<DualOverlap>& classes, const ParamValues& pa
   });
 }
 
-Case RandomCase(std::mt19937_64& random, int64_t least_classes) {
-  Case c = RegionCase(random, least_classes);
-  AddClassWeights(random, c);
-  const double smooths[] = {0, 0, 1, 1e-5};
-  c.params["smooth"] = {smooths[random() % 4]};
-  c.params["eps"] = {random() % 2 == 0 ? 1e-7 : 1e-3};
-  c.params["log_loss"] = {static_cast<double>(random() % 2)};
-  return c;
-}
+TEST(Jaccard, FollowsLongDouble) { CheckMulticlassRegions(Loss(), LogIndexCase, Plain); }
 
-TEST(Jaccard, FollowsLongDouble) {
-  CheckReference(
-      Loss(), 500, [](std::mt19937_64& random) { return RandomCase(random, 2); }, OfRegions(true, Plain));
-}
+TEST(Jaccard, OfMultilabelPixelsFollowsLongDouble) { CheckMultilabelRegions(Multilabel(), LogIndexCase, Plain); }
 
-TEST(Jaccard, OfMultilabelPixelsFollowsLongDouble) {
-  CheckReference(
-      Multilabel(), 500, [](std::mt19937_64& random) { return RandomCase(random, 1); }, OfRegions(false, Plain));
-}
-
-TEST(Jaccard, OfBinaryPixelsFollowsLongDouble) {
-  CheckReference(
-      Binary(), 500,
-      [](std::mt19937_64& random) {
-        Case c = RandomCase(random, 1);
-        c.axes.erase("c");
-        c.params.erase("class_weights");
-        return c;
-      },
-      OfRegions(false, Plain));
-}
+TEST(Jaccard, OfBinaryPixelsFollowsLongDouble) { CheckBinaryRegions(Binary(), LogIndexCase, Plain); }
 
 }  // namespace
 }  // namespace gradeline::conformance
