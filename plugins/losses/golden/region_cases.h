@@ -44,7 +44,7 @@ inline void KeepProbabilitiesInRange(Batch& batch) {
 inline Case RegionCase(std::mt19937_64& random, int64_t least_classes) {
   const auto size = [&](uint64_t most) { return 1 + static_cast<int64_t>(random() % most); };
   Case c{"regions", {{"N", size(4)}, {"c", least_classes - 1 + size(5)}, {"*", size(20)}}, {}};
-  if (random() % 16 == 0) c.axes["*"] = 250 + size(400);  // several blocks of a kernel
+  if (random() % 16 == 0) c.axes["*"] = 500 + size(400);  // several blocks of a kernel
   c.fix = KeepProbabilitiesInRange;
   for (const char* choice : {"aggregate", "absent_class"}) c.params[choice] = {static_cast<double>(random() % 2)};
   return c;

@@ -88,7 +88,7 @@ inline Case LabelCase(std::mt19937_64& random) {
   Case c{"grid", {{"N", size(5)}, {"c", 1 + size(7)}, {"*", size(12)}}, {}};
   const auto kind = random() % 16;
   if (kind < 2) c.axes = {{"N", size(20)}, {"c", 60 + size(40)}};
-  if (kind == 2) c.axes["*"] = 250 + size(400);  // several blocks of a kernel
+  if (kind == 2) c.axes["*"] = 500 + size(400);  // several blocks of a kernel
   for (int64_t k = 0, n = random() % 2 == 0 ? c.axes["c"] : 0; k < n; ++k) {
     c.params["class_weights"].push_back(random() % 5 == 0 ? 0 : 3 * unit(random));
   }
