@@ -12,7 +12,7 @@
 namespace gradeline {
 namespace {
 
-/// Batches below this are computed on the thread that has them: waking others costs more than it saves.
+/// Batches and passes below this are computed on the thread that has them: waking others costs more than it saves.
 constexpr int64_t kAloneElements = 128 << 10;
 /// Scratch up to this is not counted in the budget.
 constexpr int64_t kUncountedBytes = 64 << 10;
@@ -196,19 +196,21 @@ BatchRun::PassLayout BatchRun::LayOut(const PassPlan& pass) const {
   layout.stream = 2 * plan_->input_elements * plan_->binding.real_bytes > kStreamBytes;
   layout.input_offset.assign(plan_->tensors.size(), -1);
   layout.gradient_offset.assign(plan_->tensors.size(), -1);
-  int64_t offset = 0;
+  int64_t offset = 0, elements = 0;
   const auto reserve = [&](const TensorPlan& tensor) {
     const int64_t bytes = tensor.label ? 4 : plan_->binding.real_bytes;
     return std::exchange(offset, offset + Aligned(layout.grid.most_items() * tensor.small * bytes));
   };
   for (size_t t = 0; t < plan_->tensors.size(); ++t) {
     const TensorPlan& tensor = plan_->tensors[t];
+    if ((layout.inputs >> t & 1) != 0) elements += tensor.elements;
     if ((layout.inputs >> t & 1) != 0 && !tensor.whole && !in_place_[t]) layout.input_offset[t] = reserve(tensor);
     const bool in_place = static_cast<int>(SizeOf(GradientType(t))) == plan_->binding.real_bytes && !IsAdded(t);
     if (layout.writes_gradient && call_.gradient && tensor.gradient && !in_place)
       layout.gradient_offset[t] = reserve(tensor);
     layout.stream &= layout.gradient_offset[t] < 0;
   }
+  layout.alone = alone_ || (pass.jobs == 0 && elements < kAloneElements);
   layout.kernel_offset = offset;
   layout.scratch_bytes = offset + pass.scratch_bytes;
   return layout;
@@ -240,7 +242,7 @@ bool BatchRun::RunPass() {
   const int64_t slots = layout_.grid.slots();
   if (!layout_.check_only) sums_.assign(static_cast<size_t>(slots * layout_.sums), 0);
   slot_valid_.assign(static_cast<size_t>(slots), 0);
-  if (alone_) {
+  if (layout_.alone) {
     for (int64_t slot = 0; slot < slots; ++slot) RunSlot(slot);
     return true;
   }
@@ -288,6 +290,7 @@ bool BatchRun::EndPass() {
 BatchRun::PassLayout BatchRun::LayOutCheck() const {
   PassLayout layout;
   layout.check_only = true;
+  layout.alone = alone_;
   layout.grid = TileGrid::OfItems(plan_->shape.outer, plan_->shape.inner, plan_->shape.tile_items, false);
   return layout;
 }

@@ -57,7 +57,7 @@ class BatchRun {
 
   /// RESOURCE_EXHAUSTED if scratch of `bytes` exceeds the budget.
   static absl::Status CheckBudget(const EngineParts& parts, const LossCall& call, int64_t bytes);
-  /// Runs `begin` when scratch of `bytes` is admitted; before this returns if it is little, or `alone`. Afterwards
+  /// Runs `begin` when scratch of `bytes` is admitted; before this returns if it fits at once, or `alone`. Afterwards
   /// AdmittedBytes are to be released.
   static void Admit(EngineParts& parts, int64_t bytes, bool alone, std::function<void()> begin);
   static int64_t AdmittedBytes(int64_t bytes);
@@ -66,6 +66,7 @@ class BatchRun {
   /// How the tiles of the present pass are laid out; fixed while its slots run.
   struct PassLayout {
     const PassPlan* pass = nullptr;
+    bool alone = false;  ///< on the thread that has it
     bool check_only = false;  ///< looks for the lowest fault among all inputs; no kernel runs
     bool counts_valid = false;
     bool writes_gradient = false;
