@@ -47,6 +47,13 @@ struct Plane {
   HWY_INLINE T* Run(int64_t k) const { return data + k * stride; }
 };
 
+/// The `number`th plane of scratch for blocks; simd::BlockBytes has room for them.
+template <class T>
+HWY_INLINE Plane<T> ScratchPlane(T* scratch, int64_t classes, int64_t number = 0) {
+  const int64_t stride = simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad;
+  return {scratch + number * classes * stride, stride, classes};
+}
+
 template <class D>
 HWY_INLINE int64_t WholeVectors(D d, int64_t items) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));

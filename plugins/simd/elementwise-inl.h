@@ -71,10 +71,14 @@ class ElementLoop {
     for (; i + 4 * lanes <= run_.n; i += 4 * lanes) {
       const V a = step(i), seen_a = seen, b = step(i + lanes), seen_b = seen;
       const V c = step(i + 2 * lanes), seen_c = seen, e = step(i + 3 * lanes);
-      numerator_.Add(hn::Add(hn::Add(a, b), hn::Add(c, e)));
+      for (const V loss : {a, b, c, e}) numerator_.Add(loss);
       finite_.SeeProduct(hn::Add(hn::Add(seen_a, seen_b), hn::Add(seen_c, seen)));
     }
-    kLabels ? denominator_.Add(valid) : void(whole_ = i);
+    if constexpr (kLabels) {
+      denominator_.Add(valid);
+    } else {
+      whole_ = i;
+    }
     return i;
   }
 

@@ -28,7 +28,7 @@ HWY_INLINE void RunLabelBlock(D d, const Kernel& kernel, const simd::LabelledIte
   const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
   const V scale = hn::Set(d, static_cast<T>(in.scale));
   RightBlock<T> softmax;
-  softmax.plane = {scratch, simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad, classes};
+  softmax.plane = ScratchPlane(scratch, classes);
   LoadBlock(d, in.logits, block, softmax.plane);
   BlockLabels<T> labels;
   labels.Fill(d, in, block, true);

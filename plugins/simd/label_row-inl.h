@@ -12,15 +12,12 @@ HWY_BEFORE_NAMESPACE();
 namespace gradeline {
 namespace HWY_NAMESPACE {
 
-/// Loss and, if wanted, gradient of one long row, stored at `to`, which may be `scratch`. Returns its weighted loss.
-template <class D, class Kernel, class T = hn::TFromD<D>>
-HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, T* scratch, T* to,
-                              bool stream, FiniteCheck<D>& all_finite) {
+/// The highest logit of a row of at least one vector, in every lane. Sees NaN and infinity.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> TopOfRow(D d, const T* row, int64_t classes, FiniteCheck<D>& all_finite) {
   using V = hn::Vec<D>;
-  FiniteCheck<D> finite(d), finite2(d);  // in registers
+  FiniteCheck<D> finite(d), finite2(d);  // in registers, two of each: neither waits for itself
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t classes = in.logits.small, whole = classes / lanes * lanes;
-  const T* const row = in.logits.Run(o);
   V a = hn::LoadU(d, row), b = a;
   finite.See(a);
   int64_t k = lanes;
@@ -39,40 +36,62 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
   }
   all_finite.See(finite);
   all_finite.See(finite2);
-  const V top = hn::MaxOfLanes(d, hn::Max(a, b));
-  const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
-  const int64_t at_label = label / lanes * lanes;  // the vector with the right class, which the sum leaves out
-  SumOf<D> wide(d);
+  return hn::MaxOfLanes(d, hn::Max(a, b));
+}
+
+/// Stores the exponentials of a row less `top`, and up to a vector of anything behind them. Returns the sum of all but
+/// that of `label`. What lies `ahead` of the row is wanted next.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE double OthersOfRow(D d, const T* row, int64_t classes, hn::Vec<D> top, int64_t label, int64_t ahead,
+                              T* exponentials) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t whole = classes / lanes * lanes, at_label = label / lanes * lanes;
+  SumOf<D> sum(d);
   const auto exponential = [&](V x, int64_t at) HWY_ATTR __attribute__((always_inline)) {
-    hwy::Prefetch(row + in.logits.outer_stride + at);  // of the next row
+    hwy::Prefetch(row + ahead + at);
     const V e = ExpOfDifference(d, x, top);
-    hn::StoreU(e, d, scratch + at);
+    hn::StoreU(e, d, exponentials + at);
     return e;
   };
-  const auto not_right = hn::Ne(hn::Iota(d, T{0}), hn::Set(d, static_cast<T>(label - at_label)));
-  if (at_label < whole) wide.Add(hn::IfThenElseZero(not_right, exponential(hn::LoadU(d, row + at_label), at_label)));
+  const auto other = hn::Ne(hn::Iota(d, T{0}), hn::Set(d, static_cast<T>(label - at_label)));
+  if (at_label < whole) sum.Add(hn::IfThenElseZero(other, exponential(hn::LoadU(d, row + at_label), at_label)));
   const int64_t around[2][2] = {{0, std::min(at_label, whole)}, {std::min(at_label + lanes, whole), whole}};
   for (const auto& [begin, end] : around) {
-    for (k = begin; k < end;) {
-      V sum = hn::Zero(d), sum2 = hn::Zero(d);  // few additions in the row's own type
+    for (int64_t k = begin; k < end;) {
+      V a = hn::Zero(d), b = hn::Zero(d);  // few additions in the row's own type
       const int64_t stop = std::min(end, k + 64 * lanes);
       for (; k + 2 * lanes <= stop; k += 2 * lanes) {
-        sum = hn::Add(sum, exponential(hn::LoadU(d, row + k), k));
-        sum2 = hn::Add(sum2, exponential(hn::LoadU(d, row + k + lanes), k + lanes));
+        a = hn::Add(a, exponential(hn::LoadU(d, row + k), k));
+        b = hn::Add(b, exponential(hn::LoadU(d, row + k + lanes), k + lanes));
       }
       if (k < stop) {
-        sum = hn::Add(sum, exponential(hn::LoadU(d, row + k), k));
+        a = hn::Add(a, exponential(hn::LoadU(d, row + k), k));
         k += lanes;
       }
-      wide.Add(hn::Add(sum, sum2));
+      sum.Add(hn::Add(a, b));
     }
   }
   if (const int64_t n = classes - whole; n > 0) {
     const V e = exponential(LoadEnd<D>{d, n}(row + whole), whole);
     const V inside = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n)), e);
-    wide.Add(at_label < whole ? inside : hn::IfThenElseZero(not_right, inside));
+    sum.Add(at_label < whole ? inside : hn::IfThenElseZero(other, inside));
   }
-  const double others = wide.Total(), e = static_cast<double>(scratch[label]), inverse = 1 / (others + e);
+  return sum.Total();
+}
+
+/// Loss and, if wanted, gradient of one long row, stored at `to`, which may be `scratch`. Returns its weighted loss.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, T* scratch, T* to,
+                              bool stream, FiniteCheck<D>& finite) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t classes = in.logits.small;
+  const T* const row = in.logits.Run(o);
+  const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
+  const V top = TopOfRow(d, row, classes, finite);
+  const double others = OthersOfRow(d, row, classes, top, label, in.logits.outer_stride, scratch);
+  const double e = static_cast<double>(scratch[label]), inverse = 1 / (others + e);
   const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0;
   const double below = static_cast<double>(hn::GetLane(top)) - static_cast<double>(row[label]);
   const hn::CappedTag<double, 1> dd;
@@ -85,7 +104,8 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
   scratch[label] = static_cast<T>(-others);
   const V factor = hn::Set(d, static_cast<T>(slope * inverse));
   const int64_t head = to == scratch ? 0 : Ragged(d, to, classes);
-  for (k = 0; k < head; ++k) to[k] = scratch[k] * hn::GetLane(factor);
+  int64_t k = 0;
+  for (; k < head; ++k) to[k] = scratch[k] * hn::GetLane(factor);
   for (const StoreWhole<D> store{d, to != scratch, stream}; k + lanes <= classes; k += lanes) {
     store(hn::Mul(hn::LoadU(d, scratch + k), factor), to + k);
   }
@@ -100,7 +120,8 @@ inline constexpr int64_t kLongRow = 64;
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE double RunLabelRows(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t rows, bool stream,
                                T* scratch, FiniteCheck<D>& finite) {
-  // Streamed gradients leave in long runs: a row that ends amid a cache line would have it written twice.
+  // Streamed gradients leave in long runs: a row that ends amid a cache line would have it written twice. Scratch for
+  // blocks is never less than that and a row.
   constexpr int64_t kRunBytes = 16 << 10;
   const int64_t classes = in.logits.small, row_bytes = classes * static_cast<int64_t>(sizeof(T));
   const bool dense = in.gradient && in.gradient.outer_stride == classes;

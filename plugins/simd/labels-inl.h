@@ -22,12 +22,14 @@ HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Til
   const int64_t classes = in.logits.small;
   FiniteCheck<D> finite(d);
   simd::ElementSums sums;
+  // Rows of the batch, not of this tile: the way decides the last bits.
+  const bool rows = tile.raw().shape->inner == 1;
   const bool contiguous = in.logits.small_stride == 1 && (!in.gradient || in.gradient.small_stride == 1);
-  if (tile.inner() == 1 && classes >= kLongRow && contiguous) {
+  if (rows && classes >= kLongRow && contiguous) {
     sums.numerator = RunLabelRows(d, kernel, in, tile.outer(), stream, scratch, finite);
   } else {
     SumOf<D> numerator(d);
-    const bool pairs = classes == 2 && tile.inner() > 1;
+    const bool pairs = classes == 2 && !rows;
     ForEachBlock(tile.outer(), tile.inner(), simd::BlockItems(classes, sizeof(T)),
                  [&](const BlockItems& block) HWY_ATTR {
                    if (pairs) {

@@ -34,18 +34,17 @@ HWY_INLINE void RunMassBlock(D d, const Kernel& kernel, const simd::LabelledItem
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
-  const int64_t stride = simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad;
   const V one = hn::Set(d, T{1}), zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(in.scale));
   SoftmaxBlock<T> softmax;
-  softmax.logits = {scratch, stride, classes};
-  softmax.exponentials = {scratch + classes * stride, stride, classes};
+  softmax.logits = ScratchPlane(scratch, classes);
+  softmax.exponentials = ScratchPlane(scratch, classes, 1);
   LoadBlock(d, in.logits, block, softmax.logits);
   softmax.Fill(d, padded, finite);
   BlockLabels<T> items;
   items.Fill(d, in, block, false);
-  BlockTargets<T> target{{nullptr, stride, classes}, items.label};
+  BlockTargets<T> target{{}, items.label};
   if (soft) {
-    target.soft.data = scratch + 2 * classes * stride;
+    target.soft = ScratchPlane(scratch, classes, 2);
     LoadBlock(d, soft, block, target.soft);
   }
   // The mass of all classes, and what rounding took from it: an item whose mass is nearly all on one class must not
@@ -54,25 +53,18 @@ HWY_INLINE void RunMassBlock(D d, const Kernel& kernel, const simd::LabelledItem
   HWY_ALIGN T lost[simd::kBlockItems];
   for (int64_t j = 0; j < padded; j += lanes) {
     const V top = hn::Load(d, softmax.top + j), weight = hn::Load(d, items.weight + j);
-    V sum = zero, low = zero, loss = zero, loss_low = zero;
+    CompensatedSum<D> masses(d), costs(d);
     for (int64_t k = 0; k < classes; ++k) {
       const V y = target.At(d, k, j);
       finite.See(y);
       const V part = kernel.Mass(d, y, k);
-      const V before = sum;
-      sum = hn::Add(before, part);
-      const V added = hn::Sub(sum, before);
-      low = hn::Add(low, hn::Add(hn::Sub(before, hn::Sub(sum, added)), hn::Sub(part, added)));
-      const V cost = hn::MulAdd(part, hn::Sub(top, hn::Load(d, softmax.logits.Run(k) + j)), kernel.Constant(d, y));
-      const V so_far = loss;
-      loss = hn::Add(so_far, cost);
-      const V grown = hn::Sub(loss, so_far);
-      loss_low = hn::Add(loss_low, hn::Add(hn::Sub(so_far, hn::Sub(loss, grown)), hn::Sub(cost, grown)));
+      masses.Add(part);
+      costs.Add(hn::MulAdd(part, hn::Sub(top, hn::Load(d, softmax.logits.Run(k) + j)), kernel.Constant(d, y)));
     }
-    hn::Store(sum, d, mass + j);
-    hn::Store(low, d, lost + j);
+    hn::Store(masses.sum, d, mass + j);
+    hn::Store(masses.lost, d, lost + j);
     const V log = LogOnePlus(d, hn::Load(d, softmax.rest + j));
-    loss = hn::Add(hn::MulAdd(sum, log, loss), hn::MulAdd(low, log, loss_low));
+    V loss = hn::Add(hn::MulAdd(masses.sum, log, costs.sum), hn::MulAdd(masses.lost, log, costs.lost));
     loss = hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(loss, weight));
     numerator.Add(loss);
     if (in.item_loss != nullptr) StoreItems(d, loss, block.items - j, in.item_loss + block.number + j);

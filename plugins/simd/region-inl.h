@@ -55,7 +55,7 @@ struct RegionBlock {
   template <class D>
   HWY_INLINE void Load(D d, const simd::RegionPixels<T>& in, const BlockItems& block) {
     const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
-    softmax.plane = {static_cast<T*>(in.scratch), simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad, classes};
+    softmax.plane = ScratchPlane(static_cast<T*>(in.scratch), classes);
     LoadBlock(d, in.logits, block, softmax.plane);
     LoadLabels(d, in.labels, block, label);
     int32_t valid = 0;
@@ -162,8 +162,10 @@ HWY_INLINE void StoreRegionBlock(D d, const simd::RegionPixels<T>& in, const Blo
     top = hn::IfThenElse(hn::Eq(x, highest), hn::Set(d, slopes.out[k]), top);
     if (k + 1 == classes) hn::Store(top, d, top_slope + j);
   });
+  HWY_ALIGN T inside[simd::kBlockItems];  // slope of the right class
   for (int64_t j = 0; j < padded; ++j) {
-    if (softmax.right[j] == softmax.top[j]) top_slope[j] = slopes.in[region.label[j]];
+    inside[j] = slopes.in[region.label[j]];
+    if (softmax.right[j] == softmax.top[j]) top_slope[j] = inside[j];  // which Fill did not see
   }
   for (int64_t j = 0; j < padded; j += lanes) {
     const V at_top = hn::Load(d, top_slope + j);
@@ -173,8 +175,6 @@ HWY_INLINE void StoreRegionBlock(D d, const simd::RegionPixels<T>& in, const Blo
     }
     hn::Store(sum, d, mean + j);
   }
-  HWY_ALIGN T inside[simd::kBlockItems];
-  for (int64_t j = 0; j < padded; ++j) inside[j] = slopes.in[region.label[j]];
   for (int64_t j = 0; j < padded; j += lanes) {
     const RightOf<V> is = softmax.At(d, j);
     const V at_top = hn::Load(d, top_slope + j), counts = hn::Load(d, region.counts + j);

@@ -65,8 +65,8 @@ HWY_INLINE V ExpOfSum(D d, V x, V lost) {
   const V shift = hn::Set(d, 12582912.0f);
   const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), shift);
   const V n = hn::Sub(shifted, shift);
-  // r = x - n ln 2; the float next to ln 2 is off by 1.9e-9.
-  const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, 0.693147182f), x), lost);
+  // r = x - n ln 2, of which n times the first part is exact, with fused multiplication or without.
+  const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x), hn::MulAdd(n, hn::Set(d, 2.12194440e-4f), lost));
   // exp(r) on |r| <= ln 2 / 2 to 3e-9, relative: a minimax polynomial (scripts/polynomials), in an order that waits
   // little.
   const V r2 = hn::Mul(r, r);
@@ -96,6 +96,19 @@ HWY_INLINE V LostInDifference(V a, V b, V difference) {
   const V back = hn::Sub(difference, a);
   return hn::Sub(hn::Sub(a, hn::Sub(difference, back)), hn::Add(b, back));
 }
+
+/// A sum lane by lane in the numbers' own type, and what rounding took from it.
+template <class D, class V = hn::Vec<D>>
+struct CompensatedSum {
+  V sum, lost;
+
+  explicit CompensatedSum(D d) : sum(hn::Zero(d)), lost(hn::Zero(d)) {}
+  HWY_INLINE void Add(V v) {
+    const V before = sum;
+    sum = hn::Add(before, v);
+    lost = hn::Add(lost, LostInDifference(before, hn::Neg(v), sum));
+  }
+};
 
 /// exp(x - top) for x <= top, as ExpOfSum although the difference is rounded.
 template <class D, class V = hn::Vec<D>>

@@ -55,11 +55,10 @@ HWY_INLINE void RunBlock(D d, const BoundaryPixels<T>& in, const BlockItems& blo
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
-  const int64_t stride = simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad;
   const V one = hn::Set(d, T{1}), zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(in.scale));
   SoftmaxBlock<T> softmax;
-  softmax.logits = softmax.exponentials = {scratch, stride, classes};
-  const Plane<T> distance{scratch + classes * stride, stride, classes};
+  softmax.logits = softmax.exponentials = ScratchPlane(scratch, classes);
+  const Plane<T> distance = ScratchPlane(scratch, classes, 1);
   LoadBlock(d, in.logits, block, softmax.logits);
   LoadBlock(d, in.distances, block, distance);
   HWY_ALIGN T weight[simd::kBlockItems] = {};

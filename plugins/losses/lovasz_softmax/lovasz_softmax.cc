@@ -21,8 +21,7 @@ void ErrorsOfBlock(D d, const sdk::Tile<T>& tile, const BlockItems& block, const
   const sdk::View<const int32_t> labels = tile.Labels(1);
   const int64_t padded = WholeVectors(d, block.items), classes = logits.small;
   RightBlock<T> softmax;
-  softmax.plane = {static_cast<T*>(tile.raw().scratch), simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad,
-                   classes};
+  softmax.plane = ScratchPlane(static_cast<T*>(tile.raw().scratch), classes);
   LoadBlock(d, logits, block, softmax.plane);
   HWY_ALIGN int32_t label[simd::kBlockItems];
   HWY_ALIGN T inverse[simd::kBlockItems];
@@ -56,12 +55,11 @@ void GradientOfBlock(D d, const sdk::Tile<T>& tile, const BlockItems& block, con
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const sdk::View<const T> logits = tile.Input(0);
   const int64_t padded = WholeVectors(d, block.items), classes = logits.small;
-  const int64_t stride = simd::BlockItems(classes, sizeof(T)) + simd::kBlockPad;
   const V one = hn::Set(d, T{1}), zero = hn::Zero(d);
   auto* const scratch = static_cast<T*>(tile.raw().scratch);
   SoftmaxBlock<T> softmax;
-  softmax.logits = softmax.exponentials = {scratch, stride, classes};
-  const Plane<T> slope{scratch + classes * stride, stride, classes};
+  softmax.logits = softmax.exponentials = ScratchPlane(scratch, classes);
+  const Plane<T> slope = ScratchPlane(scratch, classes, 1);
   FiniteCheck<D> unused(d);
   LoadBlock(d, logits, block, softmax.logits);
   LoadBlock(d, slopes.of_errors, block, slope);

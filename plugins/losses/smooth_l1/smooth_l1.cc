@@ -34,6 +34,7 @@ GRADELINE_ELEMENT_KERNEL(Smooth)
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <algorithm>
 #include <limits>
 
 namespace gradeline {
@@ -53,10 +54,11 @@ class SmoothL1 : public simd::Elementwise<SmoothL1>, public simd::ValueTensors {
   static constexpr GdlComponentSpec kComponents[] = {
       sdk::Additive("smooth_l1", "smoothed absolute differences / elements")};
 
-  explicit SmoothL1(const sdk::Params& params) : numbers_{params.Number("beta") / 2, 1 / params.Number("beta")} {
+  explicit SmoothL1(const sdk::Params& params)
+      : numbers_{std::min(params.Number("beta") / 2, kMost), 1 / params.Number("beta")} {
     if (params.Number("beta") >= kNoSquare) return;
     numbers_[0] = 0;
-    numbers_[1] = std::numeric_limits<float>::max();  // of all but the smallest differences the slope is their sign
+    numbers_[1] = kMost;  // of all but the smallest differences the slope is their sign
   }
 
   simd::ElementSums Run(const simd::ElementRun<float>& run) const {
@@ -67,7 +69,7 @@ class SmoothL1 : public simd::Elementwise<SmoothL1>, public simd::ValueTensors {
   }
 
  private:
-  static constexpr double kNoSquare = 1e-5;
+  static constexpr double kNoSquare = 1e-5, kMost = std::numeric_limits<float>::max();
 
   double numbers_[2];  ///< of the kernel
 };

@@ -33,6 +33,15 @@ TEST(SmoothL1, TinyBetaIsTheAbsoluteDifference) {
   EXPECT_NEAR(RunWith(1e-5).numerator[0], 2.55 - 3 * 0.5e-5, 1e-15);
 }
 
+TEST(SmoothL1, BetaBeyondFloatsLeavesNothing) {
+  RunOptions options;
+  options.dtype = 4;
+  const RunResult got =
+      RunArrays(Loss(), {{"beta", {1e39}}}, {{"prediction", kPrediction}, {"target", kZeros}}, options);
+  EXPECT_NEAR(got.numerator[0], 0, 1e-30);
+  for (const double slope : got.gradient[0]) EXPECT_NEAR(slope, 0, 1e-30);
+}
+
 TEST(SmoothL1, EqualsPyTorch) { EXPECT_EQ(CheckGolden(Loss()), 18u); }
 
 TEST(SmoothL1, FollowsLongDouble) {
@@ -40,8 +49,8 @@ TEST(SmoothL1, FollowsLongDouble) {
       Loss(), 500,
       [](std::mt19937_64& random) {
         const auto size = [&](uint64_t most) { return 1 + static_cast<int64_t>(random() % most); };
-        const double betas[] = {0, 1e-5, 1.0 / 9, 1, 3, 1e3};
-        return Case{"grid", {{"N", size(9)}, {"*", size(30)}}, {{"beta", {betas[random() % 6]}}}};
+        const double betas[] = {0, 1e-5, 1.0 / 9, 1, 3, 1e3, 1e30};
+        return Case{"grid", {{"N", size(9)}, {"*", size(30)}}, {{"beta", {betas[random() % 7]}}}};
       },
       [](const Batch& batch, const ParamValues& params) {
         const long double beta = params.at("beta")[0];

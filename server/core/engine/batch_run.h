@@ -66,7 +66,7 @@ class BatchRun {
   /// How the tiles of the present pass are laid out; fixed while its slots run.
   struct PassLayout {
     const PassPlan* pass = nullptr;
-    bool alone = false;  ///< on the thread that has it
+    bool alone = false;       ///< on the thread that has it
     bool check_only = false;  ///< looks for the lowest fault among all inputs; no kernel runs
     bool counts_valid = false;
     bool writes_gradient = false;

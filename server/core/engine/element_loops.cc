@@ -39,7 +39,7 @@ HWY_INLINE bool Finite(const Real* values, int64_t count) {
 template <typename Real>
 HWY_INLINE bool Within(const Real* values, int64_t count, Real min, Real max) {
   using Bits = std::conditional_t<sizeof(Real) == 8, uint64_t, uint32_t>;
-  if (min == 0 && max >= 0) {
+  if (min == 0 && max > 0) {
     // Read as integers, numbers above 0 are in their order, and all below 0 and NaN come after the infinite one.
     Bits highest = 0;
     for (int64_t i = 0; i < count; ++i) highest = std::max(highest, std::bit_cast<Bits>(values[i]));

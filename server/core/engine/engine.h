@@ -22,7 +22,7 @@ namespace gradeline {
 /// How the value of a batch is divided. The numbers are those of gradeline.v1.Reduction.
 enum class Reduction : uint8_t { kMean = 1, kMeanAll = 2, kSum = 3, kGiven = 4, kNone = 5 };
 
-/// One batch. Memory of inputs is borrowed until `done` has run.
+/// One batch. Memory of inputs is borrowed, and must not change, until `done` has run.
 struct LossCall {
   LossHandle loss;
   std::vector<std::optional<TensorView>> inputs;  ///< one per tensor spec of the loss
