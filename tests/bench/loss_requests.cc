@@ -95,12 +95,14 @@ absl::StatusOr<std::string> Answer(LossWork& work, const std::vector<std::string
 int ListCases(std::ostream& out) {
   const auto losses = BuiltinLosses(true);
   for (const LossCase& which : LossCases()) {
+    const auto loss = losses->Find(which.loss);
+    const bool host_checks = loss.ok() && ((*loss)->flags & GDL_CHECKS_FINITE) == 0;
     out << absl::StrFormat(
-        R"({"name":"%s","loss":"%s","params":"%s","layout":"%s","classes":%d,"sizes":"%s","limit":"%s","limit_goal":%g,"peer_goal":%g,"built":%s})"
+        R"({"name":"%s","loss":"%s","params":"%s","layout":"%s","classes":%d,"sizes":"%s","limit":"%s","limit_goal":%g,"peer_goal":%g,"built":%s,"host_checks":%s})"
         "\n",
         bench::NameOf(which), std::string(which.loss), std::string(which.params), std::string(which.layout),
         which.classes, std::string(which.sizes), std::string(NameOf(which.limit)), which.limit_goal, which.peer_goal,
-        losses->Find(which.loss).ok() ? "true" : "false");
+        loss.ok() ? "true" : "false", host_checks ? "true" : "false");
   }
   return 0;
 }

@@ -91,8 +91,9 @@ def measure_row(options, child, case, size, folder):
     if compares:
         sides["evaluate"] = child.timer("evaluate")
         if size == "1GiB":
-            for side in ("unchecked", "exp"):
-                sides[side] = child.timer(side)
+            sides["exp"] = child.timer("exp")
+        if size == "1GiB" and case["host_checks"]:
+            sides["unchecked"] = child.timer("unchecked")
         if size == "1GiB" and case["loss"] == "mse":
             for side in ("triad", "triad_checked", "read", "read_in_order"):
                 sides[side] = child.timer(side)
