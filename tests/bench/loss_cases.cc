@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kAll = "L2 64MiB 1GiB", kLarge = "64MiB 1GiB", kCold = "1GiB";
 constexpr std::string_view kBoxes = "N=100 N=1000 N=1000000 1GiB";
-constexpr std::string_view kFlat = "E=1e3 E=1e4 E=3e4 E=1e5 E=1e6 E=3e6 E=1e7 E=1e8";
+constexpr std::string_view kFlat = "E=1e3 E=1e4 E=2e4 E=4e4 E=1e5 E=1e6 E=3e6 E=1e7 E=1e8";
 constexpr Limit kCopy = Limit::kCopy, kTriad = Limit::kTriad, kSort = Limit::kSort, kNone = Limit::kNone;
 
 // Limit goals are of batches that do not fit a cache; of what fits, only goals next to PyTorch are held to.
