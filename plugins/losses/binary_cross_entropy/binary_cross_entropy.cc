@@ -20,10 +20,10 @@ struct Decision {
     const V tail = ExpOfNegative(d, hn::Neg(size)), far = hn::Div(tail, hn::Add(one, tail));
     const V yes = hn::Mul(target, factor), no = hn::Sub(one, target), both = hn::Add(yes, no);
     // The share of the answer that the logit speaks against pays for its size; all pay log(1 + exp(-size)).
-    const V against = hn::IfNegativeThenElse(logit, yes, no);
-    const V slope = hn::NegMulAdd(far, both, against);
+    const auto negative = hn::Lt(logit, hn::Zero(d));
+    const V against = hn::IfThenElse(negative, yes, no), slope = hn::NegMulAdd(far, both, against);
     return {hn::MulAdd(size, against, hn::Mul(LogOnePlusFraction(d, tail), both)),
-            hn::Xor(slope, hn::And(hn::SignBit(d), logit))};
+            hn::IfThenElse(negative, hn::Neg(slope), slope)};
   }
 };
 
