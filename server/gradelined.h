@@ -20,7 +20,7 @@ class Gradelined {
   const std::string& grpc_address() const;
   const std::string& http_address() const;
 
-  /// Readiness off, streams told, what runs may end for at most nine seconds. Blocks.
+  /// Readiness off, streams told, what runs may end for at most eight seconds. Blocks.
   void Drain();
 
   static std::string Version();
