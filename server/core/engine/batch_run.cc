@@ -251,11 +251,8 @@ bool BatchRun::RunPass() {
   const int64_t first = std::min<int64_t>(executor.threads(), slots);
   next_slot_ = first;
   open_slots_ = slots;
-  // A thread that waits for the result works too. A step of the executor takes one of those that it pushes, afterwards.
-  const bool inside = Executor::InsideStep();
-  // After the last push, or step, another thread may have ended the pass, and *this.
-  for (int64_t slot = inside ? 0 : 1; slot < first; ++slot) executor.Push([this, slot] { Step(slot); });
-  if (!inside) Step(0);
+  for (int64_t slot = 1; slot < first; ++slot) executor.Push([this, slot] { Step(slot); });
+  Step(0);  // the thread that has the batch works too; whoever steps last ends the pass, and *this
   return false;
 }
 
