@@ -13,7 +13,7 @@ namespace gradeline {
 namespace {
 
 /// Batches and passes below this are computed on the thread that has them: waking others costs more than it saves.
-constexpr int64_t kAloneElements = 48 << 10;
+constexpr int64_t kAloneElements = 128 << 10;
 /// Scratch up to this is not counted in the budget.
 constexpr int64_t kUncountedBytes = 64 << 10;
 
@@ -251,8 +251,8 @@ bool BatchRun::RunPass() {
   const int64_t first = std::min<int64_t>(executor.threads(), slots);
   next_slot_ = first;
   open_slots_ = slots;
-  for (int64_t slot = 1; slot < first; ++slot) executor.Push([this, slot] { Step(slot); });
-  Step(0);  // the thread that has the batch works too; whoever steps last ends the pass, and *this
+  // After the last push another thread may have ended the pass, and *this.
+  for (int64_t slot = 0; slot < first; ++slot) executor.Push([this, slot] { Step(slot); });
   return false;
 }
 
