@@ -30,8 +30,8 @@
 namespace gradeline {
 namespace {
 
-constexpr std::chrono::seconds kLongestDrain{
-    8};  // of the ten that SIGTERM may take, its end on a busy machine included
+// Of the ten that SIGTERM may take, its end on a busy machine included.
+constexpr std::chrono::seconds kLongestDrain{8};
 constexpr int kExperimentsPerPage = 1000;
 
 /// Metrics of tasks that there are not, fields as of Catalog::Make.
