@@ -77,7 +77,7 @@ class KlDivergence : public sdk::Ratio<KlDivergence> {
     const simd::LabelledItems<Real> in = In(tile);
     const simd::ElementSums sums = Run(tile, in, tile.Input(kTarget));
     if (!sums.finite) simd::ReportNonFinite(tile, {kPrediction, kTarget, kWeights});
-    return {sums.numerator, in.TotalWeight(tile)};
+    return {sums.numerator, sums.denominator};
   }
 
  private:
