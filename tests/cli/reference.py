@@ -1,4 +1,5 @@
-"""The losses by their definitions, in long double (80 bits): loss per item, denominator, gradient of the sum."""
+"""The losses by their definitions, in long double (80 bits): loss per item, denominator, gradient of the sum, and the
+largest of the terms between which a gradient is the difference: rounding is relative to these."""
 
 import numpy as np
 
@@ -43,8 +44,8 @@ def cross_entropy(prediction, target, weight=None, class_weights=None, ignore_in
     # p_c sum(k) - k_c without its cancellation where p_c is nearly 1: the others' sums, each over the classes but c.
     p = np.exp(logp)
     others = 1 - np.eye(classes, dtype=X)
-    gradient = p * np.einsum("cj,rj...->rc...", others, coefficient) - coefficient * np.einsum("cj,rj...->rc...", others, p)
-    return items, denominator, gradient
+    pull, push = p * np.einsum("cj,rj...->rc...", others, coefficient), coefficient * np.einsum("cj,rj...->rc...", others, p)
+    return items, denominator, pull - push, np.maximum(pull, push).max(initial=0)
 
 
 def binary_cross_entropy(prediction, target, weight=None, pos_weight=None, ignore_index=-100):
@@ -59,17 +60,15 @@ def binary_cross_entropy(prediction, target, weight=None, pos_weight=None, ignor
     truth = np.where(valid == 1, target, 0).astype(X)
     factor = valid if weight is None else valid * weight.astype(X)
     items = factor * (positive * truth * _softplus(-z) + (1 - truth) * _softplus(z))
-    sigmoid = np.exp(-_softplus(-z))
-    gradient = factor * ((1 - truth) * sigmoid - positive * truth * np.exp(-_softplus(z)))
-    denominator = factor.sum()
-    return items, denominator, gradient
+    pull, push = factor * (1 - truth) * np.exp(-_softplus(-z)), factor * positive * truth * np.exp(-_softplus(z))
+    return items, factor.sum(), pull - push, np.maximum(pull, push).max(initial=0)
 
 
 def mse(prediction, target, weight=None):
     difference = prediction.astype(X) - target.astype(X)
     factor = np.ones_like(difference) if weight is None else weight.astype(X)
-    denominator = factor.sum()
-    return factor * difference**2, denominator, 2 * factor * difference
+    gradient = 2 * factor * difference
+    return factor * difference**2, factor.sum(), gradient, np.abs(gradient).max(initial=0)
 
 
 LOSSES = {"cross_entropy": cross_entropy, "binary_cross_entropy": binary_cross_entropy, "mse": mse}
