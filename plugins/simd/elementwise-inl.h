@@ -39,6 +39,7 @@ class ElementLoop {
         kernel_(kernel),
         run_(run),  // its own, which no store can change
         aligned_(reinterpret_cast<uintptr_t>(run.gradient) % (sizeof(T) * hn::Lanes(d)) == 0),
+        scale_(hn::Set(d, static_cast<T>(run.scale))),
         numerator_(d),
         denominator_(d),
         finite_(d) {}
@@ -46,40 +47,24 @@ class ElementLoop {
   /// Four vectors at a time, without weights and factors. Returns how many elements that were.
   template <bool kLabels>
   HWY_INLINE int64_t RunByFours() {
-    const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
-    const V zero = hn::Zero(d_), one = hn::Set(d_, T{1}), scale = hn::Set(d_, static_cast<T>(run_.scale));
-    const LoadWhole<D> load{d_};
-    const StoreWhole<D> store{d_, aligned_, aligned_ && run_.stream};
-    V seen = zero, valid = zero;  // fewer elements than floats count
-    const auto step = [&](int64_t i) HWY_ATTR __attribute__((always_inline)) {
-      const V prediction = load(run_.prediction + i);
-      const V target = kLabels ? load.Labels(run_.labels + i) : load(run_.real + i);
-      seen = hn::Mul(prediction, zero);
-      if constexpr (!kLabels) seen = hn::MulAdd(target, zero, seen);
-      Element<V> element = kernel_.At(d_, prediction, target, one);
-      element.slope = hn::Mul(element.slope, scale);
-      if constexpr (kLabels) {
-        const auto counts = hn::Ge(target, zero);
-        element = {hn::IfThenElseZero(counts, element.loss), hn::IfThenElseZero(counts, element.slope)};
-        valid = hn::Add(valid, hn::IfThenElseZero(counts, one));
-      }
-      if (run_.item_loss != nullptr) store.Doubles(element.loss, run_.item_loss + i);
-      if (run_.gradient != nullptr) store(element.slope, run_.gradient + i);
-      return element.loss;
-    };
-    int64_t i = 0;
-    for (; i + 4 * lanes <= run_.n; i += 4 * lanes) {
-      const V a = step(i), seen_a = seen, b = step(i + lanes), seen_b = seen;
-      const V c = step(i + 2 * lanes), seen_c = seen, e = step(i + 3 * lanes);
-      for (const V loss : {a, b, c, e}) numerator_.Add(loss);
-      finite_.SeeProduct(hn::Add(hn::Add(seen_a, seen_b), hn::Add(seen_c, seen)));
+    const int64_t four = 4 * static_cast<int64_t>(hn::Lanes(d_)), whole = run_.n / four * four;
+    // Gradients are streamed in long runs: one vector now and then leaves a processor's buffers half full.
+    HWY_ALIGN T run[kVectors * hn::MaxLanes(D())];
+    const bool direct = aligned_ && !run_.stream;
+    V valid = hn::Zero(d_);  // fewer elements than floats count
+    for (int64_t i = 0; i < whole;) {
+      const int64_t n = std::min(whole - i, kVectors / 4 * four);
+      T* const to = run_.gradient == nullptr ? nullptr : direct ? run_.gradient + i : run;
+      RunSome<kLabels>(i, n, to, valid);
+      if (to == run) CopyRun(d_, run, n, run_.gradient + i, run_.stream);
+      i += n;
     }
     if constexpr (kLabels) {
       denominator_.Add(valid);
     } else {
-      whole_ = i;
+      whole_ = whole;
     }
-    return i;
+    return whole;
   }
 
   /// From element `i` on, vector by vector.
@@ -100,6 +85,67 @@ class ElementLoop {
   }
 
  private:
+  static constexpr bool kLogs = requires(const Kernel& kernel, D d, V v) { kernel.Plain(d, v, v); };
+  static constexpr int64_t kVectors = LogOfProduct<D>::kFactors;
+
+  /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, aligned.
+  template <bool kLabels>
+  HWY_INLINE void RunSome(int64_t begin, int64_t n, T* to, V& valid) {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
+    LogOfProduct<D> a(d_), b(d_), c(d_), e(d_);
+    for (int64_t i = 0; i < n; i += 4 * lanes) {
+      V seen = hn::Zero(d_);
+      const auto step = [&](int64_t at, LogOfProduct<D> & odds) HWY_ATTR __attribute__((always_inline)) {
+        return Plain<kLabels>(begin + at, to == nullptr ? nullptr : to + at, odds, valid, seen);
+      };
+      const V first = step(i, a), second = step(i + lanes, b), third = step(i + 2 * lanes, c),
+              last = step(i + 3 * lanes, e);
+      if constexpr (kLogs) {
+        numerator_.Add(hn::Add(hn::Add(first, second), hn::Add(third, last)));
+      } else {
+        for (const V loss : {first, second, third, last}) numerator_.Add(loss);
+      }
+      finite_.SeeProduct(seen);
+    }
+    if constexpr (kLogs) {
+      a.Multiply(b);
+      c.Multiply(e);
+      a.Multiply(c);
+      numerator_.Add(a.Log());
+    }
+  }
+
+  /// The loss of a vector, but for what it multiplies `odds` by.
+  template <bool kLabels>
+  HWY_INLINE V Plain(int64_t i, T* to, LogOfProduct<D>& odds, V& valid, V& seen) {
+    const V zero = hn::Zero(d_), one = hn::Set(d_, T{1});
+    const LoadWhole<D> load{d_};
+    const V prediction = load(run_.prediction + i);
+    const V target = kLabels ? load.Labels(run_.labels + i) : load(run_.real + i);
+    seen = hn::MulAdd(prediction, zero, seen);
+    if constexpr (!kLabels) seen = hn::MulAdd(target, zero, seen);
+    LogElement<V> element;
+    if constexpr (kLogs) {
+      element = kernel_.Plain(d_, prediction, target);
+    } else {
+      const Element<V> whole = kernel_.At(d_, prediction, target, one);
+      element = {whole.loss, whole.slope, zero};
+    }
+    if constexpr (kLabels) {
+      const auto counts = hn::Ge(target, zero);
+      element = {hn::IfThenElseZero(counts, element.loss), hn::IfThenElseZero(counts, element.slope),
+                 hn::IfThenElseZero(counts, element.odds)};
+      valid = hn::Add(valid, hn::IfThenElseZero(counts, one));
+    }
+    if constexpr (kLogs) odds.Multiply(element.odds);
+    if (run_.item_loss != nullptr) {
+      const V loss = kLogs ? hn::Add(element.loss, LogOnePlusFraction(d_, element.odds)) : element.loss;
+      StoreWhole<D>{d_, false, false}.Doubles(loss, run_.item_loss + i);
+    }
+    if (to != nullptr) hn::Store(hn::Mul(element.slope, scale_), d_, to);
+    return element.loss;
+  }
+
   template <class Load, class Store>
   HWY_INLINE void Step(const Load& load, const Store& store, V weight, int64_t i) {
     const V zero = hn::Zero(d_);
@@ -127,8 +173,7 @@ class ElementLoop {
     const V loss = hn::IfThenElseZero(counts, hn::Mul(element.loss, weight));
     numerator_.Add(loss);
     if (run_.item_loss != nullptr) store.Doubles(loss, run_.item_loss + i);
-    const V scale = hn::Set(d_, static_cast<T>(run_.scale));
-    const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(element.slope, weight), scale));
+    const V slope = hn::IfThenElseZero(counts, hn::Mul(hn::Mul(element.slope, weight), scale_));
     if (run_.gradient != nullptr) store(slope, run_.gradient + i);
   }
 
@@ -136,13 +181,15 @@ class ElementLoop {
   const Kernel& kernel_;
   const simd::ElementRun<T> run_;
   const bool aligned_;
+  const V scale_;
   SumOf<D> numerator_, denominator_;
   FiniteCheck<D> finite_;
   int64_t whole_ = 0;  // elements that denominator_ does not have
 };
 
 /// Runs `kernel.At(d, prediction, target, factor)`, which gives an Element, over all elements. `factor` is 1 where the
-/// run has none. Ignored elements and those of weight 0 count nothing, whatever the kernel makes of them.
+/// run has none. `kernel.Plain(d, prediction, target)`, if there is one, gives a LogElement of elements without weight
+/// and factor. Ignored elements and those of weight 0 count nothing, whatever the kernel makes of them.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& run) {
   if (run.prediction == nullptr && run.weights == nullptr) return {0, static_cast<double>(ValidElements(run)), true};

@@ -104,6 +104,57 @@ HWY_INLINE void RunLabelPairs(D d, const Kernel& kernel, const simd::LabelledIte
   CopyRun(d, to_second, block.items, in.gradient.Run(block.outer, 1) + block.first, stream);
 }
 
+/// Cross-entropy of pixels of two classes without weights: a decision for the second one.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void RunDecisions(D d, const simd::LabelledItems<T>& in, const BlockItems& block, bool stream,
+                             FiniteCheck<D>& all_finite, SumOf<D>& all_numerator) {
+  using V = hn::Vec<D>;
+  FiniteCheck<D> finite(d);  // these two in registers
+  SumOf<D> numerator(d);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const V zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(in.scale));
+  const T* const first = in.logits.Run(block.outer) + block.first;
+  const T* const second = in.logits.Run(block.outer, 1) + block.first;
+  const int32_t* const labels = in.labels.Run(block.outer) + block.first;
+  // Gradients leave in long runs: see RunLabelPairs.
+  HWY_ALIGN T to_first[simd::kBlockItems];
+  HWY_ALIGN T to_second[simd::kBlockItems];
+  const auto step = [&](const auto& load, int64_t j, LogOfProduct<D>& product) HWY_ATTR __attribute__((always_inline)) {
+    const V a = load(first + j), b = load(second + j), target = load.Labels(labels + j);
+    finite.See(a);
+    finite.See(b);
+    const V difference = hn::Sub(b, a);
+    const LogElement<V> cost = CostOfDecision(d, difference, LostInDifference(b, a, difference), target);
+    const auto counts = hn::And(hn::Ge(target, zero), load.Inside());
+    const V loss = hn::IfThenElseZero(counts, cost.loss), odds = hn::IfThenElseZero(counts, cost.odds);
+    product.Multiply(odds);
+    if (in.item_loss != nullptr) {
+      const V whole = hn::Add(loss, LogOnePlusFraction(d, odds));
+      StoreItems(d, whole, block.items - j, in.item_loss + block.number + j);
+    }
+    const V slope = hn::IfThenElseZero(counts, hn::Mul(cost.slope, scale));
+    hn::Store(slope, d, to_second + j);
+    hn::Store(hn::Neg(slope), d, to_first + j);
+    return loss;
+  };
+  for (int64_t j = 0; j < block.items;) {
+    LogOfProduct<D> even(d), odd(d);
+    const int64_t end = std::min(block.items, j + LogOfProduct<D>::kFactors * lanes);
+    for (; j + 2 * lanes <= end; j += 2 * lanes) {
+      const V loss = step(LoadWhole<D>{d}, j, even);
+      numerator.Add(hn::Add(loss, step(LoadWhole<D>{d}, j + lanes, odd)));
+    }
+    for (; j < end; j += lanes) numerator.Add(step(LoadEnd<D>{d, std::min(lanes, end - j)}, j, even));
+    even.Multiply(odd);
+    numerator.Add(even.Log());
+  }
+  all_finite.See(finite);
+  all_numerator.Add(numerator);
+  if (!in.gradient) return;
+  CopyRun(d, to_first, block.items, in.gradient.Run(block.outer) + block.first, stream);
+  CopyRun(d, to_second, block.items, in.gradient.Run(block.outer, 1) + block.first, stream);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace gradeline
 HWY_AFTER_NAMESPACE();

@@ -6,11 +6,23 @@
 #define GRADELINE_PLUGINS_SIMD_LABELS_INL_H_
 #endif
 
+#include <type_traits>
+
 #include "plugins/simd/label_row-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
 namespace HWY_NAMESPACE {
+
+/// Cross-entropy.
+struct RightClass {
+  explicit RightClass(const double* = nullptr) {}
+
+  template <class D, class V>
+  HWY_INLINE LabelTerm<V> At(D d, V minus_log_p, V, V) const {
+    return {minus_log_p, hn::Set(d, hn::TFromD<D>{1})};
+  }
+};
 
 /// Runs `kernel.At(d, minus_log_p, p, q)` (of the right class: -log p, p, and q = 1 - p; gives a LabelTerm) over all
 /// items of a tile. Scratch: simd::BlockBytes(classes, real_bytes). Ignored items and those of weight 0 count nothing.
@@ -30,9 +42,12 @@ HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Til
   } else {
     SumOf<D> numerator(d);
     const bool pairs = classes == 2 && !rows;
+    const bool decisions = std::is_same_v<Kernel, RightClass> && pairs && !in.weights && in.classes.empty();
     ForEachBlock(tile.outer(), tile.inner(), simd::BlockItems(classes, sizeof(T)),
                  [&](const BlockItems& block) HWY_ATTR {
-                   if (pairs) {
+                   if (decisions) {
+                     RunDecisions(d, in, block, stream, finite, numerator);
+                   } else if (pairs) {
                      RunLabelPairs(d, kernel, in, block, stream, finite, numerator);
                    } else {
                      RunLabelBlock(d, kernel, in, block, stream, scratch, finite, numerator);
@@ -45,16 +60,6 @@ HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Til
   sums.finite = !finite.Failed() && in.WeightsAreFinite(tile);
   return sums;
 }
-
-/// Cross-entropy.
-struct RightClass {
-  explicit RightClass(const double* = nullptr) {}
-
-  template <class D, class V>
-  HWY_INLINE LabelTerm<V> At(D d, V minus_log_p, V, V) const {
-    return {minus_log_p, hn::Set(d, hn::TFromD<D>{1})};
-  }
-};
 
 /// Defines the runs of labelled items, of floats and of doubles, with a kernel that is made of an array of numbers.
 #define GRADELINE_LABEL_KERNEL(Kernel)                                                                 \

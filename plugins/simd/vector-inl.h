@@ -141,6 +141,24 @@ HWY_INLINE V LogOnePlusFraction(D d, V x) {
   }
 }
 
+/// Adds up log(1 + x), lane by lane, as the logarithm of a product: one logarithm for many numbers.
+template <class D, class V = hn::Vec<D>>
+class LogOfProduct {
+ public:
+  static constexpr int64_t kFactors = 64;  ///< of which each is at most 2: far from what a float holds
+
+  explicit LogOfProduct(D d) : product_(hn::Zero(d)) {}
+  /// 0 <= x <= 1.
+  HWY_INLINE void Multiply(V x) {
+    product_ = hn::MulAdd(x, hn::Add(product_, hn::Set(D(), hn::TFromD<D>{1})), product_);
+  }
+  HWY_INLINE void Multiply(const LogOfProduct& other) { Multiply(other.product_); }
+  HWY_INLINE V Log() const { return LogOnePlus(D(), product_); }
+
+ private:
+  V product_;  // less 1: small x keep their digits
+};
+
 /// What a logit z says of yes and no, each without cancellation at either end.
 template <class V>
 struct Logistic {
@@ -172,6 +190,25 @@ HWY_INLINE Logistic<V> LogisticOfDifference(D d, V a, V b) {
   return LogisticOf(d, difference, LostInDifference(a, b, difference));
 }
 
+/// A loss with a logarithm apart: it is `loss` + log(1 + odds), 0 <= odds <= 1.
+template <class V>
+struct LogElement {
+  V loss, slope, odds;
+};
+
+/// Cross-entropy of a yes/no decision and its derivative by the logit, which is z + lost, lost within the rounding of
+/// z. `target`: the probability of yes.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE LogElement<V> CostOfDecision(D d, V z, V lost, V target) {
+  const hn::RebindToSigned<D> di;
+  const V one = hn::Set(d, hn::TFromD<D>{1}), sign = hn::And(z, hn::SignBit(d));
+  const V tail = ExpOfSum(d, hn::Or(z, hn::SignBit(d)), hn::Xor(hn::Xor(lost, hn::SignBit(d)), sign));
+  const V far = hn::Div(tail, hn::Add(one, tail));
+  // What the sign answers, 0 or 1, less what is true: never of the other sign than z.
+  const V wrong = hn::Sub(hn::AndNot(hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(di, z))), one), target);
+  return {hn::Mul(z, wrong), hn::Sub(wrong, hn::Xor(far, sign)), tail};
+}
+
 /// Sees whether any value was NaN or infinite, at the price of one multiply-add: 0 * x is 0 for all others.
 template <class D>
 class FiniteCheck {
@@ -200,6 +237,7 @@ struct LoadWhole {
       return hn::PromoteTo(d, labels);
     }
   }
+  HWY_INLINE hn::Mask<D> Inside() const { return hn::Eq(hn::Zero(d), hn::Zero(d)); }
 };
 
 /// Reads the first `n` values or labels of a vector; the others are 0.
@@ -217,6 +255,7 @@ struct LoadEnd {
     std::copy(from, from + n, lanes);
     return LoadWhole<D>{d}.Labels(lanes);
   }
+  HWY_INLINE hn::Mask<D> Inside() const { return hn::FirstN(d, static_cast<size_t>(n)); }
 };
 
 /// Stores a vector, as it is or as doubles.

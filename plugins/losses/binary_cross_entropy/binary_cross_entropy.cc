@@ -25,6 +25,10 @@ struct Decision {
     return {hn::MulAdd(size, against, hn::Mul(LogOnePlusFraction(d, tail), both)),
             hn::IfThenElse(negative, hn::Neg(slope), slope)};
   }
+  template <class D, class V>
+  HWY_INLINE LogElement<V> Plain(D d, V logit, V target) const {
+    return CostOfDecision(d, logit, hn::Zero(d), target);
+  }
 };
 
 GRADELINE_ELEMENT_KERNEL(Decision)
