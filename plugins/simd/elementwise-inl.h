@@ -48,9 +48,10 @@ class ElementLoop {
   template <bool kLabels>
   HWY_INLINE int64_t RunByFours() {
     const int64_t four = 4 * static_cast<int64_t>(hn::Lanes(d_)), whole = run_.n / four * four;
-    // Gradients are streamed in long runs: one vector now and then leaves a processor's buffers half full.
+    // Where there is much to compute, gradients are streamed in long runs: one vector now and then leaves a processor's
+    // buffers half full.
     HWY_ALIGN T run[kVectors * hn::MaxLanes(D())];
-    const bool direct = aligned_ && !run_.stream;
+    const bool direct = aligned_ && !(run_.stream && kLogs);
     V valid = hn::Zero(d_);  // fewer elements than floats count
     for (int64_t i = 0; i < whole;) {
       const int64_t n = std::min(whole - i, kVectors / 4 * four);
@@ -88,7 +89,8 @@ class ElementLoop {
   static constexpr bool kLogs = requires(const Kernel& kernel, D d, V v) { kernel.Plain(d, v, v); };
   static constexpr int64_t kVectors = LogOfProduct<D>::kFactors;
 
-  /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, aligned.
+  /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, aligned; NULL:
+  /// nowhere.
   template <bool kLabels>
   HWY_INLINE void RunSome(int64_t begin, int64_t n, T* to, V& valid) {
     const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
@@ -142,7 +144,7 @@ class ElementLoop {
       const V loss = kLogs ? hn::Add(element.loss, LogOnePlusFraction(d_, element.odds)) : element.loss;
       StoreWhole<D>{d_, false, false}.Doubles(loss, run_.item_loss + i);
     }
-    if (to != nullptr) hn::Store(hn::Mul(element.slope, scale_), d_, to);
+    if (to != nullptr) StoreWhole<D>{d_, true, !kLogs && aligned_ && run_.stream}(hn::Mul(element.slope, scale_), to);
     return element.loss;
   }
 
