@@ -143,6 +143,7 @@ int RunApp(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddImport(app, context);
   AddCreate(app, context);
   AddLifecycle(app, context);
+  AddDelete(app, context);
   AddWatch(app, context);
   AddEval(app, context);
   AddServer(app, context);

@@ -15,8 +15,10 @@ void AddImport(CLI::App& app, Context& context);
 void AddCreate(CLI::App& app, Context& context);
 void AddCreateSplit(CLI::App& create, Context& context);
 void AddCreateExperiment(CLI::App& create, Context& context);
-/// start, cancel experiment; delete dataset.
+/// start, resume, cancel experiment.
 void AddLifecycle(CLI::App& app, Context& context);
+/// delete, undelete dataset.
+void AddDelete(CLI::App& app, Context& context);
 /// watch, wait experiment.
 void AddWatch(CLI::App& app, Context& context);
 void AddEval(CLI::App& app, Context& context);

@@ -61,6 +61,7 @@ void AddFlags(CLI::App& app, const Resource& resource, Selection& selection, boo
   if (takes("architecture")) app.add_option("--architecture", selection.architecture, "only of this architecture");
   if (takes("head")) app.add_option("--head", selection.head, "only of this head");
   if (takes("all")) app.add_flag("--all", selection.all, "list the refused ones too, with the reasons");
+  if (takes("deleted")) app.add_flag("--deleted", selection.deleted, "the deleted ones too");
   if (takes("part")) {
     app.add_option("--split", selection.split, "the split");
     app.add_option("--part", selection.part, "train, validation or test");

@@ -1,4 +1,4 @@
-// start, resume and cancel experiments, delete datasets.
+// start, resume and cancel experiments.
 #include <memory>
 #include <optional>
 
@@ -77,26 +77,7 @@ absl::Status Cancel(Context& context, const Target& target) {
   return absl::OkStatus();
 }
 
-absl::Status DeleteDataset(Context& context, const Target& target) {
-  v1::DeleteDatasetRequest request;
-  request.set_name(ResourceName("datasets", target.name));
-  v1::DeleteDatasetResponse response;
-  if (absl::Status status =
-          context.Call(&client::Connection::datasets, &v1::DatasetService::Stub::DeleteDataset, request, &response);
-      !status.ok()) {
-    return status;
-  }
-  if (context.form == OutputForm::kTable) {
-    context.err << "deleted dataset " << IdOf(target.name) << '\n';
-  } else if (context.form == OutputForm::kName) {
-    context.out << IdOf(target.name) << '\n';
-  } else {
-    PrintOne(response, {}, context.form, false, context.out);
-  }
-  return absl::OkStatus();
-}
-
-void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind, const char* help, bool with_etag,
+void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind, const char* help,
              absl::Status (*run)(Context&, const Target&)) {
   CLI::App* verb_app = app.add_subcommand(verb, help);
   verb_app->require_subcommand(1);
@@ -108,7 +89,7 @@ void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind
                          "the epoch that the checkpoint goes on with; absent: the first that is not trained whole");
   }
   kind_app->add_option("NAME", target->name, absl::StrCat("name of the ", kind))->required();
-  if (with_etag) kind_app->add_option("--etag", target->etag, "only if it still has this etag");
+  kind_app->add_option("--etag", target->etag, "only if it still has this etag");
   kind_app->callback(
       [&context, target, run] { context.action = [&context, target, run] { return run(context, *target); }; });
 }
@@ -116,12 +97,11 @@ void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind
 }  // namespace
 
 void AddLifecycle(CLI::App& app, Context& context) {
-  AddVerb(app, context, "start", "experiment", "Open the first attempt and print the token that its workers need", true,
+  AddVerb(app, context, "start", "experiment", "Open the first attempt and print the token that its workers need",
           Start);
   AddVerb(app, context, "resume", "experiment",
-          "Open the next attempt of one that ended as LOST, FAILED, CANCELLED or EARLY_STOPPED", true, Resume);
-  AddVerb(app, context, "cancel", "experiment", "End an experiment at once", true, Cancel);
-  AddVerb(app, context, "delete", "dataset", "Delete a dataset that no split uses", false, DeleteDataset);
+          "Open the next attempt of one that ended as LOST, FAILED, CANCELLED or EARLY_STOPPED", Resume);
+  AddVerb(app, context, "cancel", "experiment", "End an experiment at once", Cancel);
 }
 
 }  // namespace gradeline::cli

@@ -119,6 +119,7 @@ Look DatasetLook() {
   return {{IdColumn<T>("DATASET"), MakeColumn<T>("ITEMS", [](const T& t) { return absl::StrCat(t.item_count()); }),
            MakeColumn<T>("CLASSES", [](const T& t) { return absl::StrCat(t.classes_size()); }),
            MakeColumn<T>("CREATED", [](const T& t) { return ShortTime(t.create_time().seconds()); }),
+           MakeColumn<T>("DELETED", [](const T& t) { return ShortTime(t.delete_time().seconds()); }),
            MakeColumn<T>("SOURCE", [](const T& t) { return t.source(); })},
           IdOfName<T>()};
 }
@@ -139,7 +140,13 @@ Look SplitLook() {
 Look ItemLook() {
   using T = v1::Item;
   return {{MakeColumn<T>("ITEM", [](const T& t) { return absl::StrCat(t.index()); }),
-           MakeColumn<T>("LABEL", [](const T& t) { return absl::StrCat(t.label()); }),
+           MakeColumn<T>("LABEL",
+                         [](const T& t) {
+                           return t.labels_size() == 0 ? absl::StrCat(t.label()) : absl::StrJoin(t.labels(), ",");
+                         }),
+           MakeColumn<T>("GROUP", [](const T& t) { return t.group(); }),
+           MakeColumn<T>("TAGS", [](const T& t) { return absl::StrJoin(t.tags(), ","); }),
+           MakeColumn<T>("SUBSET", [](const T& t) { return t.subset(); }),
            MakeColumn<T>("URI", [](const T& t) { return t.uri(); })},
           [](const google::protobuf::Message& m) { return absl::StrCat(static_cast<const T&>(m).index()); }};
 }

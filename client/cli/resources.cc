@@ -73,16 +73,19 @@ MessageOr ListMetrics(Context& context, const Selection& selection) {
   return Give(status, std::move(response));
 }
 
-MessageOr ListDatasets(Context& context, const Selection&) {
+MessageOr ListDatasets(Context& context, const Selection& selection) {
+  v1::ListDatasetsRequest request;
+  request.set_show_deleted(selection.deleted);
   auto response = std::make_unique<v1::ListDatasetsResponse>();
-  const auto status = context.CallAllPages(&Connection::datasets, &v1::DatasetService::Stub::ListDatasets,
-                                           v1::ListDatasetsRequest(), response.get());
+  const auto status =
+      context.CallAllPages(&Connection::datasets, &v1::DatasetService::Stub::ListDatasets, request, response.get());
   return Give(status, std::move(response));
 }
 
 MessageOr GetDataset(Context& context, const Selection& selection) {
   v1::GetDatasetRequest request;
   request.set_name(ResourceName("datasets", selection.name));
+  request.set_show_deleted(selection.deleted);
   auto response = std::make_unique<v1::Dataset>();
   const auto status =
       context.Call(&Connection::datasets, &v1::DatasetService::Stub::GetDataset, request, response.get());
@@ -203,7 +206,7 @@ const std::vector<Resource>& Resources() {
        "datasets",
        {"ds"},
        "registered lists of items",
-       {},
+       {"deleted"},
        "datasets",
        DatasetLook(),
        ListDatasets,

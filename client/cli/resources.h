@@ -19,14 +19,15 @@ namespace gradeline::cli {
 struct Selection {
   std::string name, task, architecture, head, split, part, experiment;
   int rank = 0, world_size = 0;
-  bool all = false;
+  bool all = false, deleted = false;
 };
 
 struct Resource {
   std::string singular, plural;
   std::vector<std::string> aliases;
   std::string help;
-  /// Which of "task", "architecture", "head", "all", "part" (with split, rank, world-size), "experiment" it takes.
+  /// Which of "task", "architecture", "head", "all", "deleted", "part" (with split, rank, world-size), "experiment" it
+  /// takes.
   std::vector<std::string> flags;
   /// What may follow `gradeline get`, for the help.
   std::string example;

@@ -11,9 +11,9 @@
 #include <mutex>
 
 #include "gradeline/v1/admin.pb.h"
+#include "server/core/base/sha256.h"
 #include "server/core/experiment/experiments.h"
 #include "server/rpc/calls.h"
-#include "server/wire/sha256.h"
 
 namespace gradeline {
 

@@ -10,7 +10,8 @@ namespace {
 
 absl::StatusOr<v1::ListDatasetsResponse> List(Experiments* experiments, const v1::ListDatasetsRequest& request) {
   GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
-  GRADELINE_ASSIGN_OR_RETURN(const Page<Dataset> datasets, experiments->ListDatasets(page.size, page.after));
+  const DatasetFilter filter{request.show_deleted(), request.fingerprint()};
+  GRADELINE_ASSIGN_OR_RETURN(const Page<Dataset> datasets, experiments->ListDatasets(page.size, page.after, filter));
   v1::ListDatasetsResponse response;
   for (const Dataset& dataset : datasets.items) *response.add_datasets() = ToProto(dataset);
   response.set_next_page_token(NextPageToken(page, datasets.next));
@@ -26,12 +27,12 @@ grpc::ServerReadReactor<v1::ImportDatasetRequest>* DatasetServiceImpl::ImportDat
 
 grpc::ServerUnaryReactor* DatasetServiceImpl::GetDataset(grpc::CallbackServerContext* context,
                                                          const v1::GetDatasetRequest* request, v1::Dataset* response) {
-  return calls_->Answer(context, "DatasetService/GetDataset", request, response,
-                        [this, request]() -> absl::StatusOr<v1::Dataset> {
-                          GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "datasets", request->name()));
-                          GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset, experiments_->GetDataset(id));
-                          return ToProto(dataset);
-                        });
+  return calls_->Answer(
+      context, "DatasetService/GetDataset", request, response, [this, request]() -> absl::StatusOr<v1::Dataset> {
+        GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "datasets", request->name()));
+        GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset, experiments_->GetDataset(id, request->show_deleted()));
+        return ToProto(dataset);
+      });
 }
 
 grpc::ServerUnaryReactor* DatasetServiceImpl::ListDatasets(grpc::CallbackServerContext* context,
@@ -44,11 +45,23 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::ListDatasets(grpc::CallbackServerC
 grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServerContext* context,
                                                             const v1::DeleteDatasetRequest* request,
                                                             v1::DeleteDatasetResponse* response) {
-  return calls_->Answer(context, "DatasetService/DeleteDataset", request, response,
-                        [this, request]() -> absl::StatusOr<v1::DeleteDatasetResponse> {
+  return calls_->Answer(
+      context, "DatasetService/DeleteDataset", request, response,
+      [this, request]() -> absl::StatusOr<v1::DeleteDatasetResponse> {
+        GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "datasets", request->name()));
+        GRADELINE_RETURN_IF_ERROR(experiments_->DeleteDataset(id, {request->force(), request->purge()}));
+        return v1::DeleteDatasetResponse();
+      });
+}
+
+grpc::ServerUnaryReactor* DatasetServiceImpl::UndeleteDataset(grpc::CallbackServerContext* context,
+                                                              const v1::UndeleteDatasetRequest* request,
+                                                              v1::Dataset* response) {
+  return calls_->Answer(context, "DatasetService/UndeleteDataset", request, response,
+                        [this, request]() -> absl::StatusOr<v1::Dataset> {
                           GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "datasets", request->name()));
-                          GRADELINE_RETURN_IF_ERROR(experiments_->DeleteDataset(id));
-                          return v1::DeleteDatasetResponse();
+                          GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset, experiments_->UndeleteDataset(id));
+                          return ToProto(dataset);
                         });
 }
 

@@ -20,6 +20,8 @@ class DatasetServiceImpl final : public v1::DatasetService::CallbackService {
                                          v1::ListDatasetsResponse* response) override;
   grpc::ServerUnaryReactor* DeleteDataset(grpc::CallbackServerContext* context, const v1::DeleteDatasetRequest* request,
                                           v1::DeleteDatasetResponse* response) override;
+  grpc::ServerUnaryReactor* UndeleteDataset(grpc::CallbackServerContext* context,
+                                            const v1::UndeleteDatasetRequest* request, v1::Dataset* response) override;
 
  private:
   Experiments* experiments_;

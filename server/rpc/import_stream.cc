@@ -13,6 +13,13 @@ namespace {
 constexpr int64_t kMostBytes = int64_t{1} << 30;  // of items in memory
 constexpr size_t kMostViolations = 100;
 
+int64_t BytesOf(const Item& item) {
+  size_t bytes = sizeof(Item) + item.uri.size() + item.labels.size() * sizeof(item.labels[0]) + item.group.size() +
+                 item.subset.size();
+  for (const std::string& tag : item.tags) bytes += sizeof(tag) + tag.size();
+  return static_cast<int64_t>(bytes);
+}
+
 }  // namespace
 
 ImportStream* ImportStream::Open(Experiments* experiments, Calls* calls, v1::Dataset* response) {
@@ -80,10 +87,10 @@ void ImportStream::TakeHeader(const v1::ImportDatasetRequest::Header& header) {
 
 absl::Status ImportStream::TakeItems(const v1::ImportDatasetRequest::Items& items) {
   for (const v1::Item& proto : items.items()) {
-    Item item{next_index_, proto.uri(), proto.label()};
-    CheckItem(item, dataset_->classes.size(), violations_);
+    Item item = ItemFromProto(proto, next_index_);
+    CheckItem(item, *dataset_, violations_);
     if (violations_.list().size() >= kMostViolations) return violations_.ToStatus();
-    bytes_ += static_cast<int64_t>(sizeof(Item) + item.uri.size());
+    bytes_ += BytesOf(item);
     if (violations_.empty()) items_.push_back(std::move(item));
     ++next_index_;
   }
@@ -94,9 +101,8 @@ absl::Status ImportStream::TakeItems(const v1::ImportDatasetRequest::Items& item
 }
 
 absl::StatusOr<v1::Dataset> ImportStream::Import() {
-  dataset_->item_count = static_cast<int64_t>(items_.size());
-  auto imported = experiments_->ImportDataset(*std::move(dataset_), std::move(items_), request_id_);
-  if (!imported.ok()) return BelowField("header.dataset", imported.status());
+  const auto imported = experiments_->ImportDataset(*std::move(dataset_), std::move(items_), request_id_);
+  if (!imported.ok()) return imported.status();
   return ToProto(*imported);
 }
 

@@ -44,12 +44,82 @@ TEST(Datasets, AreImportedOnceAndNumberedByTheServer) {
   const auto other = world.experiments->ImportDataset(SmallDataset(), Items(5), "r1");
   EXPECT_EQ(other.status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(ReasonOf(other.status()).reason, "REQUEST_ID_USED");
-  EXPECT_EQ(world.experiments->ImportDataset(SmallDataset(), Items(4), "").status().code(),
-            absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(world.experiments->ListDatasets(10, "")->items.size(), 1u);
+}
+
+TEST(Datasets, TheSameContentAgainIsTheSameDataset) {
+  TestWorld world;
+  world.clock.now_ms = 5000;
+  Dataset named = SmallDataset();
+  const auto made = world.experiments->ImportDataset(named, Items(4), "");
+  ASSERT_TRUE(made.ok()) << made.status();
+  world.clock.now_ms = 6000;
+  named.source = "from elsewhere";
+  const auto again = world.experiments->ImportDataset(named, Items(4), "");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->create_ms, 5000);
+  EXPECT_EQ(again->fingerprint, made->fingerprint);
+  EXPECT_EQ(again->source, "");
+  EXPECT_EQ(world.experiments->ImportDataset(named, Items(5), "").status().code(), absl::StatusCode::kAlreadyExists);
+  named.id = "twin";
+  const auto twin = world.experiments->ImportDataset(named, Items(4), "");
+  ASSERT_TRUE(twin.ok()) << twin.status();
+  EXPECT_EQ(twin->create_ms, 6000);
+  const auto twins = world.experiments->ListDatasets(10, "", {false, made->fingerprint});
+  EXPECT_EQ(twins->items.size(), 2u);
+}
+
+TEST(Datasets, AreDeletedUndeletedAndPurged) {
+  TestWorld world;
+  ASSERT_TRUE(world.experiments->ImportDataset(SmallDataset(), Items(4), "").ok());
+  EXPECT_EQ(world.experiments->UndeleteDataset("small").status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_TRUE(world.experiments->DeleteDataset("small").ok());
   EXPECT_EQ(world.experiments->DeleteDataset("small").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(world.experiments->GetDataset("small").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(world.experiments->GetDataset("small", true)->delete_ms, world.clock.UnixMillis());
+  EXPECT_TRUE(world.experiments->ListDatasets(10, "")->items.empty());
+  EXPECT_EQ(world.experiments->ListDatasets(10, "", {true})->items.size(), 1u);
+  const absl::Status taken = world.experiments->ImportDataset(SmallDataset(), Items(4), "").status();
+  EXPECT_EQ(taken.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(taken.message()), HasSubstr("undelete it"));
+  const auto back = world.experiments->UndeleteDataset("small");
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->delete_ms, 0);
+  EXPECT_TRUE(world.experiments->GetDataset("small").ok());
+  EXPECT_TRUE(world.experiments->DeleteDataset("small").ok());
+  EXPECT_TRUE(world.experiments->DeleteDataset("small", {.purge = true}).ok());
+  EXPECT_EQ(world.experiments->GetDataset("small", true).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(world.experiments->UndeleteDataset("small").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(world.experiments->ImportDataset(SmallDataset(), Items(5), "").ok());
+  EXPECT_TRUE(world.experiments->DeleteDataset("small", {.purge = true}).ok()) << "without a deletion before";
+}
+
+TEST(Datasets, AreNotDeletedUnderTheirSplitsUnlessByForce) {
+  TestWorld world;
+  world.MakeSplit();
+  Split split = *world.experiments->GetSplit("s");
+  for (int i = 0; i < 11; ++i) {
+    split.id = absl::StrCat("t", i);
+    ASSERT_TRUE(world.experiments->CreateSplit(split, "", false).ok());
+  }
+  ASSERT_TRUE(world.experiments->CreateExperiment(TestExperiment(1, 1), "", false).ok());
+  const absl::Status refused = world.experiments->DeleteDataset("d");
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(
+      refused.message(),
+      "dataset d is used by 12 splits (s, t0, t1, t10, t2, t3, t4, t5, t6, t7 and 2 more) and, through them, by 1 "
+      "experiment (e); with force it is deleted all the same, and its items stay for them");
+  EXPECT_EQ(ReasonOf(refused).reason, "DATASET_IN_USE");
+  EXPECT_EQ(ReasonOf(refused).metadata["splits"], "12");
+  EXPECT_TRUE(world.experiments->GetDataset("d").ok());
+  EXPECT_TRUE(world.experiments->DeleteDataset("d", {.force = true}).ok());
+  EXPECT_EQ(world.experiments->ListItems("s", Phase::kTrain, 0, 0, 100, "")->items.size(), 21u);
+  split.id = "late";
+  const absl::Status late = world.experiments->CreateSplit(split, "", false).status();
+  EXPECT_THAT(FieldsOf(late), ElementsAre("dataset")) << late;
+  EXPECT_EQ(world.experiments->DeleteDataset("d", {.force = true, .purge = true}).code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(world.experiments->ListItems("s", Phase::kTrain, 0, 0, 100, "")->items.size(), 21u);
 }
 
 TEST(Datasets, SayEverythingThatIsWrong) {

@@ -48,6 +48,7 @@ Dataset DatasetFromProto(const v1::Dataset& proto, Violations* violations) {
   dataset.id = IdFromName("name", "datasets", proto.name(), violations);
   dataset.source = proto.source();
   dataset.classes.assign(proto.classes().begin(), proto.classes().end());
+  dataset.multi_label = proto.multi_label();
   return dataset;
 }
 
@@ -58,7 +59,30 @@ v1::Dataset ToProto(const Dataset& dataset) {
   proto.set_source(dataset.source);
   proto.set_item_count(dataset.item_count);
   *proto.mutable_create_time() = TimestampOf(dataset.create_ms);
+  proto.set_multi_label(dataset.multi_label);
+  proto.set_fingerprint(dataset.fingerprint);
+  for (size_t i = 0; i < dataset.class_counts.size() && i < dataset.classes.size(); ++i) {
+    v1::ClassCount* count = proto.add_class_counts();
+    count->set_class_(dataset.classes[i]);
+    count->set_items(dataset.class_counts[i].items);
+    count->set_annotations(dataset.class_counts[i].annotations);
+  }
+  for (const SubsetCount& subset : dataset.subset_counts) {
+    v1::SubsetCount* count = proto.add_subset_counts();
+    count->set_subset(subset.subset);
+    count->set_items(subset.items);
+  }
+  if (dataset.delete_ms != 0) *proto.mutable_delete_time() = TimestampOf(dataset.delete_ms);
   return proto;
+}
+
+Item ItemFromProto(const v1::Item& proto, int64_t index) {
+  Item item{index, proto.uri(), proto.label()};
+  item.labels.assign(proto.labels().begin(), proto.labels().end());
+  item.group = proto.group();
+  item.tags.assign(proto.tags().begin(), proto.tags().end());
+  item.subset = proto.subset();
+  return item;
 }
 
 v1::Item ToProto(const Item& item) {
@@ -66,6 +90,11 @@ v1::Item ToProto(const Item& item) {
   proto.set_index(item.index);
   proto.set_uri(item.uri);
   proto.set_label(item.label);
+  proto.mutable_labels()->Assign(item.labels.begin(), item.labels.end());
+  proto.set_group(item.group);
+  proto.mutable_tags()->Assign(item.tags.begin(), item.tags.end());
+  proto.set_subset(item.subset);
+  if (!item.dataset.empty()) proto.set_dataset(absl::StrCat("datasets/", item.dataset));
   return proto;
 }
 

@@ -27,6 +27,8 @@ absl::Status CheckRequestId(std::string_view field, std::string_view id);
 /// The dataset as far as it can be read, output-only fields left aside. Adds a violation of "name" if it is none.
 Dataset DatasetFromProto(const v1::Dataset& proto, Violations* violations);
 v1::Dataset ToProto(const Dataset& dataset);
+/// With this index; output-only fields left aside.
+Item ItemFromProto(const v1::Item& proto, int64_t index);
 v1::Item ToProto(const Item& item);
 
 }  // namespace gradeline

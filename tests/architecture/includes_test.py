@@ -49,7 +49,7 @@ OWNED = {
     r"^yaml-cpp/": ["server/wire", "client/cli"],
     r"^prometheus/": ["server/observe", "server/gateway", "tests"],
     r"^google/protobuf/": ["server/wire", "server/rpc", "server/gateway", "client", "tests", "server/store"],
-    r"^openssl/": ["server/wire", "server/plugin_host", "client/cli", "tests"],
+    r"^openssl/": ["server/core/base", "server/wire", "server/plugin_host", "client/cli", "tests"],
     r"^CLI/": ["client/cli"],
     r"^spdlog/": ["server/observe"],
     # The core has no files and no clock of its own.

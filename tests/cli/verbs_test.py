@@ -232,9 +232,6 @@ class DataTest(Case):
         self.assertRun(self.import_from("few", "--classes", "cat,dog", **good), code=6, err=["label is 2", "0 to 1", "a-images-idx3-ubyte#2"])
         self.assertRun(self.import_from("twice", "--classes", "cat,dog,cat", **good), code=6, err="--classes")
         self.assertRun(server("import", "dataset", "named", "--format", "idx", "--from", folder / "named"), code=5)
-        self.assertRun(server("delete", "dataset", "named"))
-        self.assertRun(server("get", "dataset", "named"), code=3)
-        self.assertRun(server("delete", "dataset", "named"), code=3)
 
     def test_splits(self):
         run = self.assertRun(create_split("stratified", "--strategy", "stratified", "-o", "json"))

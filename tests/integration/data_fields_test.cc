@@ -95,7 +95,70 @@ TEST_F(DataFields, ImportDataset) {
                                                         "header.dataset.classes[3]: has 257 bytes; allowed: 1 to 256",
                                                         "items[0].uri: has 0 bytes; allowed: 1 to 4096"}));
   EXPECT_EQ(Imported({good, Items({{"u", 0}})}), kOk);
-  EXPECT_EQ(Imported({good, Items({{"u", 0}})}), (Refusal{StatusCode::kAlreadyExists, {"dataset n exists"}}));
+  EXPECT_EQ(Imported({good, Items({{"u", 0}})}), kOk) << "the same content again";
+  EXPECT_EQ(Imported({good, Items({{"u", 1}})}),
+            (Refusal{StatusCode::kAlreadyExists, {"dataset n exists, with other content"}}));
+}
+
+TEST_F(DataFields, ItemsOfAnImport) {
+  ImportPart plain = Header("datasets/plain", {"a", "b"}), multi = Header("datasets/multi", {"a", "b"});
+  multi.mutable_header()->mutable_dataset()->set_multi_label(true);
+  const auto item = [](const std::function<void(v1::Item&)>& change) {
+    ImportPart message = Items({{"u", 0}});
+    change(*message.mutable_items()->mutable_items(0));
+    return message;
+  };
+  EXPECT_EQ(
+      Imported({plain, item([](v1::Item& i) { i.add_labels(1); })}),
+      Invalid({"items[0].labels: has 1 entries; the dataset is not multi-label: an item has one class, its label"}));
+  EXPECT_EQ(
+      Imported({multi, item([](v1::Item& i) { i.set_label(1), i.add_labels(1), i.add_labels(2), i.add_labels(-1); })}),
+      Invalid({"items[0].label: 1; an item of a multi-label dataset has labels",
+               "items[0].labels[1]: 2; allowed: 0 to 1, the dataset has 2 classes"}));
+  EXPECT_EQ(Imported({multi, item([](v1::Item& i) { i.mutable_labels()->Resize(100'001, 0); })}),
+            Invalid({"items[0].labels: has 100001 entries; allowed: at most 100000"}));
+  EXPECT_EQ(
+      Imported({plain, item([](v1::Item& i) {
+                  i.set_group(std::string(257, 'g'));
+                  i.add_tags("night");
+                  i.add_tags("");
+                  i.set_subset(std::string(65, 's'));
+                })}),
+      Invalid({"items[0].group: has 257 bytes; allowed: 0 to 256", "items[0].tags[1]: has 0 bytes; allowed: 1 to 64",
+               "items[0].subset: has 65 bytes; allowed: 0 to 64"}));
+  EXPECT_EQ(Imported({plain, item([](v1::Item& i) { i.add_tags(std::string(65, 't')); })}),
+            Invalid({"items[0].tags[0]: has 65 bytes; allowed: 1 to 64"}));
+  EXPECT_EQ(Imported({plain, item([](v1::Item& i) {
+                        for (int tag = 0; tag < 33; ++tag) i.add_tags("t");
+                      })}),
+            Invalid({"items[0].tags: has 33 entries; allowed: at most 32"}));
+  std::vector<ImportPart> subsets{plain};
+  for (int n = 0; n < 1001; ++n) subsets.push_back(item([n](v1::Item& i) { i.set_subset(absl::StrCat("s", n)); }));
+  EXPECT_EQ(Imported(subsets), Invalid({"items: have 1001 different subsets; allowed: at most 1000"}));
+}
+
+TEST_F(DataFields, WhatIsToldOfADataset) {
+  ImportPart header = Header("datasets/m", {"a", "b", "c"}), items;
+  header.mutable_header()->mutable_dataset()->set_multi_label(true);
+  for (const std::vector<int>& labels : std::vector<std::vector<int>>{{2, 0, 2}, {}, {2}}) {
+    v1::Item* item = items.mutable_items()->add_items();
+    item->set_uri("u");
+    item->mutable_labels()->Assign(labels.begin(), labels.end());
+  }
+  items.mutable_items()->mutable_items(1)->set_subset("val");
+  v1::Dataset dataset;
+  ASSERT_TRUE(ServerTest::Import({header, items, End()}, &dataset).ok());
+  EXPECT_TRUE(dataset.multi_label());
+  EXPECT_EQ(dataset.fingerprint().size(), 64u);
+  const auto told = [](const auto& counts) {
+    std::string text;
+    for (const auto& count : counts) absl::StrAppend(&text, count.ShortDebugString(), "; ");
+    return text;
+  };
+  EXPECT_EQ(told(dataset.class_counts()),
+            "class: \"a\" items: 1 annotations: 1; class: \"b\"; class: \"c\" items: 2 annotations: 3; ");
+  EXPECT_EQ(told(dataset.subset_counts()), "items: 2; subset: \"val\" items: 1; ");
+  EXPECT_FALSE(dataset.has_delete_time());
 }
 
 TEST_F(DataFields, NothingIsKeptOfAnImportThatEndsBadly) {
@@ -152,10 +215,53 @@ TEST_F(DataFields, DatasetNames) {
   EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, get), none);
   remove.set_name("datasets/none");
   EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), none);
+  v1::UndeleteDatasetRequest undelete;
+  undelete.set_name("d");
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::UndeleteDataset, dataset_, undelete), bad);
+  undelete.set_name("datasets/none");
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::UndeleteDataset, dataset_, undelete), none);
   MakeSplit();
+  undelete.set_name("datasets/d");
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::UndeleteDataset, dataset_, undelete),
+            (Refusal{StatusCode::kAlreadyExists, {"dataset d is not deleted"}}));
   remove.set_name("datasets/d");
   EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove),
-            (Refusal{StatusCode::kFailedPrecondition, {"dataset d is used by the splits s"}}));
+            (Refusal{StatusCode::kFailedPrecondition,
+                     {"dataset d is used by 1 split (s); with force it is deleted all the same, and its items stay for "
+                      "them"}}));
+  remove.set_purge(true);
+  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove),
+            (Refusal{StatusCode::kFailedPrecondition,
+                     {"dataset d is used by 1 split (s); their items would be lost: delete those first"}}));
+}
+
+TEST_F(DataFields, DeletedDatasetsAreShownOnRequest) {
+  v1::Dataset made;
+  ASSERT_TRUE(ServerTest::Import({Header("datasets/n", {"a"}), Items({{"u", 0}}), End()}, &made).ok());
+  v1::DeleteDatasetRequest remove;
+  remove.set_name("datasets/n");
+  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), kOk);
+  v1::GetDatasetRequest get;
+  get.set_name("datasets/n");
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, get),
+            (Refusal{StatusCode::kNotFound, {"dataset n is deleted"}}));
+  get.set_show_deleted(true);
+  v1::Dataset deleted;
+  ASSERT_TRUE(Call(&DatasetStub::GetDataset, dataset_, get, &deleted).ok());
+  EXPECT_TRUE(deleted.has_delete_time());
+  v1::ListDatasetsRequest list;
+  const auto listed = [&] {
+    v1::ListDatasetsResponse response;
+    EXPECT_TRUE(Call(&DatasetStub::ListDatasets, dataset_, list, &response).ok());
+    return response.datasets_size();
+  };
+  EXPECT_EQ(listed(), 0);
+  list.set_show_deleted(true);
+  EXPECT_EQ(listed(), 1);
+  list.set_fingerprint(made.fingerprint());
+  EXPECT_EQ(listed(), 1);
+  list.set_fingerprint("none");
+  EXPECT_EQ(listed(), 0);
 }
 
 TEST_F(DataFields, CreateSplit) {

@@ -168,8 +168,17 @@ void Each(Archive& archive, T&... fields) {
 }
 
 template <typename A>
+void Fields(A& a, ClassCount& v) {
+  Each(a, v.items, v.annotations);
+}
+template <typename A>
+void Fields(A& a, SubsetCount& v) {
+  Each(a, v.subset, v.items);
+}
+template <typename A>
 void Fields(A& a, Dataset& v) {
-  Each(a, v.id, v.source, v.classes, v.item_count, v.create_ms);
+  Each(a, v.id, v.source, v.classes, v.item_count, v.create_ms, v.multi_label, v.fingerprint, v.class_counts,
+       v.subset_counts);
 }
 template <typename A>
 void Fields(A& a, Split& v) {

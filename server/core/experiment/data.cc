@@ -1,53 +1,32 @@
-// Experiments' verbs on datasets and splits, and on all that is stored.
+// Experiments' verbs on splits, and on all that is stored.
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
 #include "server/core/base/ids.h"
-#include "server/core/experiment/dataset.h"
 #include "server/core/experiment/impl.h"
 #include "server/core/experiment/split.h"
 
 namespace gradeline {
 namespace {
 
-constexpr size_t kMostItemViolations = 10;
-
-absl::Status CheckImport(const Dataset& dataset, const std::vector<Item>& items) {
-  Violations violations;
-  violations.Merge("", CheckDataset(dataset));
-  if (items.empty()) violations.Add("items", "is empty, at least one item is needed");
-  const size_t most = violations.list().size() + kMostItemViolations;
-  for (size_t i = 0; i < items.size() && violations.list().size() < most; ++i) {
-    CheckItem(items[i], dataset.classes.size(), violations);
-  }
-  return violations.ToStatus();
-}
-
-Digest DigestOfImport(const Dataset& dataset, const std::vector<Item>& items) {
-  Digest digest = DigestOf("ImportDataset", Encode(dataset));
-  std::string chunk;
-  for (const Item& item : items) {
-    chunk.append(item.uri);
-    chunk.push_back('\0');
-    chunk.append(reinterpret_cast<const char*>(&item.label), sizeof(item.label));
-  }
-  return DigestOf(digest, chunk);
-}
-
 // Checks everything about a split; fills its counts and gives each item's part.
 absl::StatusOr<std::vector<uint8_t>> PartSplit(Store& store, const LossRegistry& registry, Split& split) {
   Violations violations;
   violations.Merge("name", CheckId(split.id));
   violations.Merge("task", registry.catalog().FindTask(split.task).status());
-  absl::StatusOr<std::vector<int32_t>> labels = store.ListLabels(split.dataset);
-  if (!labels.ok() && !absl::IsNotFound(labels.status())) return labels.status();
+  std::vector<int32_t> labels;
+  absl::Status scanned = ShownDataset(store.GetDataset(split.dataset), false).status();
+  if (scanned.ok()) {
+    scanned = store.ScanItems(split.dataset, [&labels](const Item& item) { labels.push_back(item.label); });
+  }
+  if (!scanned.ok() && !absl::IsNotFound(scanned)) return scanned;
   std::vector<uint8_t> parts;
-  if (labels.ok()) {
-    absl::StatusOr<std::vector<uint8_t>> parted = PartItems(split.strategy, split.percent, split.seed, *labels);
+  if (scanned.ok()) {
+    absl::StatusOr<std::vector<uint8_t>> parted = PartItems(split.strategy, split.percent, split.seed, labels);
     violations.Merge("", parted.status());
     if (parted.ok()) parts = *std::move(parted);
   } else {
-    violations.Merge("dataset", absl::InvalidArgumentError(labels.status().message()));
+    violations.Merge("dataset", absl::InvalidArgumentError(scanned.message()));
     violations.Merge("", CheckPercent(split.percent));
   }
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
@@ -57,38 +36,6 @@ absl::StatusOr<std::vector<uint8_t>> PartSplit(Store& store, const LossRegistry&
 }
 
 }  // namespace
-
-absl::StatusOr<Dataset> Experiments::ImportDataset(Dataset dataset, std::vector<Item> items,
-                                                   const std::string& request_id) {
-  for (size_t i = 0; i < items.size(); ++i) items[i].index = static_cast<int64_t>(i);
-  GRADELINE_RETURN_IF_ERROR(CheckImport(dataset, items));
-  dataset.item_count = static_cast<int64_t>(items.size());
-  dataset.create_ms = 0;
-  const Digest digest = DigestOfImport(dataset, items);
-  return impl_->WriteOnce<Dataset>(Command::kAlone, request_id, digest, [&](Group& group) -> absl::StatusOr<Dataset> {
-    dataset.create_ms = group.now_ms();
-    GRADELINE_RETURN_IF_ERROR(group.store().InsertDataset(dataset, items));
-    return dataset;
-  });
-}
-
-absl::StatusOr<Dataset> Experiments::GetDataset(const std::string& id) const { return impl_->store->GetDataset(id); }
-
-absl::StatusOr<Page<Dataset>> Experiments::ListDatasets(int page_size, const std::string& after) const {
-  return MakePage<Dataset>(
-      page_size, [&](int limit) { return impl_->store->ListDatasets(limit, after); },
-      [](const Dataset& dataset) { return dataset.id; });
-}
-
-absl::Status Experiments::DeleteDataset(const std::string& id) {
-  return impl_
-      ->Write<bool>(Command::kAlone,
-                    [&](Group& group) -> absl::StatusOr<bool> {
-                      GRADELINE_RETURN_IF_ERROR(group.store().DeleteDataset(id));
-                      return true;
-                    })
-      .status();
-}
 
 absl::StatusOr<Split> Experiments::CreateSplit(Split split, const std::string& request_id, bool validate_only) {
   split.create_ms = 0;

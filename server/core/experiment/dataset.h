@@ -1,8 +1,8 @@
-// What a dataset must be.
+// What a dataset must be, and what is told of its items.
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_DATASET_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_DATASET_H_
 
-#include <cstddef>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "server/core/base/status.h"
@@ -14,9 +14,14 @@ namespace gradeline {
 /// most ten classes are named.
 absl::Status CheckDataset(const Dataset& dataset);
 
-/// Adds the violations of an item, fields "items[index].uri" and "items[index].label". `classes`: of the dataset; 0 if
-/// those are wrong, and then the label is not looked at.
-void CheckItem(const Item& item, size_t classes, Violations& violations);
+/// Adds the violations of an item of the dataset, fields "items[index].uri", ".label", ".labels", ".group", ".tags",
+/// ".subset"; of a list the first wrong entry.
+void CheckItem(const Item& item, const Dataset& dataset, Violations& violations);
+
+/// Numbers the checked items and puts their lists in order, then fills the dataset's item_count, class_counts,
+/// subset_counts (by subset) and fingerprint: SHA-256, hexadecimal, over multi_label, classes and all items.
+/// INVALID_ARGUMENT where there are too many subsets.
+absl::Status DescribeItems(std::vector<Item>& items, Dataset& dataset);
 
 }  // namespace gradeline
 

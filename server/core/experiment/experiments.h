@@ -27,6 +27,11 @@ struct Page {
   std::string next;
 };
 
+struct DeleteHow {
+  bool force = false;  ///< though splits use it: they keep its items
+  bool purge = false;  ///< for good; never while a split uses it
+};
+
 /// One thing that happened to an experiment.
 struct Event {
   int64_t revision = 0;
@@ -69,10 +74,14 @@ class Experiments {
 
   // Datasets. `request_id` empty: not idempotent. A repeat with the same id and content returns the first answer; with
   // other content ALREADY_EXISTS.
+  /// A dataset of this name and fingerprint is answered with, not made again.
   absl::StatusOr<Dataset> ImportDataset(Dataset dataset, std::vector<Item> items, const std::string& request_id);
-  absl::StatusOr<Dataset> GetDataset(const std::string& id) const;
-  absl::StatusOr<Page<Dataset>> ListDatasets(int page_size, const std::string& after) const;
-  absl::Status DeleteDataset(const std::string& id);
+  absl::StatusOr<Dataset> GetDataset(const std::string& id, bool show_deleted = false) const;
+  absl::StatusOr<Page<Dataset>> ListDatasets(int page_size, const std::string& after,
+                                             const DatasetFilter& filter = {}) const;
+  /// FAILED_PRECONDITION, reason DATASET_IN_USE, while splits use it, naming them and the experiments over them.
+  absl::Status DeleteDataset(const std::string& id, DeleteHow how = {});
+  absl::StatusOr<Dataset> UndeleteDataset(const std::string& id);
 
   // Splits.
   absl::StatusOr<Split> CreateSplit(Split split, const std::string& request_id, bool validate_only);

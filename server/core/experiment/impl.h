@@ -1,5 +1,5 @@
-// Inside of Experiments: the ledger and what hangs on it. Split over experiments.cc (experiments and streams), data.cc
-// (datasets, splits, snapshots), impl.cc (around a commit) and liveness.cc (between groups).
+// Inside of Experiments: the ledger and what hangs on it. Split over experiments.cc (experiments and streams),
+// datasets.cc, data.cc (splits, snapshots), impl.cc (around a commit) and liveness.cc (between groups).
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 
@@ -138,6 +138,9 @@ absl::StatusOr<T> Experiments::Impl::WriteOnce(Command::Kind kind, const std::st
     return result;
   });
 }
+
+/// NOT_FOUND if the dataset is deleted, unless those are wanted.
+absl::StatusOr<Dataset> ShownDataset(absl::StatusOr<Dataset> dataset, bool show_deleted);
 
 /// A page of up to `page_size` (at least 1) of what `fetch(limit)` gives; `key` names an element for `after`.
 template <typename T, typename Fetch, typename Key>

@@ -105,7 +105,12 @@ class Transaction {
                                   int64_t at_ms) = 0;
 
   virtual absl::Status InsertDataset(const Dataset& dataset, const std::vector<Item>& items) = 0;  ///< ALREADY_EXISTS
-  virtual absl::Status DeleteDataset(const std::string& id) = 0;  ///< NOT_FOUND; FAILED_PRECONDITION if a split uses it
+  /// NOT_FOUND. Nobody else writes the dataset, or a split of it, until the transaction ends.
+  virtual absl::StatusOr<Dataset> GetDataset(const std::string& id) = 0;
+  /// Ids of the splits that use it, in order. NOT_FOUND.
+  virtual absl::StatusOr<std::vector<std::string>> ListSplitsOf(const std::string& dataset) = 0;
+  virtual absl::Status MarkDataset(const std::string& id, int64_t delete_ms) = 0;  ///< sets it; NOT_FOUND
+  virtual absl::Status RemoveDataset(const std::string& id) = 0;                   ///< with its items; NOT_FOUND
   /// `part_of_item`: a Phase number per item, by index. ALREADY_EXISTS; NOT_FOUND without the dataset.
   virtual absl::Status InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) = 0;
 
@@ -159,6 +164,12 @@ class Transaction {
                                       std::string_view body, int64_t at_ms) = 0;
 };
 
+/// Which datasets a list has.
+struct DatasetFilter {
+  bool show_deleted = false;
+  std::string fingerprint = {};  ///< empty: any
+};
+
 /// Something that should not have happened and changed nothing.
 struct Incident {
   int32_t attempt = 0, rank = 0;
@@ -205,8 +216,10 @@ class Store {
 
   virtual absl::StatusOr<Dataset> GetDataset(const std::string& id) = 0;
   /// Up to `limit` in order of id, after `after`.
-  virtual absl::StatusOr<std::vector<Dataset>> ListDatasets(int limit, const std::string& after) = 0;
-  virtual absl::StatusOr<std::vector<int32_t>> ListLabels(const std::string& dataset) = 0;
+  virtual absl::StatusOr<std::vector<Dataset>> ListDatasets(int limit, const std::string& after,
+                                                            const DatasetFilter& filter) = 0;
+  /// Every item of a dataset by index, one at a time, Item::dataset left empty. NOT_FOUND.
+  virtual absl::Status ScanItems(const std::string& dataset, const std::function<void(const Item&)>& row) = 0;
   virtual absl::StatusOr<Split> GetSplit(const std::string& id) = 0;
   virtual absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after) = 0;
   /// Items of a part by index, those whose position within the part is rank modulo world_size, after index `after` (-1:

@@ -30,17 +30,38 @@ enum class ExperimentState : uint8_t {
   kLost = 8
 };
 
+struct ClassCount {
+  int64_t items = 0, annotations = 0;
+  bool operator==(const ClassCount&) const = default;
+};
+
+struct SubsetCount {
+  std::string subset;
+  int64_t items = 0;
+  bool operator==(const SubsetCount&) const = default;
+};
+
 struct Dataset {
   std::string id, source;
   std::vector<std::string> classes;
   int64_t item_count = 0;
   int64_t create_ms = 0;
+  bool multi_label = false;
+  std::string fingerprint;  ///< see DescribeItems; empty, as the counts, of datasets from before there were any
+  std::vector<ClassCount> class_counts;  ///< of each class
+  std::vector<SubsetCount> subset_counts;
+  int64_t delete_ms = 0;  ///< 0: it is not deleted
 };
 
 struct Item {
   int64_t index = 0;
-  std::string uri;
-  int32_t label = 0;
+  std::string uri = {};
+  int32_t label = 0;                 ///< 0 in a multi-label dataset
+  std::vector<int32_t> labels = {};  ///< of a multi-label dataset: sorted, a class once for each annotation
+  std::string group = {};
+  std::vector<std::string> tags = {};  ///< sorted, each once
+  std::string subset = {};
+  std::string dataset = {};  ///< id; where items of several may stand together
 };
 
 struct Split {

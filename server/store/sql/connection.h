@@ -50,8 +50,12 @@ class Query {
   /// Binds the parameters ?1, ?2 ... in order.
   template <typename... T>
   Query& Bind(const T&... values) {
-    int index = 0;
-    if (statement_ != nullptr) (BindOne(++index, values), ...);
+    return BindFrom(1, values...);
+  }
+  /// As Bind, but from ?`first` on; what lies before is bound already.
+  template <typename... T>
+  Query& BindFrom(int first, const T&... values) {
+    if (statement_ != nullptr) (BindOne(first++, values), ...);
     return *this;
   }
   /// True: there is a row. A failure of the store is remembered by the connection.

@@ -6,10 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/codec.h"
+#include "server/core/experiment/item_codec.h"
 #include "server/core/experiment/names.h"
 
 namespace gradeline {
 namespace {
+
+constexpr int kScanPage = 4096;
 
 absl::Status NotFound(const char* kind, const std::string& id) {
   return absl::NotFoundError(absl::StrCat("no ", kind, " is called \"", id, "\""));
@@ -77,13 +80,45 @@ absl::Status ForRows(Query& query, const std::function<absl::Status()>& row) {
 }
 
 absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id, RowLock lock) {
-  Query query =
-      connection.Prepare(lock == RowLock::kForUpdate ? "SELECT no, spec FROM datasets WHERE name = ?1 FOR UPDATE"
-                                                     : "SELECT no, spec FROM datasets WHERE name = ?1");
+  Query query = connection.Prepare(lock == RowLock::kForUpdate
+                                       ? "SELECT no, spec, delete_ms FROM datasets WHERE name = ?1 FOR UPDATE"
+                                       : "SELECT no, spec, delete_ms FROM datasets WHERE name = ?1");
   GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
   if (!found) return NotFound("dataset", id);
-  GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, Decode<Dataset>(query.View(1)));
+  GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, DatasetOf(query, 1));
   return std::make_pair(query.Number(0), std::move(dataset));
+}
+
+absl::StatusOr<Dataset> DatasetOf(const Query& query, int first_column) {
+  GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, Decode<Dataset>(query.View(first_column)));
+  dataset.delete_ms = query.Number(first_column + 1);
+  return dataset;
+}
+
+absl::Status ReadItem(const Query& query, Item& item) {
+  item.index = query.Number(0);
+  item.uri = query.View(1);
+  item.label = static_cast<int32_t>(query.Number(2));
+  return DecodeMore(query.View(3), item);
+}
+
+absl::Status ReadItems(Connection& connection, int64_t dataset_no, const std::function<void(const Item&)>& row) {
+  // In pages, as records.
+  Item item;
+  item.index = -1;
+  for (int rows = kScanPage; rows == kScanPage;) {
+    Query query = connection.Prepare(
+        "SELECT item, uri, label, more FROM items WHERE dataset = ?1 AND item > ?2 ORDER BY item LIMIT ?3");
+    query.Bind(dataset_no, item.index, kScanPage);
+    rows = 0;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+      ++rows;
+      const absl::Status read = ReadItem(query, item);
+      if (read.ok()) row(item);
+      return read;
+    }));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id) {
@@ -184,8 +219,6 @@ absl::StatusOr<std::vector<Seal>> ReadSeals(Query query) {
 }
 
 namespace {
-
-constexpr int kScanPage = 4096;
 
 // Columns: step, rank, head, part, seq, digest, code, items, vals, metrics, refusal.
 absl::Status ReadRecord(const Query& query, PhaseOfEpoch phase, RecordRow& row) {

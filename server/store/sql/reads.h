@@ -17,6 +17,12 @@ namespace gradeline {
 enum class RowLock { kNone, kForUpdate };
 absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id,
                                                         RowLock lock = RowLock::kNone);
+/// The dataset of a row of columns spec, delete_ms.
+absl::StatusOr<Dataset> DatasetOf(const Query& query, int first_column);
+/// Every item of the dataset by index.
+absl::Status ReadItems(Connection& connection, int64_t dataset_no, const std::function<void(const Item&)>& row);
+/// Sets the item to a row of columns item, uri, label, more; leaves its dataset.
+absl::Status ReadItem(const Query& query, Item& item);
 absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id);
 absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id,
                                                               RowLock lock = RowLock::kNone);

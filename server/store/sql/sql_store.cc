@@ -50,13 +50,16 @@ absl::StatusOr<Dataset> SqlStore::GetDataset(const std::string& id) {
   });
 }
 
-absl::StatusOr<std::vector<Dataset>> SqlStore::ListDatasets(int limit, const std::string& after) {
+absl::StatusOr<std::vector<Dataset>> SqlStore::ListDatasets(int limit, const std::string& after,
+                                                            const DatasetFilter& filter) {
   return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Dataset>> {
-    Query query = connection.Prepare("SELECT spec FROM datasets WHERE name > ?1 ORDER BY name LIMIT ?2");
-    query.Bind(after, limit);
+    Query query = connection.Prepare(
+        "SELECT spec, delete_ms FROM datasets WHERE name > ?1 AND (delete_ms = 0 OR ?3 = 1) AND (fingerprint = ?4 OR "
+        "?5 = 1) ORDER BY name LIMIT ?2");
+    query.Bind(after, limit, filter.show_deleted, filter.fingerprint, filter.fingerprint.empty());
     std::vector<Dataset> list;
     GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
-      GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, Decode<Dataset>(query.View(0)));
+      GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, DatasetOf(query, 0));
       list.push_back(std::move(dataset));
       return absl::OkStatus();
     }));
@@ -64,17 +67,15 @@ absl::StatusOr<std::vector<Dataset>> SqlStore::ListDatasets(int limit, const std
   });
 }
 
-absl::StatusOr<std::vector<int32_t>> SqlStore::ListLabels(const std::string& dataset) {
-  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<int32_t>> {
+absl::Status SqlStore::ScanItems(const std::string& dataset, const std::function<void(const Item&)>& row) {
+  int64_t last = -1;  // given out; another connection begins anew
+  return Read([&](Connection& connection) -> absl::Status {
     GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadDataset(connection, dataset));
-    Query query = connection.Prepare("SELECT label FROM items WHERE dataset = ?1 ORDER BY item");
-    query.Bind(found.first);
-    std::vector<int32_t> labels;
-    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
-      labels.push_back(static_cast<int32_t>(query.Number(0)));
-      return absl::OkStatus();
-    }));
-    return labels;
+    return ReadItems(connection, found.first, [&](const Item& item) {
+      if (item.index <= last) return;
+      last = item.index;
+      row(item);
+    });
   });
 }
 
@@ -104,15 +105,17 @@ absl::StatusOr<std::vector<Item>> SqlStore::ListItems(const std::string& split, 
   return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Item>> {
     GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(connection, split));
     Query query = connection.Prepare(
-        "SELECT items.item, uri, label FROM split_items JOIN splits ON splits.no = split_items.split JOIN items ON "
+        "SELECT items.item, uri, label, more FROM split_items JOIN splits ON splits.no = split_items.split JOIN items "
+        "ON "
         "items.dataset = splits.dataset AND items.item = split_items.item WHERE split_items.split = ?1 AND part = ?2 "
         "AND position > coalesce((SELECT position FROM split_items WHERE split = ?1 AND item = ?6), -1) AND position % "
         "?4 = ?3 ORDER BY position LIMIT ?5");
     query.Bind(found.first, part, rank, world_size, limit, after);
     std::vector<Item> items;
     GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
-      items.push_back({query.Number(0), query.Bytes(1), static_cast<int32_t>(query.Number(2))});
-      return absl::OkStatus();
+      Item& item = items.emplace_back();
+      item.dataset = found.second.dataset;
+      return ReadItem(query, item);
     }));
     return items;
   });

@@ -20,8 +20,9 @@ namespace gradeline {
 class SqlStore : public Store {
  public:
   absl::StatusOr<Dataset> GetDataset(const std::string& id) override;
-  absl::StatusOr<std::vector<Dataset>> ListDatasets(int limit, const std::string& after) override;
-  absl::StatusOr<std::vector<int32_t>> ListLabels(const std::string& dataset) override;
+  absl::StatusOr<std::vector<Dataset>> ListDatasets(int limit, const std::string& after,
+                                                    const DatasetFilter& filter) override;
+  absl::Status ScanItems(const std::string& dataset, const std::function<void(const Item&)>& row) override;
   absl::StatusOr<Split> GetSplit(const std::string& id) override;
   absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after) override;
   absl::StatusOr<std::vector<Item>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size,

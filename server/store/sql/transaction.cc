@@ -1,9 +1,9 @@
 #include "server/store/sql/transaction.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/codec.h"
+#include "server/core/experiment/item_codec.h"
 #include "server/core/experiment/names.h"
 #include "server/store/sql/reads.h"
 
@@ -11,6 +11,20 @@ namespace gradeline {
 namespace {
 
 constexpr int64_t kRequestAgeMs = int64_t{24} * 3600 * 1000;
+
+constexpr char kItemColumns[] = "items(dataset, item, uri, label, more)";
+constexpr int kItemValues = 5;
+constexpr size_t kRowsAtOnce = 100;  // saves most of what a statement costs
+
+// "INSERT INTO t(a, b) VALUES(?1, ?2), (?3, ?4)" of (t(a, b), 2, 2).
+std::string InsertSql(const char* into, int values, size_t rows) {
+  std::string sql = absl::StrCat("INSERT INTO ", into, " VALUES");
+  for (size_t i = 1; i <= rows * static_cast<size_t>(values); ++i) {
+    const bool first = (i - 1) % static_cast<size_t>(values) == 0, last = i % static_cast<size_t>(values) == 0;
+    absl::StrAppend(&sql, first ? (i == 1 ? "(" : ", (") : ", ", "?", i, last ? ")" : "");
+  }
+  return sql;
+}
 
 // An INSERT that did nothing.
 absl::Status Taken(const std::string& what) { return absl::AlreadyExistsError(absl::StrCat(what, " exists")); }
@@ -60,43 +74,59 @@ absl::Status SqlTransaction::PutRequest(const std::string& request_id, const Dig
 }
 
 absl::Status SqlTransaction::InsertDataset(const Dataset& dataset, const std::vector<Item>& items) {
-  Query insert =
-      connection_->Prepare("INSERT INTO datasets(name, spec) VALUES(?1, ?2) ON CONFLICT DO NOTHING RETURNING no");
-  GRADELINE_ASSIGN_OR_RETURN(const bool inserted, insert.Bind(dataset.id, Blob{Encode(dataset)}).Step());
+  Query insert = connection_->Prepare(
+      "INSERT INTO datasets(name, spec, fingerprint) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING RETURNING no");
+  GRADELINE_ASSIGN_OR_RETURN(const bool inserted,
+                             insert.Bind(dataset.id, Blob{Encode(dataset)}, dataset.fingerprint).Step());
   if (!inserted) return Taken(absl::StrCat("dataset ", dataset.id));
   const int64_t no = insert.Number(0);
-  for (const Item& item : items) {
-    connection_->Prepare("INSERT INTO items(dataset, item, uri, label) VALUES(?1, ?2, ?3, ?4)")
-        .Bind(no, item.index, item.uri, item.label)
-        .Send();
+  static const std::string& many = *new std::string(InsertSql(kItemColumns, kItemValues, kRowsAtOnce));
+  static const std::string& one = *new std::string(InsertSql(kItemColumns, kItemValues, 1));
+  for (size_t i = 0; i < items.size();) {
+    const size_t rows = items.size() - i < kRowsAtOnce ? 1 : kRowsAtOnce;
+    Query statement = connection_->Prepare((rows == 1 ? one : many).c_str());
+    for (size_t row = 0; row < rows; ++row, ++i) {
+      const Item& item = items[i];
+      statement.BindFrom(static_cast<int>(row) * kItemValues + 1, no, item.index, item.uri, item.label,
+                         Blob{EncodeMore(item)});
+    }
+    statement.Send();
     GRADELINE_RETURN_IF_ERROR(failure());
   }
   return absl::OkStatus();
 }
 
-absl::Status SqlTransaction::DeleteDataset(const std::string& id) {
+absl::StatusOr<Dataset> SqlTransaction::GetDataset(const std::string& id) {
+  GRADELINE_ASSIGN_OR_RETURN(auto dataset, ReadDataset(*connection_, id, lock_));
+  return std::move(dataset.second);
+}
+
+absl::StatusOr<std::vector<std::string>> SqlTransaction::ListSplitsOf(const std::string& dataset) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadDataset(*connection_, dataset, lock_));
+  Query query = connection_->Prepare("SELECT name FROM splits WHERE dataset = ?1 ORDER BY name");
+  query.Bind(found.first);
+  std::vector<std::string> splits;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+    splits.push_back(query.Bytes(0));
+    return absl::OkStatus();
+  }));
+  return splits;
+}
+
+absl::Status SqlTransaction::MarkDataset(const std::string& id, int64_t delete_ms) {
   GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, id, lock_));
-  {
-    Query query = connection_->Prepare("SELECT name FROM splits WHERE dataset = ?1 ORDER BY name LIMIT 3");
-    query.Bind(dataset.first);
-    std::vector<std::string> users;
-    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
-      users.push_back(query.Bytes(0));
-      return absl::OkStatus();
-    }));
-    if (!users.empty()) {
-      return WithReason(absl::FailedPreconditionError(
-                            absl::StrCat("dataset ", id, " is used by the splits ", absl::StrJoin(users, ", "))),
-                        "DATASET_IN_USE", {{"dataset", id}});
-    }
-  }
+  return connection_->Prepare("UPDATE datasets SET delete_ms = ?2 WHERE no = ?1").Bind(dataset.first, delete_ms).Run();
+}
+
+absl::Status SqlTransaction::RemoveDataset(const std::string& id) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, id, lock_));
   GRADELINE_RETURN_IF_ERROR(connection_->Prepare("DELETE FROM items WHERE dataset = ?1").Bind(dataset.first).Run());
   return connection_->Prepare("DELETE FROM datasets WHERE no = ?1").Bind(dataset.first).Run();
 }
 
 absl::Status SqlTransaction::InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) {
   GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, split.dataset, lock_));
-  if (dataset.second.item_count != static_cast<int64_t>(part_of_item.size())) {
+  if (dataset.second.delete_ms != 0 || dataset.second.item_count != static_cast<int64_t>(part_of_item.size())) {
     return absl::FailedPreconditionError(absl::StrCat("dataset ", split.dataset, " has changed meanwhile"));
   }
   Query insert = connection_->Prepare(

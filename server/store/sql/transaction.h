@@ -27,7 +27,10 @@ class SqlTransaction : public Transaction {
                           int64_t at_ms) override;
 
   absl::Status InsertDataset(const Dataset& dataset, const std::vector<Item>& items) override;
-  absl::Status DeleteDataset(const std::string& id) override;
+  absl::StatusOr<Dataset> GetDataset(const std::string& id) override;
+  absl::StatusOr<std::vector<std::string>> ListSplitsOf(const std::string& dataset) override;
+  absl::Status MarkDataset(const std::string& id, int64_t delete_ms) override;
+  absl::Status RemoveDataset(const std::string& id) override;
   absl::Status InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) override;
 
   absl::StatusOr<int64_t> InsertExperiment(const Experiment& experiment) override;

@@ -1,4 +1,4 @@
-#include "server/wire/sha256.h"
+#include "server/core/base/sha256.h"
 
 namespace gradeline {
 

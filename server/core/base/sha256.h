@@ -1,6 +1,6 @@
 // SHA-256 of bytes that come in pieces.
-#ifndef GRADELINE_SERVER_WIRE_SHA256_H_
-#define GRADELINE_SERVER_WIRE_SHA256_H_
+#ifndef GRADELINE_SERVER_CORE_BASE_SHA256_H_
+#define GRADELINE_SERVER_CORE_BASE_SHA256_H_
 
 #include <openssl/evp.h>
 
@@ -23,4 +23,4 @@ class Sha256 {
 
 }  // namespace gradeline
 
-#endif  // GRADELINE_SERVER_WIRE_SHA256_H_
+#endif  // GRADELINE_SERVER_CORE_BASE_SHA256_H_
