@@ -1,4 +1,4 @@
-// delete and undelete: datasets.
+// delete and undelete: datasets, splits.
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -38,6 +38,41 @@ absl::Status DeleteDataset(Context& context, const Doomed& doomed) {
   return absl::OkStatus();
 }
 
+absl::Status DeleteSplit(Context& context, const Doomed& doomed) {
+  if (doomed.purge && !doomed.yes) {
+    return UsageError("--purge cannot be undone: confirm it with --yes");
+  }
+  v1::DeleteSplitRequest request;
+  request.set_name(ResourceName("splits", doomed.name));
+  request.set_force(doomed.force);
+  request.set_purge(doomed.purge);
+  v1::Split split;
+  if (absl::Status status =
+          context.Call(&client::Connection::splits, &v1::SplitService::Stub::DeleteSplit, request, &split);
+      !status.ok()) {
+    return status;
+  }
+  if (context.form == OutputForm::kTable) {
+    context.err << (doomed.purge ? "purged split " : "deleted split ") << IdOf(doomed.name) << '\n';
+  } else {
+    PrintOne(split, LookOf("split"), context.form, false, context.out);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status UndeleteSplit(Context& context, const Doomed& doomed) {
+  v1::UndeleteSplitRequest request;
+  request.set_name(ResourceName("splits", doomed.name));
+  v1::Split split;
+  if (absl::Status status =
+          context.Call(&client::Connection::splits, &v1::SplitService::Stub::UndeleteSplit, request, &split);
+      !status.ok()) {
+    return status;
+  }
+  PrintOne(split, LookOf("split"), context.form, false, context.out);
+  return absl::OkStatus();
+}
+
 absl::Status UndeleteDataset(Context& context, const Doomed& doomed) {
   v1::UndeleteDatasetRequest request;
   request.set_name(ResourceName("datasets", doomed.name));
@@ -51,28 +86,38 @@ absl::Status UndeleteDataset(Context& context, const Doomed& doomed) {
   return absl::OkStatus();
 }
 
-CLI::App* AddDataset(CLI::App& app, Context& context, const char* verb, const char* help,
-                     const std::shared_ptr<Doomed>& doomed, absl::Status (*run)(Context&, const Doomed&)) {
-  CLI::App* verb_app = app.add_subcommand(verb, help);
-  verb_app->require_subcommand(1);
-  CLI::App* kind = verb_app->add_subcommand("dataset", help);
-  kind->alias("datasets");
-  kind->add_option("NAME", doomed->name, "name of the dataset")->required();
-  kind->callback(
+CLI::App* AddKind(CLI::App& verb, Context& context, const std::string& kind, const std::string& help,
+                  const std::shared_ptr<Doomed>& doomed, absl::Status (*run)(Context&, const Doomed&)) {
+  CLI::App* app = verb.add_subcommand(kind, help);
+  app->alias(kind + "s");
+  app->add_option("NAME", doomed->name, "name of the " + kind)->required();
+  app->callback(
       [&context, doomed, run] { context.action = [&context, doomed, run] { return run(context, *doomed); }; });
-  return kind;
+  return app;
+}
+
+void AddDeleted(CLI::App& verb, Context& context, const std::string& kind, const std::string& users,
+                absl::Status (*run)(Context&, const Doomed&)) {
+  const auto doomed = std::make_shared<Doomed>();
+  CLI::App* app =
+      AddKind(verb, context, kind, absl::StrCat("Hide a ", kind, " that no ", users, " uses; undelete brings it back"),
+              doomed, run);
+  app->add_flag("--force", doomed->force, absl::StrCat("though ", users, "s use it"));
+  app->add_flag("--purge", doomed->purge, "remove it for good, deleted before or not");
+  app->add_flag("--yes", doomed->yes, "confirm --purge");
 }
 
 }  // namespace
 
 void AddDelete(CLI::App& app, Context& context) {
-  const auto doomed = std::make_shared<Doomed>();
-  CLI::App* kind = AddDataset(app, context, "delete", "Hide a dataset that no split uses; undelete brings it back",
-                              doomed, DeleteDataset);
-  kind->add_flag("--force", doomed->force, "though splits use it: they keep its items");
-  kind->add_flag("--purge", doomed->purge, "remove it for good, deleted before or not");
-  kind->add_flag("--yes", doomed->yes, "confirm --purge");
-  AddDataset(app, context, "undelete", "Bring a deleted dataset back", std::make_shared<Doomed>(), UndeleteDataset);
+  CLI::App* verb = app.add_subcommand("delete", "Hide a resource; undelete brings it back");
+  verb->require_subcommand(1);
+  AddDeleted(*verb, context, "dataset", "split", DeleteDataset);
+  AddDeleted(*verb, context, "split", "experiment", DeleteSplit);
+  CLI::App* back = app.add_subcommand("undelete", "Bring a deleted resource back");
+  back->require_subcommand(1);
+  AddKind(*back, context, "dataset", "Bring a deleted dataset back", std::make_shared<Doomed>(), UndeleteDataset);
+  AddKind(*back, context, "split", "Bring a deleted split back", std::make_shared<Doomed>(), UndeleteSplit);
 }
 
 }  // namespace gradeline::cli

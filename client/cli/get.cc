@@ -67,6 +67,7 @@ void AddFlags(CLI::App& app, const Resource& resource, Selection& selection, boo
     app.add_option("--part", selection.part, "train, validation or test");
     app.add_option("--rank", selection.rank, "with --world-size: every world-size-th item from the rank-th on");
     app.add_option("--world-size", selection.world_size, "number of ranks");
+    app.add_flag("--names", selection.names, "with their uri, group, tags and subset");
   }
 }
 

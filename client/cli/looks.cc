@@ -126,7 +126,12 @@ Look DatasetLook() {
 
 Look SplitLook() {
   using T = v1::Split;
-  return {{IdColumn<T>("SPLIT"), MakeColumn<T>("DATASET", [](const T& t) { return std::string(IdOf(t.dataset())); }),
+  return {{IdColumn<T>("SPLIT"),
+           MakeColumn<T>("DATASET",
+                         [](const T& t) {
+                           return absl::StrJoin(t.datasets(), ",",
+                                                [](std::string* out, const auto& d) { absl::StrAppend(out, IdOf(d)); });
+                         }),
            MakeColumn<T>("TASK", [](const T& t) { return t.task(); }),
            MakeColumn<T>("STRATEGY",
                          [](const T& t) { return ShortEnum("SPLIT_STRATEGY_", v1::SplitStrategy_Name(t.strategy())); }),

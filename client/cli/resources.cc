@@ -92,16 +92,19 @@ MessageOr GetDataset(Context& context, const Selection& selection) {
   return Give(status, std::move(response));
 }
 
-MessageOr ListSplits(Context& context, const Selection&) {
+MessageOr ListSplits(Context& context, const Selection& selection) {
+  v1::ListSplitsRequest request;
+  request.set_show_deleted(selection.deleted);
   auto response = std::make_unique<v1::ListSplitsResponse>();
-  const auto status = context.CallAllPages(&Connection::splits, &v1::SplitService::Stub::ListSplits,
-                                           v1::ListSplitsRequest(), response.get());
+  const auto status =
+      context.CallAllPages(&Connection::splits, &v1::SplitService::Stub::ListSplits, request, response.get());
   return Give(status, std::move(response));
 }
 
 MessageOr GetSplit(Context& context, const Selection& selection) {
   v1::GetSplitRequest request;
   request.set_name(ResourceName("splits", selection.name));
+  request.set_show_deleted(selection.deleted);
   auto response = std::make_unique<v1::Split>();
   const auto status = context.Call(&Connection::splits, &v1::SplitService::Stub::GetSplit, request, response.get());
   return Give(status, std::move(response));
@@ -119,6 +122,7 @@ MessageOr ListItems(Context& context, const Selection& selection) {
   request.set_rank(selection.rank);
   request.set_world_size(selection.world_size);
   request.set_page_size(100'000);
+  request.set_view(selection.names ? v1::ITEM_VIEW_FULL : v1::ITEM_VIEW_BASIC);
   auto response = std::make_unique<v1::ListItemsResponse>();
   const auto status =
       context.CallAllPages(&Connection::splits, &v1::SplitService::Stub::ListItems, request, response.get());
@@ -215,7 +219,7 @@ const std::vector<Resource>& Resources() {
        "splits",
        {},
        "datasets parted into train, validation, test",
-       {},
+       {"deleted"},
        "splits -o json",
        SplitLook(),
        ListSplits,

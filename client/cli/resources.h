@@ -19,7 +19,7 @@ namespace gradeline::cli {
 struct Selection {
   std::string name, task, architecture, head, split, part, experiment;
   int rank = 0, world_size = 0;
-  bool all = false, deleted = false;
+  bool all = false, deleted = false, names = false;
 };
 
 struct Resource {

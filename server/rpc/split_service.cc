@@ -27,7 +27,8 @@ absl::StatusOr<v1::Split> Create(Experiments* experiments, const v1::CreateSplit
 
 absl::StatusOr<v1::ListSplitsResponse> List(Experiments* experiments, const v1::ListSplitsRequest& request) {
   GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
-  GRADELINE_ASSIGN_OR_RETURN(const Page<Split> splits, experiments->ListSplits(page.size, page.after));
+  GRADELINE_ASSIGN_OR_RETURN(const Page<Split> splits,
+                             experiments->ListSplits(page.size, page.after, request.show_deleted()));
   v1::ListSplitsResponse response;
   for (const Split& split : splits.items) *response.add_splits() = ToProto(split);
   response.set_next_page_token(NextPageToken(page, splits.next));
@@ -41,12 +42,18 @@ absl::StatusOr<v1::ListItemsResponse> Items(Experiments* experiments, const v1::
   violations.Merge("", part.status());
   const absl::StatusOr<PageRequest> page = PageOf(request, {1000, 100'000});
   violations.Merge("", page.status());
+  if (!v1::ItemView_IsValid(request.view())) {
+    violations.Add("view", absl::StrCat(static_cast<int>(request.view()),
+                                        " is no view; allowed: ITEM_VIEW_BASIC, ITEM_VIEW_FULL"));
+  }
   const auto items = experiments->ListItems(id, part.value_or(Phase::kTrain), request.rank(), request.world_size(),
                                             page.ok() ? page->size : 1, page.ok() ? page->after : "");
   violations.MergeRest(absl::IsNotFound(items.status()) ? "parent" : "", items.status());
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
   v1::ListItemsResponse response;
-  for (const Item& item : items->items) *response.add_items() = ToProto(item);
+  for (const PlacedItem& placed : items->items) {
+    *response.add_items() = ToProto(placed.item, request.view() == v1::ITEM_VIEW_FULL);
+  }
   response.set_next_page_token(NextPageToken(*page, items->next));
   return response;
 }
@@ -61,12 +68,12 @@ grpc::ServerUnaryReactor* SplitServiceImpl::CreateSplit(grpc::CallbackServerCont
 
 grpc::ServerUnaryReactor* SplitServiceImpl::GetSplit(grpc::CallbackServerContext* context,
                                                      const v1::GetSplitRequest* request, v1::Split* response) {
-  return calls_->Answer(context, "SplitService/GetSplit", request, response,
-                        [this, request]() -> absl::StatusOr<v1::Split> {
-                          GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "splits", request->name()));
-                          GRADELINE_ASSIGN_OR_RETURN(const Split split, experiments_->GetSplit(id));
-                          return ToProto(split);
-                        });
+  return calls_->Answer(
+      context, "SplitService/GetSplit", request, response, [this, request]() -> absl::StatusOr<v1::Split> {
+        GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "splits", request->name()));
+        GRADELINE_ASSIGN_OR_RETURN(const Split split, experiments_->GetSplit(id, request->show_deleted()));
+        return ToProto(split);
+      });
 }
 
 grpc::ServerUnaryReactor* SplitServiceImpl::ListSplits(grpc::CallbackServerContext* context,
@@ -74,6 +81,28 @@ grpc::ServerUnaryReactor* SplitServiceImpl::ListSplits(grpc::CallbackServerConte
                                                        v1::ListSplitsResponse* response) {
   return calls_->Answer(context, "SplitService/ListSplits", request, response,
                         [this, request] { return List(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* SplitServiceImpl::DeleteSplit(grpc::CallbackServerContext* context,
+                                                        const v1::DeleteSplitRequest* request, v1::Split* response) {
+  return calls_->Answer(context, "SplitService/DeleteSplit", request, response,
+                        [this, request]() -> absl::StatusOr<v1::Split> {
+                          GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "splits", request->name()));
+                          GRADELINE_ASSIGN_OR_RETURN(
+                              const Split split, experiments_->DeleteSplit(id, {request->force(), request->purge()}));
+                          return ToProto(split);
+                        });
+}
+
+grpc::ServerUnaryReactor* SplitServiceImpl::UndeleteSplit(grpc::CallbackServerContext* context,
+                                                          const v1::UndeleteSplitRequest* request,
+                                                          v1::Split* response) {
+  return calls_->Answer(context, "SplitService/UndeleteSplit", request, response,
+                        [this, request]() -> absl::StatusOr<v1::Split> {
+                          GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "splits", request->name()));
+                          GRADELINE_ASSIGN_OR_RETURN(const Split split, experiments_->UndeleteSplit(id));
+                          return ToProto(split);
+                        });
 }
 
 grpc::ServerUnaryReactor* SplitServiceImpl::ListItems(grpc::CallbackServerContext* context,

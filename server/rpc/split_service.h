@@ -18,6 +18,10 @@ class SplitServiceImpl final : public v1::SplitService::CallbackService {
                                      v1::Split* response) override;
   grpc::ServerUnaryReactor* ListSplits(grpc::CallbackServerContext* context, const v1::ListSplitsRequest* request,
                                        v1::ListSplitsResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteSplit(grpc::CallbackServerContext* context, const v1::DeleteSplitRequest* request,
+                                        v1::Split* response) override;
+  grpc::ServerUnaryReactor* UndeleteSplit(grpc::CallbackServerContext* context, const v1::UndeleteSplitRequest* request,
+                                          v1::Split* response) override;
   grpc::ServerUnaryReactor* ListItems(grpc::CallbackServerContext* context, const v1::ListItemsRequest* request,
                                       v1::ListItemsResponse* response) override;
 

@@ -1,4 +1,5 @@
 // Datasets, splits and experiments through the one door, over a real database.
+#include <map>
 #include <set>
 
 #include "gmock/gmock.h"
@@ -149,7 +150,7 @@ TEST(Splits, EveryItemIsInOnePartAndRanksShareIt) {
         const auto page = world.experiments->ListItems("s", part, rank, 2, 2, after);
         ASSERT_TRUE(page.ok()) << page.status();
         EXPECT_LE(page->items.size(), 2u);
-        for (const Item& item : page->items) {
+        for (const auto& [position, item] : page->items) {
           EXPECT_TRUE(seen.insert(item.index).second) << item.index;
           EXPECT_EQ(item.uri, absl::StrCat("file#", item.index));
         }
@@ -167,7 +168,7 @@ TEST(Splits, SayEverythingThatIsWrong) {
   world.MakeSplit();
   Split split;
   split.id = "S";
-  split.dataset = "nowhere";
+  split.datasets = {"nowhere"};
   split.task = "clasification";
   split.percent = {70, 10, 10};
   const absl::Status status = world.experiments->CreateSplit(split, "", false).status();
@@ -276,6 +277,146 @@ TEST(ExperimentVerbs, EpochsComeInPages) {
   ASSERT_EQ(last->items.size(), 2u);
   EXPECT_EQ(last->items[1].epoch, 4);
   EXPECT_TRUE(last->next.empty());
+}
+
+// Two datasets whose classes differ, one with groups and tags.
+struct TwoDatasets : TestWorld {
+  TwoDatasets() {
+    Dataset dogs = Named("dogs", {"poodle", "beagle"}), pets = Named("pets", {"cat", "beagle"});
+    EXPECT_TRUE(experiments->ImportDataset(dogs, Pictures("dog", 40), "").ok());
+    EXPECT_TRUE(experiments->ImportDataset(pets, Pictures("pet", 20), "").ok());
+  }
+  static Dataset Named(const std::string& id, std::vector<std::string> classes) {
+    Dataset dataset;
+    dataset.id = id;
+    dataset.source = id;
+    dataset.classes = std::move(classes);
+    return dataset;
+  }
+  static std::vector<Item> Pictures(const std::string& prefix, int n) {
+    std::vector<Item> items(static_cast<size_t>(n));
+    for (int i = 0; i < n; ++i) {
+      Item& item = items[static_cast<size_t>(i)];
+      item.uri = absl::StrCat(prefix, i, ".jpg");
+      item.label = i % 2;
+      item.group = absl::StrCat("owner", i / 4);
+      if (i % 10 == 0) item.tags = {"blurred"};
+    }
+    return items;
+  }
+  static Split Of(std::vector<std::string> datasets) {
+    Split split;
+    split.id = "both";
+    split.datasets = std::move(datasets);
+    split.task = "classification";
+    split.percent = {70, 10, 20};
+    return split;
+  }
+  std::vector<PlacedItem> Part(const std::string& split, Phase part) {
+    auto page = experiments->ListItems(split, part, 0, 0, 1000, "");
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page->items;
+  }
+};
+
+TEST(Splits, SeveralDatasetsShareTheirClassesByName) {
+  TwoDatasets world;
+  const auto split = world.experiments->CreateSplit(TwoDatasets::Of({"dogs", "pets"}), "", false);
+  ASSERT_TRUE(split.ok()) << split.status();
+  EXPECT_THAT(split->count, ElementsAre(42, 6, 12));
+  EXPECT_THAT(split->class_names, ElementsAre("poodle", "beagle", "cat"));
+  std::set<std::pair<std::string, int64_t>> seen;
+  for (const Phase part : {Phase::kTrain, Phase::kValidation, Phase::kTest}) {
+    for (const auto& [position, item] : world.Part("both", part)) {
+      EXPECT_TRUE(seen.emplace(item.dataset, item.index).second);
+      EXPECT_EQ(item.uri, absl::StrCat(item.dataset == "dogs" ? "dog" : "pet", item.index, ".jpg"));
+      EXPECT_EQ(split->class_names[static_cast<size_t>(item.label)], item.index % 2 == 1      ? "beagle"
+                                                                     : item.dataset == "dogs" ? "poodle"
+                                                                                              : "cat");
+    }
+  }
+  EXPECT_EQ(seen.size(), 60u);
+}
+
+TEST(Splits, FiltersTakeSomeOfTheItems) {
+  TwoDatasets world;
+  Split split = TwoDatasets::Of({"dogs", "pets"});
+  split.classes = {"cat"};
+  EXPECT_THAT(world.experiments->CreateSplit(split, "", true)->count, ElementsAre(7, 1, 2));
+  split.tags = {"blurred", "dark"};
+  EXPECT_THAT(FieldsOf(world.experiments->CreateSplit(split, "", true).status()), ElementsAre("dataset"))
+      << "2 items are too few for 3 parts";
+  split.classes.clear();
+  EXPECT_THAT(world.experiments->CreateSplit(split, "", true)->count, ElementsAre(4, 1, 1));
+  split.classes = {"beagel"};
+  EXPECT_THAT(std::string(world.experiments->CreateSplit(split, "", true).status().message()),
+              HasSubstr("near: beagle"));
+}
+
+TEST(Splits, AGroupIsInOnePartAndAFingerprintTellsSplitsApart) {
+  TwoDatasets world;
+  Split split = TwoDatasets::Of({"dogs"});
+  split.strategy = SplitStrategy::kGroup;
+  const auto made = world.experiments->CreateSplit(split, "", false);
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::map<std::string, Phase> part_of_group;
+  for (const Phase part : {Phase::kTrain, Phase::kValidation, Phase::kTest}) {
+    for (const auto& [position, item] : world.Part("both", part)) {
+      EXPECT_EQ(part_of_group.emplace(item.group, part).first->second, part) << item.group;
+    }
+  }
+  split.id = "again";
+  EXPECT_EQ(world.experiments->CreateSplit(split, "", true)->fingerprint, made->fingerprint);
+  split.seed = 1;
+  EXPECT_NE(world.experiments->CreateSplit(split, "", true)->fingerprint, made->fingerprint);
+}
+
+TEST(Splits, SharesAndDatasetsAreCheckedAtOnce) {
+  TwoDatasets world;
+  Split split = TwoDatasets::Of({"dogs", "dogs", "cats"});
+  split.shares = {{"pets", Phase::kTest, 100}};
+  EXPECT_THAT(FieldsOf(world.experiments->CreateSplit(split, "", true).status()),
+              ElementsAre("datasets[1]", "datasets[2]", "datasetShares"));
+  split = TwoDatasets::Of({"dogs", "pets"});
+  split.strategy = SplitStrategy::kDataset;
+  EXPECT_THAT(FieldsOf(world.experiments->CreateSplit(split, "", true).status()), ElementsAre("datasetShares"));
+  split.shares = {{"mice", Phase::kTest, 100}, {"pets", Phase::kTest, 0}, {"pets", Phase::kTrain, 100}};
+  EXPECT_THAT(FieldsOf(world.experiments->CreateSplit(split, "", true).status()),
+              ElementsAre("datasetShares[0].dataset", "datasetShares[1].percent", "datasetShares[2].dataset"));
+  split.shares = {{"pets", Phase::kTest, 100}};
+  const auto made = world.experiments->CreateSplit(split, "", true);
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_THAT(made->count, ElementsAre(28, 4, 28));
+  EXPECT_THAT(made->warnings, testing::Contains(testing::Field(&SplitWarning::reason, "UNEVEN_PARTS")));
+}
+
+TEST(Splits, DeletedOnesComeBackAndPurgedOnesDoNot) {
+  TwoDatasets world;
+  ASSERT_TRUE(world.experiments->CreateSplit(TwoDatasets::Of({"dogs"}), "", false).ok());
+  EXPECT_NE(world.experiments->DeleteSplit("both")->delete_ms, 0);
+  EXPECT_EQ(world.experiments->ListSplits(10, "")->items.size(), 0u);
+  EXPECT_EQ(world.experiments->ListSplits(10, "", true)->items.size(), 1u);
+  EXPECT_EQ(ReasonOf(world.experiments->ListItems("both", Phase::kTrain, 0, 0, 1, "").status()).reason,
+            "SPLIT_DELETED");
+  EXPECT_EQ(world.experiments->CreateSplit(TwoDatasets::Of({"dogs"}), "", false).status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(world.experiments->UndeleteSplit("both")->delete_ms, 0);
+  EXPECT_EQ(world.Part("both", Phase::kTrain).size(), 28u);
+  ASSERT_TRUE(world.experiments->DeleteSplit("both").ok());
+  ASSERT_TRUE(world.experiments->DeleteSplit("both", {.purge = true}).ok());
+  EXPECT_EQ(world.experiments->GetSplit("both", true).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(world.experiments->CreateSplit(TwoDatasets::Of({"dogs"}), "", false).ok());
+}
+
+TEST(Splits, OneThatIsUsedIsDeletedOnlyByForce) {
+  TestWorld world;
+  world.Start(1, 1);
+  for (const DeleteHow how : {DeleteHow(), DeleteHow{.purge = true}, DeleteHow{.force = true, .purge = true}}) {
+    const absl::Status used = world.experiments->DeleteSplit("s", how).status();
+    EXPECT_EQ(used.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(ReasonOf(used).reason, "SPLIT_IN_USE");
+  }
+  EXPECT_TRUE(world.experiments->DeleteSplit("s", {.force = true}).ok());
 }
 
 }  // namespace

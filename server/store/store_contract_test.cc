@@ -111,20 +111,20 @@ TEST_F(StoreContract, DatasetsAndSplits) {
   dataset.classes = {"a", "b"};
   dataset.item_count = 10;
   std::vector<Item> items;
-  std::vector<uint8_t> parts;
+  std::vector<PartedItem> parts;
   for (int i = 0; i < 10; ++i) {
     items.push_back({i, absl::StrCat("u", i), i % 2});
-    parts.push_back(i < 7 ? 1 : 3);
+    parts.push_back({0, i, static_cast<uint8_t>(i < 7 ? 1 : 3)});
   }
   Split split;
   split.id = "s";
-  split.dataset = "d";
+  split.datasets = {"d"};
   Write([&](Transaction& t) {
-    EXPECT_EQ(t.InsertSplit(split, parts).code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(t.InsertSplit(split, {dataset}, parts).code(), absl::StatusCode::kNotFound);
     EXPECT_TRUE(t.InsertDataset(dataset, items).ok());
     EXPECT_EQ(t.InsertDataset(dataset, items).code(), absl::StatusCode::kAlreadyExists);
-    EXPECT_TRUE(t.InsertSplit(split, parts).ok());
-    EXPECT_EQ(t.InsertSplit(split, parts).code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_TRUE(t.InsertSplit(split, {dataset}, parts).ok());
+    EXPECT_EQ(t.InsertSplit(split, {dataset}, parts).code(), absl::StatusCode::kAlreadyExists);
     EXPECT_THAT(*t.ListSplitsOf("d"), testing::ElementsAre("s"));
     EXPECT_EQ(t.ListSplitsOf("x").status().code(), absl::StatusCode::kNotFound);
     EXPECT_TRUE(t.failure().ok());
@@ -134,7 +134,7 @@ TEST_F(StoreContract, DatasetsAndSplits) {
   const auto indices = [&](Phase part, int32_t rank, int32_t world, int limit, int64_t after) {
     std::vector<int64_t> found;
     const auto items_found = store_->ListItems("s", part, rank, world, limit, after);
-    for (const Item& item : *items_found) found.push_back(item.index);
+    for (const PlacedItem& placed : *items_found) found.push_back(placed.item.index);
     return found;
   };
   EXPECT_THAT(indices(Phase::kTrain, 0, 1, 100, -1), testing::ElementsAre(0, 1, 2, 3, 4, 5, 6));
@@ -143,8 +143,8 @@ TEST_F(StoreContract, DatasetsAndSplits) {
   EXPECT_THAT(indices(Phase::kTrain, 0, 1, 2, 2), testing::ElementsAre(3, 4));
   EXPECT_THAT(indices(Phase::kValidation, 0, 1, 100, -1), testing::IsEmpty());
   EXPECT_THAT(indices(Phase::kTest, 1, 2, 100, -1), testing::ElementsAre(8));
-  EXPECT_EQ(store_->ListItems("s", Phase::kTest, 0, 1, 1, -1)->at(0).uri, "u7");
-  EXPECT_EQ(store_->ListItems("s", Phase::kTest, 0, 1, 1, -1)->at(0).dataset, "d");
+  EXPECT_EQ(store_->ListItems("s", Phase::kTest, 0, 1, 1, -1)->at(0).item.uri, "u7");
+  EXPECT_EQ(store_->ListItems("s", Phase::kTest, 0, 1, 1, -1)->at(0).item.dataset, "d");
 }
 
 bool Same(const Item& a, const Item& b) {
@@ -169,11 +169,13 @@ TEST_F(StoreContract, ItemsComeBackWholeAndInOrder) {
   other.id = "other";
   Split split;
   split.id = "s";
-  split.dataset = "d";
+  split.datasets = {"d"};
+  std::vector<PartedItem> parts;
+  for (const Item& item : items) parts.push_back({0, item.index, 2});
   Write([&](Transaction& t) {
     EXPECT_TRUE(t.InsertDataset(other, items).ok());
     EXPECT_TRUE(t.InsertDataset(dataset, items).ok());
-    EXPECT_TRUE(t.InsertSplit(split, std::vector<uint8_t>(items.size(), 2)).ok());
+    EXPECT_TRUE(t.InsertSplit(split, {dataset}, parts).ok());
   });
   size_t next = 0;
   ASSERT_TRUE(store_
@@ -187,7 +189,7 @@ TEST_F(StoreContract, ItemsComeBackWholeAndInOrder) {
   EXPECT_EQ(next, items.size());
   const auto listed = store_->ListItems("s", Phase::kValidation, 0, 1, 100'000, -1);
   ASSERT_EQ(listed->size(), items.size());
-  for (size_t i = 0; i < items.size(); ++i) ASSERT_TRUE(Same(listed->at(i), items[i])) << i;
+  for (size_t i = 0; i < items.size(); ++i) ASSERT_TRUE(Same(listed->at(i).item, items[i])) << i;
 }
 
 TEST_F(StoreContract, DatasetsAreMarkedAndRemoved) {

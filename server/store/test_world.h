@@ -137,7 +137,7 @@ class TestWorld {
     ASSERT_TRUE(imported.ok()) << imported.status();
     Split split;
     split.id = "s";
-    split.dataset = "d";
+    split.datasets = {"d"};
     split.task = "classification";
     split.percent = {70, 10, 20};
     const auto made = experiments->CreateSplit(split, "", false);

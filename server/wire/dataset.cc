@@ -85,16 +85,17 @@ Item ItemFromProto(const v1::Item& proto, int64_t index) {
   return item;
 }
 
-v1::Item ToProto(const Item& item) {
+v1::Item ToProto(const Item& item, bool full) {
   v1::Item proto;
   proto.set_index(item.index);
-  proto.set_uri(item.uri);
   proto.set_label(item.label);
   proto.mutable_labels()->Assign(item.labels.begin(), item.labels.end());
+  if (!item.dataset.empty()) proto.set_dataset(absl::StrCat("datasets/", item.dataset));
+  if (!full) return proto;
+  proto.set_uri(item.uri);
   proto.set_group(item.group);
   proto.mutable_tags()->Assign(item.tags.begin(), item.tags.end());
   proto.set_subset(item.subset);
-  if (!item.dataset.empty()) proto.set_dataset(absl::StrCat("datasets/", item.dataset));
   return proto;
 }
 

@@ -29,7 +29,8 @@ Dataset DatasetFromProto(const v1::Dataset& proto, Violations* violations);
 v1::Dataset ToProto(const Dataset& dataset);
 /// With this index; output-only fields left aside.
 Item ItemFromProto(const v1::Item& proto, int64_t index);
-v1::Item ToProto(const Item& item);
+/// Without `full` its index, dataset and labels only.
+v1::Item ToProto(const Item& item, bool full);
 
 }  // namespace gradeline
 

@@ -44,7 +44,7 @@ absl::Status History::Prepare(Server& server, const Witness& witness) {
   witness({Promise::kMade, 0, 0, "dataset"});
   Split split;
   split.id = "s";
-  split.dataset = "d";
+  split.datasets = {"d"};
   split.task = "classification";
   split.percent = {70, 10, 20};
   GRADELINE_RETURN_IF_ERROR(server.experiments->CreateSplit(split, "split", false).status());

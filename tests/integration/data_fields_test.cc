@@ -264,6 +264,10 @@ TEST_F(DataFields, DeletedDatasetsAreShownOnRequest) {
   EXPECT_EQ(listed(), 0);
 }
 
+constexpr const char* kNoStrategy =
+    "split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED, "
+    "SPLIT_STRATEGY_GROUP, SPLIT_STRATEGY_DATASET";
+
 TEST_F(DataFields, CreateSplit) {
   MakeSplit();
   const auto field = [&](const std::function<void(v1::Split&)>& change) {
@@ -276,19 +280,16 @@ TEST_F(DataFields, CreateSplit) {
       }),
       Invalid(
           {"split.name: \"\" is no resource name of the form \"splits/{id}\"",
-           "split.dataset: \"\" is no resource name of the form \"datasets/{id}\"",
-           "split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
+           "split.dataset: \"\" is no resource name of the form \"datasets/{id}\"", kNoStrategy,
            "requestId: \"1\" is no UUID of the form 123e4567-e89b-12d3-a456-426614174000",
            ("split.task: there is no task \"\"; known: attribute-prediction, classification, instance-segmentation, "
-            "object-detection, panoptic-segmentation, regression, semantic-segmentation, tagging"),
-           "split.trainPercent: trainPercent 0, validationPercent 0 and testPercent 0 add up to 0, not to 100"}));
+            "object-detection, panoptic-segmentation, regression, semantic-segmentation, tagging")}));
   EXPECT_EQ(field([](v1::Split& s) {
               s.clear_strategy();
               s.set_task("clasification");
               s.set_validation_percent(500);
             }),
-            Invalid({"split.strategy: 0 is no strategy; allowed: SPLIT_STRATEGY_RANDOM, SPLIT_STRATEGY_STRATIFIED",
-                     "split.task: there is no task \"clasification\"; did you mean classification?",
+            Invalid({kNoStrategy, "split.task: there is no task \"clasification\"; did you mean classification?",
                      "split.validationPercent: 500 is not between 0 and 100"}));
   EXPECT_EQ(field([](v1::Split& s) { s.set_dataset("datasets/none"); }),
             Invalid({"split.dataset: no dataset is called \"none\""}));
@@ -316,6 +317,53 @@ TEST_F(DataFields, CreateSplit) {
   EXPECT_EQ(Refused<v1::Split>(&SplitStub::GetSplit, split_, get), none);
 }
 
+TEST_F(DataFields, CreateSplitOfDatasets) {
+  MakeSplit();
+  const auto field = [&](const std::function<void(v1::Split&)>& change) {
+    return Created([&](v1::CreateSplitRequest& request) { change(*request.mutable_split()); });
+  };
+  const std::string dataset = "datasets/d";
+  EXPECT_EQ(field([&](v1::Split& s) { s.add_datasets(dataset); }),
+            Invalid({"split.dataset: is given beside `datasets`; allowed: one of the two"}));
+  EXPECT_EQ(field([&](v1::Split& s) {
+              s.clear_dataset();
+              s.add_datasets(dataset);
+              s.add_datasets("x");
+            }),
+            Invalid({"split.datasets[1]: \"x\" is no resource name of the form \"datasets/{id}\""}));
+  EXPECT_EQ(field([](v1::Split& s) { s.add_classes("no such class"); }),
+            Invalid({"split.classes[0]: no dataset of the split has a class \"no such class\""}));
+  EXPECT_EQ(field([](v1::Split& s) { s.add_tags("none has it"); }),
+            Invalid({"split.dataset: has 0 items, too few for 3 parts above 0 %"}));
+  EXPECT_EQ(field([](v1::Split& s) { s.add_subsets("none has it"); }),
+            Invalid({"split.dataset: has 0 items, too few for 3 parts above 0 %"}));
+  EXPECT_EQ(field([&](v1::Split& s) {
+              s.set_strategy(v1::SPLIT_STRATEGY_DATASET);
+              v1::DatasetShare& share = *s.add_dataset_shares();
+              share.set_dataset(dataset);
+              share.set_percent(101);
+            }),
+            Invalid({"split.datasetShares[0].part: 0 is no part; allowed: PART_TRAIN, PART_VALIDATION, PART_TEST",
+                     "split.datasetShares[0].percent: 101; allowed: above 0, up to 100"}));
+}
+
+TEST_F(DataFields, DeleteSplit) {
+  MakeSplit();
+  const auto deleted = [&](const std::string& name, bool force, bool purge) {
+    v1::DeleteSplitRequest request;
+    request.set_name(name);
+    request.set_force(force);
+    request.set_purge(purge);
+    return Refused<v1::Split>(&SplitStub::DeleteSplit, split_, request);
+  };
+  v1::UndeleteSplitRequest undelete;
+  undelete.set_name("s");
+  const Refusal no_name = Invalid({"name: \"s\" is no resource name of the form \"splits/{id}\""});
+  EXPECT_EQ(deleted("s", false, false), no_name);
+  EXPECT_EQ(Refused<v1::Split>(&SplitStub::UndeleteSplit, split_, undelete), no_name);
+  EXPECT_EQ(deleted("splits/none", true, false), (Refusal{StatusCode::kNotFound, {"no split is called \"none\""}}));
+}
+
 TEST_F(DataFields, ListItems) {
   MakeSplit();
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) {
@@ -336,6 +384,8 @@ TEST_F(DataFields, ListItems) {
             Invalid({"rank: 2; allowed: 0 to 1"}));
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_page_token("!"); }),
             Invalid({"pageToken: is no token of this server; take next_page_token of the page before"}));
+  EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_view(static_cast<v1::ItemView>(7)); }),
+            Invalid({"view: 7 is no view; allowed: ITEM_VIEW_BASIC, ITEM_VIEW_FULL"}));
   EXPECT_EQ(Listed([](v1::ListItemsRequest& r) { r.set_parent("splits/none"); }),
             (Refusal{StatusCode::kNotFound, {"no split is called \"none\""}}));
 }
@@ -351,6 +401,7 @@ TEST_F(DataFields, RanksShareAPartWithoutOverlap) {
     request.set_rank(rank);
     request.set_world_size(3);
     request.set_page_size(7);
+    request.set_view(v1::ITEM_VIEW_FULL);
     do {
       v1::ListItemsResponse page;
       ASSERT_TRUE(Call(&SplitStub::ListItems, split_, request, &page).ok());

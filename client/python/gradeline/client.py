@@ -131,6 +131,7 @@ class Client:
             rank=rank,
             world_size=world_size,
             page_size=100_000,
+            view="ITEM_VIEW_FULL",
         )
 
     def watch(self, experiment: str, from_revision: int = 0) -> Iterator[Any]:

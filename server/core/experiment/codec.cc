@@ -181,8 +181,24 @@ void Fields(A& a, Dataset& v) {
        v.subset_counts);
 }
 template <typename A>
+void Fields(A& a, DatasetShare& v) {
+  Each(a, v.dataset, v.part, v.percent);
+}
+template <typename A>
+void Fields(A& a, ClassBalance& v) {
+  Each(a, v.name, v.count);
+}
+template <typename A>
+void Fields(A& a, SplitWarning& v) {
+  Each(a, v.reason, v.text);
+}
+template <typename A>
 void Fields(A& a, Split& v) {
-  Each(a, v.id, v.dataset, v.task, v.strategy, v.percent, v.seed, v.count, v.create_ms);
+  // Before there were several datasets, the first field but one was the only one.
+  std::string dataset = v.datasets.size() == 1 ? v.datasets[0] : "";
+  Each(a, v.id, dataset, v.task, v.strategy, v.percent, v.seed, v.count, v.create_ms, v.datasets, v.classes, v.tags,
+       v.subsets, v.shares, v.delete_ms, v.fingerprint, v.class_balance, v.warnings, v.class_names);
+  if (v.datasets.empty() && !dataset.empty()) v.datasets = {dataset};
 }
 template <typename A>
 void Fields(A& a, HeadLoss& v) {

@@ -5,13 +5,12 @@
 #include "absl/strings/str_join.h"
 #include "server/core/experiment/dataset.h"
 #include "server/core/experiment/impl.h"
+#include "server/core/experiment/users.h"
 
 namespace gradeline {
 namespace {
 
 constexpr size_t kMostItemViolations = 10;
-constexpr size_t kMostNamed = 10;
-constexpr int kExperimentsPage = 1000;
 
 absl::Status CheckImport(const Dataset& dataset, const std::vector<Item>& items) {
   Violations violations;
@@ -34,30 +33,6 @@ absl::StatusOr<Dataset> Found(Dataset there, const Dataset& imported) {
   }
   if (there.fingerprint == imported.fingerprint) return there;
   return absl::AlreadyExistsError(absl::StrCat("dataset ", there.id, " exists, with other content"));
-}
-
-// "2 splits (a, b)", "12 splits (a, b, ... j and 2 more)".
-std::string Named(const char* kind, const std::vector<std::string>& ids) {
-  const size_t named = std::min(ids.size(), kMostNamed);
-  std::string text = absl::StrCat(ids.size(), " ", kind, ids.size() == 1 ? " (" : "s (",
-                                  absl::StrJoin(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(named), ", "));
-  if (named < ids.size()) absl::StrAppend(&text, " and ", ids.size() - named, " more");
-  return text + ")";
-}
-
-absl::StatusOr<std::vector<std::string>> ExperimentsOver(Store& store, const std::vector<std::string>& splits) {
-  const std::set<std::string> wanted(splits.begin(), splits.end());
-  std::vector<std::string> ids;
-  std::string after;
-  for (size_t found = kExperimentsPage; found == kExperimentsPage;) {
-    GRADELINE_ASSIGN_OR_RETURN(const auto page, store.ListExperiments(kExperimentsPage, after));
-    for (const Experiment& experiment : page) {
-      if (wanted.contains(experiment.split)) ids.push_back(experiment.id);
-      after = experiment.id;
-    }
-    found = page.size();
-  }
-  return ids;
 }
 
 // The refusal of a deletion, with what it would break.

@@ -78,13 +78,26 @@ Experiments::~Experiments() = default;
 
 const LossRegistry& Experiments::registry() const { return *impl_->registry; }
 
+namespace {
+
+// Classes of a split's items; 0: not known.
+int64_t CountClasses(Store& store, const Split& split) {
+  if (!split.class_names.empty()) return static_cast<int64_t>(split.class_names.size());
+  const absl::StatusOr<Dataset> dataset = store.GetDataset(split.datasets[0]);
+  return dataset.ok() ? static_cast<int64_t>(dataset->classes.size()) : 0;
+}
+
+}  // namespace
+
 absl::StatusOr<Experiment> Experiments::CreateExperiment(Experiment experiment, const std::string& request_id,
                                                          bool validate_only) {
   const Digest digest = DigestOf("CreateExperiment", Encode(experiment));
-  const absl::StatusOr<Split> split = impl_->store->GetSplit(experiment.split);
+  absl::StatusOr<Split> split = impl_->store->GetSplit(experiment.split);
   if (!split.ok() && !absl::IsNotFound(split.status())) return split.status();
-  const absl::StatusOr<Dataset> dataset = split.ok() ? impl_->store->GetDataset(split->dataset) : split.status();
-  const auto classes = dataset.ok() ? static_cast<int64_t>(dataset->classes.size()) : 0;
+  if (split.ok() && split->delete_ms != 0) {
+    split = absl::NotFoundError(absl::StrCat("split ", experiment.split, " is deleted"));
+  }
+  const auto classes = split.ok() ? CountClasses(*impl_->store, *split) : 0;
   const absl::Status resolved = ResolveExperiment(*impl_->registry, split, experiment, classes);
   experiment.state = ExperimentState::kDraft;
   experiment.reason.clear();

@@ -28,8 +28,8 @@ struct Page {
 };
 
 struct DeleteHow {
-  bool force = false;  ///< though splits use it: they keep its items
-  bool purge = false;  ///< for good; never while a split uses it
+  bool force = false;  ///< though others use it; splits keep the items of a dataset
+  bool purge = false;  ///< for good; never while others use it
 };
 
 /// One thing that happened to an experiment.
@@ -84,12 +84,16 @@ class Experiments {
   absl::StatusOr<Dataset> UndeleteDataset(const std::string& id);
 
   // Splits.
+  /// Checks all (fields as in gradeline.v1.Split), parts the items, and says what comes out.
   absl::StatusOr<Split> CreateSplit(Split split, const std::string& request_id, bool validate_only);
-  absl::StatusOr<Split> GetSplit(const std::string& id) const;
-  absl::StatusOr<Page<Split>> ListSplits(int page_size, const std::string& after) const;
+  absl::StatusOr<Split> GetSplit(const std::string& id, bool show_deleted = false) const;
+  absl::StatusOr<Page<Split>> ListSplits(int page_size, const std::string& after, bool show_deleted = false) const;
+  /// FAILED_PRECONDITION, reason SPLIT_IN_USE, while experiments use it, naming them.
+  absl::StatusOr<Split> DeleteSplit(const std::string& id, DeleteHow how = {});
+  absl::StatusOr<Split> UndeleteSplit(const std::string& id);
   /// part: Phase numbers train, validation, test. world_size 0: all.
-  absl::StatusOr<Page<Item>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size,
-                                       int page_size, const std::string& after) const;
+  absl::StatusOr<Page<PlacedItem>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size,
+                                             int page_size, const std::string& after) const;
 
   // Experiments.
   /// Validates all (fields as in gradeline.v1.Experiment: "losses[0].params.gamma", "training.epochs"), resolves heads

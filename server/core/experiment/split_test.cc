@@ -13,11 +13,12 @@ using testing::ElementsAre;
 
 using Percent = std::array<double, 3>;
 
-std::vector<int32_t> Labels(const std::vector<int>& items_of_class) {
-  std::vector<int32_t> labels;
-  for (size_t c = 0; c < items_of_class.size(); ++c)
-    labels.insert(labels.end(), items_of_class[c], static_cast<int>(c));
-  return labels;
+SplitItems Labels(const std::vector<int>& items_of_class) {
+  SplitItems items;
+  for (size_t c = 0; c < items_of_class.size(); ++c) {
+    for (int i = 0; i < items_of_class[c]; ++i) items.Add({static_cast<int32_t>(c)});
+  }
+  return items;
 }
 
 std::array<int64_t, 3> Count(const std::vector<uint8_t>& parts) {
@@ -26,9 +27,8 @@ std::array<int64_t, 3> Count(const std::vector<uint8_t>& parts) {
   return counts;
 }
 
-std::vector<uint8_t> Part(SplitStrategy strategy, const Percent& percent, uint64_t seed,
-                          const std::vector<int32_t>& labels) {
-  auto parts = PartItems(strategy, percent, seed, labels);
+std::vector<uint8_t> Part(SplitStrategy strategy, const Percent& percent, uint64_t seed, const SplitItems& items) {
+  auto parts = PartItems({strategy, percent, seed, {}}, items);
   EXPECT_TRUE(parts.ok()) << parts.status();
   return *parts;
 }
@@ -75,7 +75,7 @@ TEST(Split, StratifiedKeepsEachClassesShare) {
   const Percent percent = {70, 10, 20};
   const auto parts = Part(SplitStrategy::kStratified, percent, 9, labels);
   std::vector<std::array<int64_t, 3>> counts(sizes.size());
-  for (size_t i = 0; i < labels.size(); ++i) ++counts[labels[i]][parts[i] - 1];
+  for (size_t i = 0; i < parts.size(); ++i) ++counts[labels.labels[i]][parts[i] - 1];
   for (size_t c = 0; c < sizes.size(); ++c) {
     for (int p = 0; p < 3; ++p) {
       EXPECT_LT(std::abs(static_cast<double>(counts[c][p]) - sizes[c] * percent[p] / 100), 1) << c << " " << p;
@@ -102,7 +102,7 @@ TEST(Split, AllViolationsAtOnce) {
   EXPECT_THAT(fields(CheckPercent({70, 10, 19})), ElementsAre("trainPercent"));
   EXPECT_THAT(fields(CheckPercent({0.0 / 0.0, 10, 20})), ElementsAre("trainPercent"));
   EXPECT_TRUE(CheckPercent({33.4, 33.3, 33.3}).ok());
-  EXPECT_THAT(fields(PartItems(SplitStrategy::kRandom, {70, 10, 19}, 0, Labels({2})).status()),
+  EXPECT_THAT(fields(PartItems({SplitStrategy::kRandom, {70, 10, 19}, 0, {}}, Labels({2})).status()),
               ElementsAre("trainPercent", "dataset"));
 }
 

@@ -111,8 +111,13 @@ class Transaction {
   virtual absl::StatusOr<std::vector<std::string>> ListSplitsOf(const std::string& dataset) = 0;
   virtual absl::Status MarkDataset(const std::string& id, int64_t delete_ms) = 0;  ///< sets it; NOT_FOUND
   virtual absl::Status RemoveDataset(const std::string& id) = 0;                   ///< with its items; NOT_FOUND
-  /// `part_of_item`: a Phase number per item, by index. ALREADY_EXISTS; NOT_FOUND without the dataset.
-  virtual absl::Status InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) = 0;
+  /// `datasets`: as they were read, one for each of the split's; `items` in their order. ALREADY_EXISTS; NOT_FOUND or
+  /// FAILED_PRECONDITION if a dataset is no longer what it was.
+  virtual absl::Status InsertSplit(const Split& split, const std::vector<Dataset>& datasets,
+                                   const std::vector<PartedItem>& items) = 0;
+  virtual absl::StatusOr<Split> GetSplit(const std::string& id) = 0;
+  virtual absl::Status UpdateSplit(const Split& split) = 0;     ///< NOT_FOUND
+  virtual absl::Status RemoveSplit(const std::string& id) = 0;  ///< with its item lists; NOT_FOUND
 
   virtual absl::StatusOr<int64_t> InsertExperiment(const Experiment& experiment) = 0;  ///< its number; ALREADY_EXISTS
   /// NOT_FOUND. Nobody else writes the experiment until the transaction ends, so revisions become visible in their
@@ -221,11 +226,11 @@ class Store {
   /// Every item of a dataset by index, one at a time, Item::dataset left empty. NOT_FOUND.
   virtual absl::Status ScanItems(const std::string& dataset, const std::function<void(const Item&)>& row) = 0;
   virtual absl::StatusOr<Split> GetSplit(const std::string& id) = 0;
-  virtual absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after) = 0;
-  /// Items of a part by index, those whose position within the part is rank modulo world_size, after index `after` (-1:
-  /// from the start).
-  virtual absl::StatusOr<std::vector<Item>> ListItems(const std::string& split, Phase part, int32_t rank,
-                                                      int32_t world_size, int limit, int64_t after) = 0;
+  virtual absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after, bool deleted) = 0;
+  /// Items of a part by position, those whose position is rank modulo world_size, after position `after` (-1: from the
+  /// start).
+  virtual absl::StatusOr<std::vector<PlacedItem>> ListItems(const std::string& split, Phase part, int32_t rank,
+                                                            int32_t world_size, int limit, int64_t after) = 0;
   virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;
   virtual absl::StatusOr<Experiment> GetExperiment(int64_t no) = 0;
   virtual absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) = 0;

@@ -16,7 +16,7 @@ namespace gradeline {
 
 /// The numbers of all enums here are those of the wire and of the database.
 enum class Phase : uint8_t { kTrain = 1, kValidation = 2, kTest = 3 };
-enum class SplitStrategy : uint8_t { kRandom = 1, kStratified = 2 };
+enum class SplitStrategy : uint8_t { kRandom = 1, kStratified = 2, kGroup = 3, kDataset = 4 };
 enum class RankMean : uint8_t { kPerRank = 1, kGlobal = 2 };
 enum class PhaseRanks : uint8_t { kAll = 1, kFirst = 2 };
 enum class ExperimentState : uint8_t {
@@ -64,13 +64,51 @@ struct Item {
   std::string dataset = {};  ///< id; where items of several may stand together
 };
 
+/// Of SplitStrategy::kDataset: where `percent` of a dataset's items go.
+struct DatasetShare {
+  std::string dataset;
+  Phase part = Phase::kTrain;
+  double percent = 100;
+};
+
+/// Items of a class in train, validation and test.
+struct ClassBalance {
+  std::string name;
+  std::array<int64_t, 3> count{};
+};
+
+struct SplitWarning {
+  std::string reason, text;
+};
+
 struct Split {
-  std::string id, dataset, task;
+  std::string id, task;
+  std::vector<std::string> datasets;  ///< one or more; their items stand in this order
   SplitStrategy strategy = SplitStrategy::kRandom;
   std::array<double, 3> percent{};  ///< train, validation, test
   uint64_t seed = 0;
+  std::vector<std::string> classes, tags, subsets;  ///< what an item needs one of to be taken; empty: nothing
+  std::vector<DatasetShare> shares;
+
   std::array<int64_t, 3> count{};
-  int64_t create_ms = 0;
+  int64_t create_ms = 0, delete_ms = 0;  ///< delete_ms 0: it is there
+  std::string fingerprint;
+  std::vector<std::string> class_names;  ///< of its items' labels, where its datasets' classes differ; else empty
+  std::vector<ClassBalance> class_balance;
+  std::vector<SplitWarning> warnings;
+};
+
+/// An item of a split: the number of its dataset among the split's, its index there, and its part.
+struct PartedItem {
+  int32_t source = 0;
+  int64_t index = 0;
+  uint8_t part = 0;
+};
+
+/// An item of a split and its position in its part.
+struct PlacedItem {
+  int64_t position = 0;
+  Item item;
 };
 
 struct HeadLoss {

@@ -162,7 +162,7 @@ TEST_F(Replicas, ADatasetIsNotDeletedUnderASplitThatTheOtherMakes) {
     ASSERT_TRUE(first_.experiments->ImportDataset(dataset, items, "").ok());
     Split split = *first_.experiments->GetSplit("s");
     split.id = absl::StrCat("s", i);
-    split.dataset = dataset.id;
+    split.datasets = {dataset.id};
     absl::Status made, deleted;
     std::thread other([&] { made = second_.experiments->CreateSplit(split, "", false).status(); });
     deleted = first_.experiments->DeleteDataset(dataset.id);

@@ -19,11 +19,15 @@ struct Orphans {
 
 constexpr Orphans kOrphans[] = {
     GRADELINE_WITHOUT("items", "datasets", "p.no = c.dataset"),
-    GRADELINE_WITHOUT("splits", "datasets", "p.no = c.dataset"),
-    GRADELINE_WITHOUT("split_items", "splits", "p.no = c.split"),
+    GRADELINE_WITHOUT("split_datasets", "splits", "p.no = c.split"),
+    GRADELINE_WITHOUT("split_datasets", "datasets", "p.no = c.dataset"),
+    GRADELINE_WITHOUT("split_items", "split_datasets", "p.split = c.split AND p.source = c.source"),
     {"rows of split_items without their items",
-     "SELECT count(*) FROM split_items AS c JOIN splits AS s ON s.no = c.split WHERE NOT EXISTS (SELECT 1 FROM items "
-     "AS p WHERE p.dataset = s.dataset AND p.item = c.item)"},
+     "SELECT count(*) FROM split_items AS c JOIN split_datasets AS d ON d.split = c.split AND d.source = c.source "
+     "WHERE "
+     "NOT EXISTS (SELECT 1 FROM items AS p WHERE p.dataset = d.dataset AND p.item = c.item)"},
+    {"items in more than one part of a split",
+     "SELECT count(*) FROM (SELECT 1 FROM split_items GROUP BY split, source, item HAVING count(*) > 1) AS twice"},
     GRADELINE_WITHOUT("attempts", "experiments", "p.no = c.experiment"),
     GRADELINE_WITHOUT("ranks", "attempts", "p.experiment = c.experiment AND p.attempt = c.attempt"),
     GRADELINE_WITHOUT("records", "attempts", "p.experiment = c.experiment AND p.attempt = c.attempt"),

@@ -86,10 +86,11 @@ absl::StatusOr<Split> SqlStore::GetSplit(const std::string& id) {
   });
 }
 
-absl::StatusOr<std::vector<Split>> SqlStore::ListSplits(int limit, const std::string& after) {
+absl::StatusOr<std::vector<Split>> SqlStore::ListSplits(int limit, const std::string& after, bool deleted) {
   return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Split>> {
-    Query query = connection.Prepare("SELECT spec FROM splits WHERE name > ?1 ORDER BY name LIMIT ?2");
-    query.Bind(after, limit);
+    Query query = connection.Prepare(
+        "SELECT spec FROM splits WHERE name > ?1 AND (delete_ms = 0 OR ?3 = 1) ORDER BY name LIMIT ?2");
+    query.Bind(after, limit, deleted ? 1 : 0);
     std::vector<Split> list;
     GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
       GRADELINE_ASSIGN_OR_RETURN(Split split, Decode<Split>(query.View(0)));
@@ -100,22 +101,21 @@ absl::StatusOr<std::vector<Split>> SqlStore::ListSplits(int limit, const std::st
   });
 }
 
-absl::StatusOr<std::vector<Item>> SqlStore::ListItems(const std::string& split, Phase part, int32_t rank,
-                                                      int32_t world_size, int limit, int64_t after) {
-  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Item>> {
-    GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(connection, split));
+absl::StatusOr<std::vector<PlacedItem>> SqlStore::ListItems(const std::string& id, Phase part, int32_t rank,
+                                                            int32_t world_size, int limit, int64_t after) {
+  return Read([&](Connection& connection) -> absl::StatusOr<std::vector<PlacedItem>> {
+    GRADELINE_ASSIGN_OR_RETURN(const auto split, ReadSplit(connection, id));
     Query query = connection.Prepare(
-        "SELECT items.item, uri, label, more FROM split_items JOIN splits ON splits.no = split_items.split JOIN items "
-        "ON "
-        "items.dataset = splits.dataset AND items.item = split_items.item WHERE split_items.split = ?1 AND part = ?2 "
-        "AND position > coalesce((SELECT position FROM split_items WHERE split = ?1 AND item = ?6), -1) AND position % "
-        "?4 = ?3 ORDER BY position LIMIT ?5");
-    query.Bind(found.first, part, rank, world_size, limit, after);
-    std::vector<Item> items;
-    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
-      Item& item = items.emplace_back();
-      item.dataset = found.second.dataset;
-      return ReadItem(query, item);
+        "SELECT i.item, i.uri, i.label, i.more, c.position, c.source FROM split_items AS c JOIN split_datasets AS d ON "
+        "d.split = c.split AND d.source = c.source JOIN items AS i ON i.dataset = d.dataset AND i.item = c.item WHERE "
+        "c.split = ?1 AND c.part = ?2 AND c.position > ?6 AND c.position % ?4 = ?3 ORDER BY c.position LIMIT ?5");
+    query.Bind(split.first, part, rank, world_size, limit, after);
+    std::vector<PlacedItem> items;
+    GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
+      PlacedItem& placed = items.emplace_back();
+      placed.position = query.Number(4);
+      placed.item.dataset = split.second.datasets[static_cast<size_t>(query.Number(5))];
+      return ReadItem(query, placed.item);
     }));
     return items;
   });

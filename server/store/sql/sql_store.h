@@ -24,9 +24,9 @@ class SqlStore : public Store {
                                                     const DatasetFilter& filter) override;
   absl::Status ScanItems(const std::string& dataset, const std::function<void(const Item&)>& row) override;
   absl::StatusOr<Split> GetSplit(const std::string& id) override;
-  absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after) override;
-  absl::StatusOr<std::vector<Item>> ListItems(const std::string& split, Phase part, int32_t rank, int32_t world_size,
-                                              int limit, int64_t after) override;
+  absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after, bool deleted) override;
+  absl::StatusOr<std::vector<PlacedItem>> ListItems(const std::string& id, Phase part, int32_t rank, int32_t world_size,
+                                                    int limit, int64_t after) override;
   absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) override;
   absl::StatusOr<Experiment> GetExperiment(int64_t no) override;
   absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) override;

@@ -13,7 +13,8 @@ namespace {
 constexpr int64_t kRequestAgeMs = int64_t{24} * 3600 * 1000;
 
 constexpr char kItemColumns[] = "items(dataset, item, uri, label, more)";
-constexpr int kItemValues = 5;
+constexpr char kPartColumns[] = "split_items(split, part, position, item, source)";
+constexpr int kItemValues = 5, kPartValues = 5;
 constexpr size_t kRowsAtOnce = 100;  // saves most of what a statement costs
 
 // "INSERT INTO t(a, b) VALUES(?1, ?2), (?3, ?4)" of (t(a, b), 2, 2).
@@ -103,7 +104,9 @@ absl::StatusOr<Dataset> SqlTransaction::GetDataset(const std::string& id) {
 
 absl::StatusOr<std::vector<std::string>> SqlTransaction::ListSplitsOf(const std::string& dataset) {
   GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadDataset(*connection_, dataset, lock_));
-  Query query = connection_->Prepare("SELECT name FROM splits WHERE dataset = ?1 ORDER BY name");
+  Query query = connection_->Prepare(
+      "SELECT DISTINCT s.name FROM splits AS s JOIN split_datasets AS d ON d.split = s.no WHERE d.dataset = ?1 ORDER "
+      "BY s.name");
   query.Bind(found.first);
   std::vector<std::string> splits;
   GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
@@ -124,23 +127,60 @@ absl::Status SqlTransaction::RemoveDataset(const std::string& id) {
   return connection_->Prepare("DELETE FROM datasets WHERE no = ?1").Bind(dataset.first).Run();
 }
 
-absl::Status SqlTransaction::InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) {
-  GRADELINE_ASSIGN_OR_RETURN(const auto dataset, ReadDataset(*connection_, split.dataset, lock_));
-  if (dataset.second.delete_ms != 0 || dataset.second.item_count != static_cast<int64_t>(part_of_item.size())) {
-    return absl::FailedPreconditionError(absl::StrCat("dataset ", split.dataset, " has changed meanwhile"));
+absl::Status SqlTransaction::InsertSplit(const Split& split, const std::vector<Dataset>& datasets,
+                                         const std::vector<PartedItem>& items) {
+  std::vector<int64_t> dataset_numbers;
+  for (const Dataset& dataset : datasets) {
+    GRADELINE_ASSIGN_OR_RETURN(const auto now, ReadDataset(*connection_, dataset.id, lock_));
+    if (now.second.create_ms != dataset.create_ms || now.second.delete_ms != 0) {
+      return absl::FailedPreconditionError(absl::StrCat("dataset ", dataset.id, " has changed meanwhile"));
+    }
+    dataset_numbers.push_back(now.first);
   }
-  Query insert = connection_->Prepare(
-      "INSERT INTO splits(name, dataset, spec) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING RETURNING no");
-  GRADELINE_ASSIGN_OR_RETURN(const bool inserted, insert.Bind(split.id, dataset.first, Blob{Encode(split)}).Step());
+  Query insert =
+      connection_->Prepare("INSERT INTO splits(name, spec) VALUES(?1, ?2) ON CONFLICT DO NOTHING RETURNING no");
+  GRADELINE_ASSIGN_OR_RETURN(const bool inserted, insert.Bind(split.id, Blob{Encode(split)}).Step());
   if (!inserted) return Taken(absl::StrCat("split ", split.id));
   const int64_t no = insert.Number(0);
-  int64_t position[4] = {};
-  for (size_t item = 0; item < part_of_item.size(); ++item) {
-    const uint8_t part = part_of_item[item];
-    connection_->Prepare("INSERT INTO split_items(split, part, position, item) VALUES(?1, ?2, ?3, ?4)")
-        .Bind(no, part, position[part & 3]++, item)
+  for (size_t source = 0; source < dataset_numbers.size(); ++source) {
+    connection_->Prepare("INSERT INTO split_datasets(split, source, dataset) VALUES(?1, ?2, ?3)")
+        .Bind(no, source, dataset_numbers[source])
         .Send();
+  }
+  static const std::string& many = *new std::string(InsertSql(kPartColumns, kPartValues, kRowsAtOnce));
+  static const std::string& one = *new std::string(InsertSql(kPartColumns, kPartValues, 1));
+  int64_t position[4] = {};
+  for (size_t i = 0; i < items.size();) {
+    const size_t rows = items.size() - i < kRowsAtOnce ? 1 : kRowsAtOnce;
+    Query statement = connection_->Prepare((rows == 1 ? one : many).c_str());
+    for (size_t row = 0; row < rows; ++row, ++i) {
+      const PartedItem& item = items[i];
+      statement.BindFrom(static_cast<int>(row) * kPartValues + 1, no, item.part, position[item.part & 3]++, item.index,
+                         item.source);
+    }
+    statement.Send();
     GRADELINE_RETURN_IF_ERROR(failure());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Split> SqlTransaction::GetSplit(const std::string& id) {
+  GRADELINE_ASSIGN_OR_RETURN(auto found, ReadSplit(*connection_, id));
+  return std::move(found.second);
+}
+
+absl::Status SqlTransaction::UpdateSplit(const Split& split) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(*connection_, split.id));
+  return connection_->Prepare("UPDATE splits SET spec = ?2, delete_ms = ?3 WHERE no = ?1")
+      .Bind(found.first, Blob{Encode(split)}, split.delete_ms)
+      .Run();
+}
+
+absl::Status SqlTransaction::RemoveSplit(const std::string& id) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(*connection_, id));
+  for (const char* statement : {"DELETE FROM split_items WHERE split = ?1",
+                                "DELETE FROM split_datasets WHERE split = ?1", "DELETE FROM splits WHERE no = ?1"}) {
+    GRADELINE_RETURN_IF_ERROR(connection_->Prepare(statement).Bind(found.first).Run());
   }
   return absl::OkStatus();
 }

@@ -31,7 +31,11 @@ class SqlTransaction : public Transaction {
   absl::StatusOr<std::vector<std::string>> ListSplitsOf(const std::string& dataset) override;
   absl::Status MarkDataset(const std::string& id, int64_t delete_ms) override;
   absl::Status RemoveDataset(const std::string& id) override;
-  absl::Status InsertSplit(const Split& split, const std::vector<uint8_t>& part_of_item) override;
+  absl::Status InsertSplit(const Split& split, const std::vector<Dataset>& datasets,
+                           const std::vector<PartedItem>& items) override;
+  absl::StatusOr<Split> GetSplit(const std::string& id) override;
+  absl::Status UpdateSplit(const Split& split) override;
+  absl::Status RemoveSplit(const std::string& id) override;
 
   absl::StatusOr<int64_t> InsertExperiment(const Experiment& experiment) override;
   absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) override;
