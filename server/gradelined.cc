@@ -95,7 +95,7 @@ std::map<std::string, int64_t> CountByState(const Experiments& experiments) {
   std::map<std::string, int64_t> counts;
   std::string after;
   do {
-    const auto page = experiments.ListExperiments(kExperimentsPerPage, after);
+    const auto page = experiments.ListExperiments({}, kExperimentsPerPage, after);
     if (!page.ok()) break;
     for (const Experiment& experiment : page->items) ++counts[NameOf(experiment.state)];
     after = page->next;

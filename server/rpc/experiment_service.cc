@@ -2,11 +2,16 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/core/base/status.h"
+#include "server/core/experiment/codec.h"
 #include "server/rpc/watch_stream.h"
 #include "server/wire/dataset.h"
 #include "server/wire/experiment.h"
+#include "server/wire/experiment_mask.h"
 #include "server/wire/page.h"
 #include "server/wire/status.h"
 
@@ -59,7 +64,7 @@ v1::StartExperimentResponse ToResponse(const Experiments::Started& started) {
 absl::StatusOr<v1::StartExperimentResponse> Start(Experiments* experiments, const v1::StartExperimentRequest& request) {
   GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
   GRADELINE_ASSIGN_OR_RETURN(const Experiments::Started started,
-                             experiments->Start(id, request.request_id(), request.etag()));
+                             experiments->Start(id, request.request_id(), request.etag(), request.validate_only()));
   return ToResponse(started);
 }
 
@@ -68,8 +73,9 @@ absl::StatusOr<v1::StartExperimentResponse> Resume(Experiments* experiments,
   GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
   const std::optional<int64_t> first =
       request.has_first_epoch() ? std::optional<int64_t>(request.first_epoch()) : std::nullopt;
-  GRADELINE_ASSIGN_OR_RETURN(const Experiments::Started started,
-                             experiments->Resume(id, first, request.request_id(), request.etag()));
+  GRADELINE_ASSIGN_OR_RETURN(
+      const Experiments::Started started,
+      experiments->Resume(id, first, request.request_id(), request.etag(), request.validate_only()));
   return ToResponse(started);
 }
 
@@ -80,18 +86,77 @@ absl::StatusOr<v1::Experiment> Cancel(Experiments* experiments, const v1::Cancel
   return ToProto(experiment);
 }
 
+absl::StatusOr<v1::Experiment> Clone(Experiments* experiments, const v1::CloneExperimentRequest& request) {
+  Violations violations;
+  const std::string id = IdFromName("name", "experiments", request.name(), &violations);
+  const std::string new_id = IdFromName("newName", "experiments", request.new_name(), &violations);
+  violations.Merge("", CheckRequestId("requestId", request.request_id()));
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  const auto made = experiments->Clone(id, new_id, request.request_id(), request.validate_only());
+  GRADELINE_RETURN_IF_ERROR(BelowField("experiment", made.status()));
+  return ToProto(*made);
+}
+
+absl::StatusOr<v1::Experiment> Update(Experiments* experiments, const v1::UpdateExperimentRequest& request) {
+  const v1::Experiment& given = request.experiment();
+  Violations violations;
+  const std::string id = IdFromName("experiment.name", "experiments", given.name(), &violations);
+  violations.Merge("", CheckRequestId("requestId", request.request_id()));
+  const std::vector<std::string> paths = PathsOfUpdate(given, request.update_mask(), &violations);
+  if (id.empty()) return violations.ToStatus();
+  ExperimentEdit edit;
+  Violations none;
+  edit.content = absl::StrCat(absl::StrJoin(paths, ","), "\n", Encode(MergedExperiment({}, given, paths, &none)));
+  edit.apply = [&](const Experiment& stored, Violations& wrong) {
+    return MergedExperiment(stored, given, paths, &wrong);
+  };
+  // A wrong form stores nothing, but what could be read is checked too: one answer names everything.
+  const bool validate_only = request.validate_only() || !violations.empty();
+  const auto updated = experiments->Update(id, edit, request.request_id(), request.etag(), validate_only);
+  violations.MergeRest("experiment", updated.status());
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  return ToProto(*updated);
+}
+
+absl::StatusOr<v1::Experiment> Delete(Experiments* experiments, const v1::DeleteExperimentRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment,
+                             experiments->Delete(id, request.purge(), request.request_id(), request.etag()));
+  return ToProto(experiment);
+}
+
+absl::StatusOr<v1::Experiment> Undelete(Experiments* experiments, const v1::UndeleteExperimentRequest& request) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::string id, CheckedId(request));
+  GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment,
+                             experiments->Undelete(id, request.request_id(), request.etag()));
+  return ToProto(experiment);
+}
+
 absl::StatusOr<v1::Experiment> Get(Experiments* experiments, const v1::GetExperimentRequest& request) {
   GRADELINE_ASSIGN_OR_RETURN(const std::string id, IdFromName("name", "experiments", request.name()));
   GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(id));
+  if (experiment.delete_ms != 0 && !request.show_deleted()) {
+    return WithReason(absl::NotFoundError(absl::StrCat("experiment ", id,
+                                                       " is deleted; it can be shown with the "
+                                                       "deleted ones, and undeleted")),
+                      "DELETED", {{"experiment", id}});
+  }
   return ToProto(experiment);
 }
 
 absl::StatusOr<v1::ListExperimentsResponse> List(Experiments* experiments, const v1::ListExperimentsRequest& request) {
-  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
-  GRADELINE_ASSIGN_OR_RETURN(const Page<Experiment> list, experiments->ListExperiments(page.size, page.after));
+  Violations violations;
+  const absl::StatusOr<PageRequest> page = PageOf(request);
+  absl::StatusOr<ListQuery> query = ParseListQuery(request.filter(), request.order_by());
+  violations.Merge("", page.status());
+  violations.Merge("", query.status());
+  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
+  query->show_deleted = request.show_deleted();
+  GRADELINE_ASSIGN_OR_RETURN(const Page<Experiment> list,
+                             experiments->ListExperiments(*query, page->size, page->after));
   v1::ListExperimentsResponse response;
   for (const Experiment& experiment : list.items) *response.add_experiments() = ToProto(experiment);
-  response.set_next_page_token(NextPageToken(page, list.next));
+  response.set_next_page_token(NextPageToken(*page, list.next));
   return response;
 }
 
@@ -124,6 +189,34 @@ grpc::ServerUnaryReactor* ExperimentServiceImpl::CreateExperiment(grpc::Callback
                                                                   v1::Experiment* response) {
   return calls_->Answer(context, "ExperimentService/CreateExperiment", request, response,
                         [this, request] { return Create(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::CloneExperiment(grpc::CallbackServerContext* context,
+                                                                 const v1::CloneExperimentRequest* request,
+                                                                 v1::Experiment* response) {
+  return calls_->Answer(context, "ExperimentService/CloneExperiment", request, response,
+                        [this, request] { return Clone(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::UpdateExperiment(grpc::CallbackServerContext* context,
+                                                                  const v1::UpdateExperimentRequest* request,
+                                                                  v1::Experiment* response) {
+  return calls_->Answer(context, "ExperimentService/UpdateExperiment", request, response,
+                        [this, request] { return Update(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::DeleteExperiment(grpc::CallbackServerContext* context,
+                                                                  const v1::DeleteExperimentRequest* request,
+                                                                  v1::Experiment* response) {
+  return calls_->Answer(context, "ExperimentService/DeleteExperiment", request, response,
+                        [this, request] { return Delete(experiments_, *request); });
+}
+
+grpc::ServerUnaryReactor* ExperimentServiceImpl::UndeleteExperiment(grpc::CallbackServerContext* context,
+                                                                    const v1::UndeleteExperimentRequest* request,
+                                                                    v1::Experiment* response) {
+  return calls_->Answer(context, "ExperimentService/UndeleteExperiment", request, response,
+                        [this, request] { return Undelete(experiments_, *request); });
 }
 
 grpc::ServerUnaryReactor* ExperimentServiceImpl::GetExperiment(grpc::CallbackServerContext* context,

@@ -20,6 +20,18 @@ class ExperimentServiceImpl final : public v1::ExperimentService::CallbackServic
   grpc::ServerUnaryReactor* ListExperiments(grpc::CallbackServerContext* context,
                                             const v1::ListExperimentsRequest* request,
                                             v1::ListExperimentsResponse* response) override;
+  grpc::ServerUnaryReactor* CloneExperiment(grpc::CallbackServerContext* context,
+                                            const v1::CloneExperimentRequest* request,
+                                            v1::Experiment* response) override;
+  grpc::ServerUnaryReactor* UpdateExperiment(grpc::CallbackServerContext* context,
+                                             const v1::UpdateExperimentRequest* request,
+                                             v1::Experiment* response) override;
+  grpc::ServerUnaryReactor* DeleteExperiment(grpc::CallbackServerContext* context,
+                                             const v1::DeleteExperimentRequest* request,
+                                             v1::Experiment* response) override;
+  grpc::ServerUnaryReactor* UndeleteExperiment(grpc::CallbackServerContext* context,
+                                               const v1::UndeleteExperimentRequest* request,
+                                               v1::Experiment* response) override;
   grpc::ServerUnaryReactor* StartExperiment(grpc::CallbackServerContext* context,
                                             const v1::StartExperimentRequest* request,
                                             v1::StartExperimentResponse* response) override;

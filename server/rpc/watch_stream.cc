@@ -106,7 +106,11 @@ void WatchStream::Fetch() {
 
 void WatchStream::Take(const Subscription::News& news) {
   if (ending_) return;
-  for (const Event& event : news.events) page_.push_back(ToResponse(event, heads_));
+  for (const Event& event : news.events) {
+    // Until it starts, an experiment may get other heads; seals come after that.
+    if (const auto* experiment = std::get_if<Experiment>(&event.body)) heads_ = experiment->heads;
+    page_.push_back(ToResponse(event, heads_));
+  }
   stirred_ |= !news.events.empty();
   if (news.ended) EndWith(absl::OkStatus());
   WriteMore();

@@ -250,10 +250,10 @@ TEST(ExperimentVerbs, ListsComeInPages) {
     experiment.id = id;
     ASSERT_TRUE(world.experiments->CreateExperiment(experiment, "", false).ok());
   }
-  const auto first = world.experiments->ListExperiments(2, "");
+  const auto first = world.experiments->ListExperiments({}, 2, "");
   EXPECT_EQ(first->items[1].id, "b");
   EXPECT_EQ(first->next, "b");
-  const auto last = world.experiments->ListExperiments(2, first->next);
+  const auto last = world.experiments->ListExperiments({}, 2, first->next);
   EXPECT_EQ(last->items.size(), 1u);
   EXPECT_TRUE(last->next.empty());
   EXPECT_THAT(FieldsOf(world.experiments->ListEpochs("a", 2, "x").status()), ElementsAre("pageToken"));

@@ -249,8 +249,8 @@ TEST_F(StoreContract, ListsGoByIdAndAfter) {
       EXPECT_TRUE(t.InsertExperiment(experiment).ok());
     }
   });
-  EXPECT_EQ(store_->ListExperiments(2, "")->at(1).id, "b");
-  EXPECT_EQ(store_->ListExperiments(2, "b")->size(), 1u);
+  EXPECT_EQ(store_->ListExperiments({}, 2, "")->at(1).id, "b");
+  EXPECT_EQ(store_->ListExperiments({}, 2, "b")->size(), 1u);
 }
 
 TEST_F(StoreContract, ExperimentsChangeOnlyWhatMayChange) {

@@ -126,6 +126,8 @@ Experiment ExperimentFromProto(const v1::Experiment& proto, Violations* violatio
   }
   experiment.metrics.assign(proto.metrics().begin(), proto.metrics().end());
   experiment.training = TrainingFromProto(proto.training(), violations);
+  experiment.labels = {proto.labels().begin(), proto.labels().end()};
+  experiment.notes = proto.notes();
   return experiment;
 }
 
@@ -182,6 +184,9 @@ v1::Experiment ToProto(const Experiment& experiment) {
   for (const ResolvedHead& head : experiment.heads) *proto.add_heads() = ToProto(head);
   proto.set_catalog_digest(experiment.catalog_digest);
   proto.set_numerics(experiment.numerics);
+  proto.mutable_labels()->insert(experiment.labels.begin(), experiment.labels.end());
+  proto.set_notes(experiment.notes);
+  if (experiment.delete_ms != 0) *proto.mutable_delete_time() = TimestampOf(experiment.delete_ms);
   return proto;
 }
 

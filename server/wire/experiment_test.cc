@@ -44,6 +44,8 @@ v1::Experiment Good() {
   training->mutable_early_stopping()->set_patience(3);
   training->mutable_early_stopping()->set_min_delta(0.25);
   training->set_non_finite(v1::NON_FINITE_SKIP);
+  (*proto.mutable_labels())["team"] = "vision";
+  proto.set_notes("a\nb");
   return proto;
 }
 

@@ -249,6 +249,180 @@ TEST_F(ExperimentFields, StartCancelAndResume) {
   EXPECT_EQ(Get("e").attempt(), 2);
 }
 
+TEST_F(ExperimentFields, LabelsAndNotes) {
+  EXPECT_EQ(Created([](v1::Experiment& e) {
+              (*e.mutable_labels())["team"] = "vision";
+              e.set_notes("fine");
+            }),
+            kOk);
+  EXPECT_EQ(
+      Created([](v1::Experiment& e) {
+        (*e.mutable_labels())["Team"] = "";
+        (*e.mutable_labels())["team"] = std::string(257, 'x');
+        e.set_notes(std::string(16'385, 'x'));
+      }),
+      Invalid({"experiment.labels: \"Team\" is no key; allowed: 1 to 63 characters of a-z, 0-9, _ . and -, beginning "
+               "with a letter",
+               "experiment.labels.team: has 257 bytes; allowed: up to 256",
+               "experiment.notes: has 16385 bytes; allowed: up to 16384"}));
+}
+
+TEST_F(ExperimentFields, Update) {
+  MakeSplit();
+  v1::CreateExperimentRequest create;
+  *create.mutable_experiment() = ExperimentNamed("e", 1, 1);
+  v1::Experiment made;
+  ASSERT_TRUE(Call(&Service::CreateExperiment, experiment_, create, &made).ok());
+  const auto update = [&](const std::function<void(v1::UpdateExperimentRequest&)>& change) {
+    v1::UpdateExperimentRequest request;
+    request.mutable_experiment()->set_name("experiments/e");
+    change(request);
+    return Refused<v1::Experiment>(&Service::UpdateExperiment, experiment_, request);
+  };
+  EXPECT_EQ(update([](auto& r) {
+              r.mutable_experiment()->set_name("e");
+              r.mutable_update_mask()->add_paths("note");
+              r.set_request_id("7");
+            }),
+            Invalid({"experiment.name: \"e\" is no resource name of the form \"experiments/{id}\"",
+                     absl::StrCat("requestId: \"7\" ", kUuid),
+                     "updateMask: \"note\" is no field; allowed: split, architecture, architecture_parameters, losses, "
+                     "metrics, training, labels, notes, a field of training, labels.KEY, or * alone"}));
+  EXPECT_EQ(update([](auto& r) {
+              r.mutable_update_mask()->add_paths("note");
+              r.mutable_update_mask()->add_paths("training");
+              r.mutable_update_mask()->add_paths("split");
+              r.mutable_experiment()->mutable_training()->set_epochs(-1);
+              r.mutable_experiment()->mutable_training()->set_rank_mean(static_cast<v1::RankMean>(3));
+            }),
+            Invalid({"updateMask: \"note\" is no field; allowed: split, architecture, architecture_parameters, losses, "
+                     "metrics, training, labels, notes, a field of training, labels.KEY, or * alone",
+                     "experiment.split: \"\" is no resource name of the form \"splits/{id}\"",
+                     "experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
+                     "experiment.training.epochs: -1 is not between 1 and 100000"}));
+  EXPECT_EQ(update([](auto& r) { r.mutable_experiment()->set_name("experiments/none"); }),
+            (Refusal{StatusCode::kNotFound, {"no experiment is called \"none\""}}));
+  EXPECT_EQ(update([](auto& r) { r.set_etag("7"); }),
+            (Refusal{StatusCode::kAborted, {"experiment e has changed: its etag is 1, not 7"}}));
+  const auto epochs = [](auto& r) {
+    r.mutable_update_mask()->add_paths("training.epochs");
+    r.mutable_experiment()->mutable_training()->set_epochs(5);
+    r.mutable_experiment()->mutable_training()->set_batch_size(5);
+  };
+  EXPECT_EQ(update([&](auto& r) { epochs(r), r.set_validate_only(true); }), kOk);
+  EXPECT_EQ(Get("e").etag(), "1");
+  EXPECT_EQ(update(epochs), kOk);
+  EXPECT_EQ(Get("e").training().epochs(), 5);
+  EXPECT_NE(Get("e").training().batch_size(), 5);
+  Started("s");
+  EXPECT_EQ(
+      update([&](auto& r) { epochs(r), r.mutable_experiment()->set_name("experiments/s"); }),
+      (Refusal{StatusCode::kFailedPrecondition,
+               {"experiment s is QUEUED; changing training needs DRAFT (labels and notes change in any state)"}}));
+  EXPECT_EQ(update([&](auto& r) {
+              r.mutable_experiment()->set_name("experiments/s");
+              (*r.mutable_experiment()->mutable_labels())["team"] = "vision";
+            }),
+            kOk);
+  EXPECT_EQ(Get("s").labels().at("team"), "vision");
+}
+
+TEST_F(ExperimentFields, CloneDeleteAndUndelete) {
+  MakeSplit();
+  v1::CreateExperimentRequest create;
+  *create.mutable_experiment() = ExperimentNamed("e", 1, 1);
+  v1::Experiment made;
+  ASSERT_TRUE(Call(&Service::CreateExperiment, experiment_, create, &made).ok());
+  const auto clone = [&](const std::string& name, const std::string& new_name, const std::string& id) {
+    v1::CloneExperimentRequest request;
+    request.set_name(name);
+    request.set_new_name(new_name);
+    request.set_request_id(id);
+    return Refused<v1::Experiment>(&Service::CloneExperiment, experiment_, request);
+  };
+  const auto remove = [&](const std::string& name, const std::string& id, const std::string& etag, bool purge = false) {
+    v1::DeleteExperimentRequest request;
+    request.set_name(name);
+    request.set_request_id(id);
+    request.set_etag(etag);
+    request.set_purge(purge);
+    return Refused<v1::Experiment>(&Service::DeleteExperiment, experiment_, request);
+  };
+  const auto undelete = [&](const std::string& name, const std::string& id, const std::string& etag) {
+    v1::UndeleteExperimentRequest request;
+    request.set_name(name);
+    request.set_request_id(id);
+    request.set_etag(etag);
+    return Refused<v1::Experiment>(&Service::UndeleteExperiment, experiment_, request);
+  };
+  const std::string no_name = "\"e\" is no resource name of the form \"experiments/{id}\"";
+  const std::string no_id = absl::StrCat("requestId: \"7\" ", kUuid);
+  const Refusal none{StatusCode::kNotFound, {"no experiment is called \"none\""}};
+  EXPECT_EQ(clone("e", "e", "7"), Invalid({"name: " + no_name, "newName: " + no_name, no_id}));
+  EXPECT_EQ(clone("experiments/none", "experiments/f", ""), none);
+  EXPECT_EQ(clone("experiments/e", "experiments/e", ""),
+            (Refusal{StatusCode::kAlreadyExists, {"experiment e exists"}}));
+  EXPECT_EQ(clone("experiments/e", "experiments/f", ""), kOk);
+  EXPECT_EQ(remove("e", "7", ""), Invalid({"name: " + no_name, no_id}));
+  EXPECT_EQ(undelete("e", "7", ""), Invalid({"name: " + no_name, no_id}));
+  EXPECT_EQ(remove("experiments/none", "", ""), none);
+  EXPECT_EQ(undelete("experiments/none", "", ""), none);
+  EXPECT_EQ(undelete("experiments/e", "", ""),
+            (Refusal{StatusCode::kFailedPrecondition, {"experiment e is not deleted"}}));
+  EXPECT_EQ(
+      remove("experiments/e", "", "", true),
+      (Refusal{StatusCode::kFailedPrecondition, {"experiment e is not deleted; only a deleted one can be purged"}}));
+  const Refusal etag{StatusCode::kAborted, {"experiment e has changed: its etag is 1, not 7"}};
+  EXPECT_EQ(remove("experiments/e", "", "7"), etag);
+  EXPECT_EQ(undelete("experiments/e", "", "7"), etag);
+  EXPECT_EQ(remove("experiments/e", "", "1"), kOk);
+  v1::GetExperimentRequest get;
+  get.set_name("experiments/e");
+  EXPECT_EQ(Refused<v1::Experiment>(&Service::GetExperiment, experiment_, get),
+            (Refusal{StatusCode::kNotFound,
+                     {"experiment e is deleted; it can be shown with the deleted ones, and undeleted"}}));
+  get.set_show_deleted(true);
+  ASSERT_TRUE(Call(&Service::GetExperiment, experiment_, get, &made).ok());
+  EXPECT_TRUE(made.has_delete_time());
+  EXPECT_EQ(undelete("experiments/e", "", "2"), kOk);
+  EXPECT_FALSE(Get("e").has_delete_time());
+}
+
+TEST_F(ExperimentFields, FilterAndOrder) {
+  MakeSplit();
+  v1::ListExperimentsRequest request;
+  request.set_page_size(-1);
+  request.set_filter("stat = RUNNING");
+  request.set_order_by("age");
+  EXPECT_EQ(
+      Refused<v1::ListExperimentsResponse>(&Service::ListExperiments, experiment_, request),
+      Invalid({"pageSize: -1 is negative; allowed: 0 (the default of 100) to 1000",
+               "filter: at 1: \"stat\" is no field; allowed: name, state, split, architecture, task, create_time, "
+               "labels.KEY",
+               "orderBy: at 1: \"age\" is no field; allowed: name, state, split, architecture, task, create_time"}));
+  for (const char* name : {"a", "b", "c"}) {
+    v1::CreateExperimentRequest create;
+    *create.mutable_experiment() = ExperimentNamed(name, 1, 1);
+    v1::Experiment made;
+    ASSERT_TRUE(Call(&Service::CreateExperiment, experiment_, create, &made).ok());
+  }
+  request.set_page_size(2);
+  request.set_filter("state = DRAFT AND split = s");
+  request.set_order_by("name desc");
+  v1::ListExperimentsResponse page;
+  ASSERT_TRUE(Call(&Service::ListExperiments, experiment_, request, &page).ok());
+  ASSERT_EQ(page.experiments_size(), 2);
+  EXPECT_EQ(page.experiments(0).name(), "experiments/c");
+  request.set_page_token(page.next_page_token());
+  ASSERT_TRUE(Call(&Service::ListExperiments, experiment_, request, &page).ok());
+  ASSERT_EQ(page.experiments_size(), 1);
+  EXPECT_EQ(page.experiments(0).name(), "experiments/a");
+  EXPECT_EQ(page.next_page_token(), "");
+  request.set_order_by("name");
+  EXPECT_EQ(Refused<v1::ListExperimentsResponse>(&Service::ListExperiments, experiment_, request),
+            Invalid({"pageToken: was made for other arguments; only page_size may change between pages"}));
+}
+
 TEST_F(ExperimentFields, GetListsAndWatch) {
   const Refusal bad = Invalid({"name: \"e\" is no resource name of the form \"experiments/{id}\""});
   v1::GetExperimentRequest get;

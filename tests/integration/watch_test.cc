@@ -33,6 +33,36 @@ class Watch : public ServerTest {
   }
 };
 
+TEST_F(Watch, SealsAreOfTheHeadsThatTheDraftHadInTheEnd) {
+  MakeSplit();
+  v1::CreateExperimentRequest create;
+  *create.mutable_experiment() = ExperimentNamed("w", 1, 1);
+  v1::Experiment experiment;
+  ASSERT_TRUE(Call(&v1::ExperimentService::Stub::CreateExperiment, experiment_, create, &experiment).ok());
+  const auto live = From("w", 0);
+  v1::WatchExperimentResponse first;
+  ASSERT_TRUE(live->reader->Read(&first));
+  v1::UpdateExperimentRequest update;
+  update.mutable_experiment()->set_name("experiments/w");
+  update.mutable_experiment()->add_losses()->set_head("classification");
+  update.mutable_experiment()->mutable_losses(0)->set_loss("cross_entropy+focal");
+  ASSERT_TRUE(Call(&v1::ExperimentService::Stub::UpdateExperiment, experiment_, update, &experiment).ok());
+  v1::StartExperimentRequest start;
+  start.set_name("experiments/w");
+  v1::StartExperimentResponse started;
+  ASSERT_TRUE(Call(&v1::ExperimentService::Stub::StartExperiment, experiment_, start, &started).ok());
+  RankStream stream(training_.get(), started, 0, 1);
+  ASSERT_TRUE(stream.Send(RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0)));
+  ASSERT_TRUE(stream.Send(RankStream::EndPhase(2, v1::PHASE_TRAIN, 0, 1)));
+  stream.NextOf(TrainResponse::kSealed);
+  ASSERT_TRUE(stream.Send(RankStream::Bye(3)));
+  stream.NextCommitted(3);
+  const auto events = All(live.get());
+  ASSERT_EQ(events.size(), 5u);  // the update, QUEUED, RUNNING, the seal, SUCCEEDED
+  ASSERT_EQ(events[3].sealed().components_size(), 2);
+  EXPECT_EQ(events[3].sealed().components(1).component(), "focal");
+}
+
 TEST_F(Watch, FromTheBeginningFromTheMiddleAndLiveAreTheSame) {
   const auto started = Started("w", 1, 2);
   const auto live = From("w", 0);

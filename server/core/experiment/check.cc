@@ -86,9 +86,11 @@ absl::StatusOr<CheckReport> Checker::Run() {
   if (integrity.ok()) {
     for (const std::string& what : *integrity) Add(what);
   }
+  ListQuery all;
+  all.show_deleted = true;
   std::string after;
   while (true) {
-    const auto page = store_.ListExperiments(kPage, after);
+    const auto page = store_.ListExperiments(all, kPage, after);
     GRADELINE_RETURN_IF_ERROR(Note(page.status()));
     if (!page.ok() || page->empty()) return std::move(report_);
     for (const Experiment& experiment : *page) {
@@ -161,6 +163,10 @@ absl::Status Checker::CheckEvents() {
   if (newest.state != experiment_.state || newest.attempt != experiment_.attempt) {
     Add(absl::StrCat("is ", NameOf(experiment_.state), " in attempt ", experiment_.attempt, ", its newest event says ",
                      NameOf(newest.state), " in attempt ", newest.attempt));
+  }
+  if (newest.labels != experiment_.labels || newest.notes != experiment_.notes ||
+      newest.delete_ms != experiment_.delete_ms || newest.etag != experiment_.etag) {
+    Add("its labels, notes, deletion or etag are not what its newest event says");
   }
   return absl::OkStatus();
 }

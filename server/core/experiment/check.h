@@ -29,8 +29,7 @@ inline constexpr size_t kMostFlaws = 1000;
 
 /// Checks a store that nobody writes to (see Snapshot): its integrity, then of each experiment
 /// - events are numbered 1 to its revision without a gap, each seal is one of them with the same content, and the
-/// newest
-///   one of the experiment has its state;
+///   newest one of the experiment has its state, etag, labels, notes and deletion;
 /// - attempts 1 to the newest are there with all their ranks; the newest is open exactly while the experiment is QUEUED
 ///   or RUNNING, the others are closed; DRAFT has none; all ranks of SUCCEEDED are DONE;
 /// - no phase of a closed attempt is without a seal;

@@ -225,7 +225,8 @@ void Fields(A& a, ResolvedHead& v) {
 template <typename A>
 void Fields(A& a, Experiment& v) {
   Each(a, v.id, v.split, v.architecture, v.task, v.architecture_params, v.losses, v.metrics, v.training, v.state,
-       v.reason, v.state_ms, v.create_ms, v.attempt, v.revision, v.etag, v.heads, v.catalog_digest, v.numerics);
+       v.reason, v.state_ms, v.create_ms, v.attempt, v.revision, v.etag, v.heads, v.catalog_digest, v.numerics,
+       v.labels, v.notes, v.delete_ms);
 }
 template <typename A>
 void Fields(A& a, ComponentTotal& v) {

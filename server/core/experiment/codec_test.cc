@@ -30,6 +30,9 @@ Experiment Everything() {
   head.component_merge = {1, 3};
   experiment.heads = {head};
   experiment.numerics = "n";
+  experiment.labels = {{"k", "v"}};
+  experiment.notes = "for people";
+  experiment.delete_ms = 9;
   return experiment;
 }
 
@@ -48,6 +51,9 @@ TEST(Codec, ExperimentsComeBackWhole) {
   EXPECT_EQ(back->heads[0].phases, experiment.heads[0].phases);
   EXPECT_EQ(back->heads[0].terms, experiment.heads[0].terms);
   EXPECT_EQ(back->heads[0].MergeOf(1), 3u);
+  EXPECT_EQ(back->labels, experiment.labels);
+  EXPECT_EQ(back->notes, experiment.notes);
+  EXPECT_EQ(back->delete_ms, 9);
 }
 
 TEST(Codec, SealsComeBackWhole) {

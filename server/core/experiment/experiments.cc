@@ -13,19 +13,6 @@
 namespace gradeline {
 namespace {
 
-absl::Status CheckEtag(const Experiment& experiment, const std::string& etag) {
-  if (etag.empty() || etag == absl::StrCat(experiment.etag)) return absl::OkStatus();
-  return WithReason(absl::AbortedError(absl::StrCat("experiment ", experiment.id, " has changed: its etag is ",
-                                                    experiment.etag, ", not ", etag)),
-                    "ETAG_MISMATCH", {{"etag", absl::StrCat(experiment.etag)}});
-}
-
-absl::Status WrongState(const Experiment& experiment, const char* wanted) {
-  return WithReason(absl::FailedPreconditionError(absl::StrCat("experiment ", experiment.id, " is ",
-                                                               NameOf(experiment.state), "; this needs ", wanted)),
-                    "WRONG_STATE", {{"state", std::string(NameOf(experiment.state))}});
-}
-
 absl::StatusOr<int64_t> NumberOfPage(const std::string& after) {
   int64_t number = 0;
   if (after.empty() || absl::SimpleAtoi(after, &number)) return number;
@@ -70,6 +57,27 @@ absl::Status ReadEnded(Group& group, const LiveAttempt& live, int32_t rank, std:
 
 }  // namespace
 
+absl::Status CheckEtag(const Experiment& experiment, const std::string& etag) {
+  if (etag.empty() || etag == absl::StrCat(experiment.etag)) return absl::OkStatus();
+  return WithReason(absl::AbortedError(absl::StrCat("experiment ", experiment.id, " has changed: its etag is ",
+                                                    experiment.etag, ", not ", etag)),
+                    "ETAG_MISMATCH", {{"etag", absl::StrCat(experiment.etag)}});
+}
+
+absl::Status CheckWritable(const Experiment& experiment, const std::string& etag) {
+  GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+  if (experiment.delete_ms == 0) return absl::OkStatus();
+  return WithReason(absl::FailedPreconditionError(
+                        absl::StrCat("experiment ", experiment.id, " is deleted; undelete it before it is changed")),
+                    "DELETED", {{"experiment", experiment.id}});
+}
+
+absl::Status WrongState(const Experiment& experiment, const char* wanted) {
+  return WithReason(absl::FailedPreconditionError(absl::StrCat("experiment ", experiment.id, " is ",
+                                                               NameOf(experiment.state), "; this needs ", wanted)),
+                    "WRONG_STATE", {{"state", std::string(NameOf(experiment.state))}});
+}
+
 Experiments::Experiments(std::shared_ptr<Store> store, std::shared_ptr<const LossRegistry> registry, const Clock* clock,
                          Options options)
     : impl_(std::make_unique<Impl>(std::move(store), std::move(registry), clock, std::move(options))) {}
@@ -78,84 +86,46 @@ Experiments::~Experiments() = default;
 
 const LossRegistry& Experiments::registry() const { return *impl_->registry; }
 
-namespace {
-
-// Classes of a split's items; 0: not known.
-int64_t CountClasses(Store& store, const Split& split) {
-  if (!split.class_names.empty()) return static_cast<int64_t>(split.class_names.size());
-  const absl::StatusOr<Dataset> dataset = store.GetDataset(split.datasets[0]);
-  return dataset.ok() ? static_cast<int64_t>(dataset->classes.size()) : 0;
-}
-
-}  // namespace
-
-absl::StatusOr<Experiment> Experiments::CreateExperiment(Experiment experiment, const std::string& request_id,
-                                                         bool validate_only) {
-  const Digest digest = DigestOf("CreateExperiment", Encode(experiment));
-  absl::StatusOr<Split> split = impl_->store->GetSplit(experiment.split);
-  if (!split.ok() && !absl::IsNotFound(split.status())) return split.status();
-  if (split.ok() && split->delete_ms != 0) {
-    split = absl::NotFoundError(absl::StrCat("split ", experiment.split, " is deleted"));
-  }
-  const auto classes = split.ok() ? CountClasses(*impl_->store, *split) : 0;
-  const absl::Status resolved = ResolveExperiment(*impl_->registry, split, experiment, classes);
-  experiment.state = ExperimentState::kDraft;
-  experiment.reason.clear();
-  experiment.numerics.clear();
-  experiment.attempt = 0;
-  experiment.revision = experiment.etag = 0;
-  experiment.create_ms = experiment.state_ms = 0;
-  if (validate_only) {
-    GRADELINE_RETURN_IF_ERROR(resolved);
-    if (impl_->store->GetExperiment(experiment.id).ok()) {
-      return absl::AlreadyExistsError(absl::StrCat("experiment ", experiment.id, " exists"));
-    }
-    return experiment;
-  }
-  // A repeat is answered even if the catalog has changed since.
-  return impl_->WriteOnce<Experiment>(
-      Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
-        GRADELINE_RETURN_IF_ERROR(resolved);
-        experiment.create_ms = experiment.state_ms = group.now_ms();
-        GRADELINE_ASSIGN_OR_RETURN(const int64_t no, group.store().InsertExperiment(experiment));
-        GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
-        return experiment;
-      });
-}
-
 absl::StatusOr<Experiment> Experiments::GetExperiment(const std::string& id) const {
   GRADELINE_ASSIGN_OR_RETURN(auto found, impl_->store->GetExperiment(id));
   return std::move(found.second);
 }
 
-absl::StatusOr<Page<Experiment>> Experiments::ListExperiments(int page_size, const std::string& after) const {
+absl::StatusOr<Page<Experiment>> Experiments::ListExperiments(const ListQuery& query, int page_size,
+                                                              const std::string& after) const {
   return MakePage<Experiment>(
-      page_size, [&](int limit) { return impl_->store->ListExperiments(limit, after); },
-      [](const Experiment& experiment) { return experiment.id; });
+      page_size, [&](int limit) { return impl_->store->ListExperiments(query, limit, after); },
+      [&query](const Experiment& experiment) { return PlaceOf(query, experiment); });
 }
 
 absl::StatusOr<Experiments::Started> Experiments::Start(const std::string& id, const std::string& request_id,
-                                                        const std::string& etag) {
+                                                        const std::string& etag, bool validate_only) {
   const Digest digest = DigestOf("Start", absl::StrCat(id, "\n", etag));
-  return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
-    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
+  const std::string once = validate_only ? "" : request_id;
+  return impl_->WriteOnce<Started>(Command::kAtomic, once, digest, [&](Group& group) -> absl::StatusOr<Started> {
+    GRADELINE_ASSIGN_OR_RETURN(auto found,
+                               validate_only ? group.store().GetExperiment(id) : group.store().OwnExperiment(id));
     auto& [no, experiment] = found;
-    GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+    GRADELINE_RETURN_IF_ERROR(CheckWritable(experiment, etag));
     if (experiment.state != ExperimentState::kDraft) return WrongState(experiment, "DRAFT");
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
+    if (validate_only) return Started{std::move(experiment), ""};
     GRADELINE_ASSIGN_OR_RETURN(auto opened, OpenAttempt(group, no, experiment, 0, impl_->options.numerics));
     return Started{std::move(opened.first), std::move(opened.second)};
   });
 }
 
 absl::StatusOr<Experiments::Started> Experiments::Resume(const std::string& id, std::optional<int64_t> first_epoch,
-                                                         const std::string& request_id, const std::string& etag) {
+                                                         const std::string& request_id, const std::string& etag,
+                                                         bool validate_only) {
   const Digest digest =
       DigestOf("Resume", absl::StrCat(id, "\n", etag, "\n", first_epoch ? absl::StrCat(*first_epoch) : ""));
-  return impl_->WriteOnce<Started>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Started> {
-    GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
+  const std::string once = validate_only ? "" : request_id;
+  return impl_->WriteOnce<Started>(Command::kAtomic, once, digest, [&](Group& group) -> absl::StatusOr<Started> {
+    GRADELINE_ASSIGN_OR_RETURN(auto found,
+                               validate_only ? group.store().GetExperiment(id) : group.store().OwnExperiment(id));
     auto& [no, experiment] = found;
-    GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+    GRADELINE_RETURN_IF_ERROR(CheckWritable(experiment, etag));
     if (!CanResume(experiment.state)) return WrongState(experiment, "LOST, FAILED, CANCELLED or EARLY_STOPPED");
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
     GRADELINE_ASSIGN_OR_RETURN(const int64_t next, NextEpoch(group, no, experiment));
@@ -166,6 +136,7 @@ absl::StatusOr<Experiments::Started> Experiments::Resume(const std::string& id, 
                                                 ", the first epoch whose training is not sealed complete"));
       return violations.ToStatus();
     }
+    if (validate_only) return Started{std::move(experiment), ""};
     GRADELINE_ASSIGN_OR_RETURN(auto opened, OpenAttempt(group, no, experiment, first, impl_->options.numerics));
     return Started{std::move(opened.first), std::move(opened.second)};
   });
@@ -178,7 +149,7 @@ absl::StatusOr<Experiment> Experiments::Cancel(const std::string& id, const std:
       Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
         GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
         auto& [no, experiment] = found;
-        GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+        GRADELINE_RETURN_IF_ERROR(CheckWritable(experiment, etag));
         if (experiment.state != ExperimentState::kQueued && experiment.state != ExperimentState::kRunning) {
           return WrongState(experiment, "QUEUED or RUNNING");
         }

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/core/base/clock.h"
+#include "server/core/base/status.h"
 #include "server/core/experiment/rank_session.h"
 #include "server/core/experiment/store.h"
 #include "server/core/experiment/types.h"
@@ -50,6 +51,14 @@ class Subscription {
   /// Up to `most` stored events after those it gave before, in order, without gap or duplicate; where none is left, the
   /// newest Progress unless it was given. Empty: nothing now, `wake` will tell. One call at a time; reads the store.
   virtual absl::StatusOr<News> Next(int most) = 0;
+};
+
+/// A change of what an experiment asks for, of its labels or of its notes.
+struct ExperimentEdit {
+  std::string content;  ///< all that it says: a request id is for one content
+  /// The stored experiment with what the edit gives, as far as it can be read; adds what cannot be. What it says of
+  /// other fields is not looked at. Runs on the ledger thread and must not block.
+  std::function<Experiment(const Experiment& stored, Violations& violations)> apply;
 };
 
 /// Thread-safe. Calls that write block until the write is durable (group commit); call them off the gRPC threads'
@@ -99,19 +108,34 @@ class Experiments {
   /// Validates all (fields as in gradeline.v1.Experiment: "losses[0].params.gamma", "training.epochs"), resolves heads
   /// and losses, stores a DRAFT.
   absl::StatusOr<Experiment> CreateExperiment(Experiment experiment, const std::string& request_id, bool validate_only);
+  /// A draft called `new_id` that asks for what `id`, deleted or not, asked for, with its labels and notes.
+  absl::StatusOr<Experiment> Clone(const std::string& id, const std::string& new_id, const std::string& request_id,
+                                   bool validate_only);
+  /// Deleted ones too.
   absl::StatusOr<Experiment> GetExperiment(const std::string& id) const;
-  absl::StatusOr<Page<Experiment>> ListExperiments(int page_size, const std::string& after) const;
+  absl::StatusOr<Page<Experiment>> ListExperiments(const ListQuery& query, int page_size,
+                                                   const std::string& after) const;
+  /// Labels and notes change in any state, all else in DRAFT alone. What stays as it was is no change, and without one
+  /// nothing is stored. Fields of violations as in CreateExperiment.
+  absl::StatusOr<Experiment> Update(const std::string& id, const ExperimentEdit& edit, const std::string& request_id,
+                                    const std::string& etag, bool validate_only);
+  /// Hides one that does not run; nothing but Undelete changes it then. `purge`: removes a hidden one with all its
+  /// rows.
+  absl::StatusOr<Experiment> Delete(const std::string& id, bool purge, const std::string& request_id,
+                                    const std::string& etag);
+  absl::StatusOr<Experiment> Undelete(const std::string& id, const std::string& request_id, const std::string& etag);
   struct Started {
     Experiment experiment;
     std::string token;
   };
   /// ABORTED unless `etag` is empty or Experiment::etag in decimal. The token is kept in the store as it is, so that a
-  /// repeat can return it.
-  absl::StatusOr<Started> Start(const std::string& id, const std::string& request_id, const std::string& etag);
+  /// repeat can return it. `validate_only`: all checks, no token, nothing stored.
+  absl::StatusOr<Started> Start(const std::string& id, const std::string& request_id, const std::string& etag,
+                                bool validate_only = false);
   /// Opens the next attempt of a LOST, FAILED, CANCELLED or EARLY_STOPPED experiment. `first_epoch`: what it trains
   /// first; by default, and at most, the one after the last that the newest attempt trained and sealed complete.
   absl::StatusOr<Started> Resume(const std::string& id, std::optional<int64_t> first_epoch,
-                                 const std::string& request_id, const std::string& etag);
+                                 const std::string& request_id, const std::string& etag, bool validate_only = false);
   absl::StatusOr<Experiment> Cancel(const std::string& id, const std::string& request_id, const std::string& etag);
   /// Oldest first. An open attempt's row has no `ended`: its state is the experiment's.
   absl::StatusOr<Page<AttemptRow>> ListAttempts(const std::string& id, int page_size, const std::string& after) const;

@@ -63,6 +63,17 @@ absl::Status Group::Record(int64_t no, Experiment& experiment, const Seal* seal)
     event.body = experiment;
   }
   GRADELINE_RETURN_IF_ERROR(transaction_->UpdateExperiment(no, experiment));
+  return RecordEvent(no, std::move(event));
+}
+
+absl::Status Group::RecordChange(int64_t no, Experiment& experiment) {
+  ++experiment.revision;
+  ++experiment.etag;
+  GRADELINE_RETURN_IF_ERROR(transaction_->ReplaceExperiment(no, experiment));
+  return RecordEvent(no, {experiment.revision, experiment});
+}
+
+absl::Status Group::RecordEvent(int64_t no, StoredEvent event) {
   GRADELINE_RETURN_IF_ERROR(transaction_->InsertEvent(no, event));
   effects_.push_back(Effect::Happened{no, std::move(event)});
   return absl::OkStatus();

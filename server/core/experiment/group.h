@@ -72,12 +72,16 @@ class Group {
   /// Raises the experiment's revision and stores the event under it, with the row. `seal` or, without one, the
   /// experiment itself.
   absl::Status Record(int64_t no, Experiment& experiment, const Seal* seal);
+  /// As Record of the experiment itself, after more than its state has changed: stores all of it.
+  absl::Status RecordChange(int64_t no, Experiment& experiment);
 
   EffectList& effects() { return effects_; }
   /// The highest committed seq of each rank touched in this group.
   const std::map<std::pair<AttemptKey, int32_t>, int64_t>& committed() const { return committed_; }
 
  private:
+  absl::Status RecordEvent(int64_t no, StoredEvent event);
+
   struct StagedRank {
     RankRow row;
     bool loaded = false, touched = false;

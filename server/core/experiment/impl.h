@@ -1,5 +1,6 @@
 // Inside of Experiments: the ledger and what hangs on it. Split over experiments.cc (experiments and streams),
-// datasets.cc, data.cc (splits, snapshots), impl.cc (around a commit) and liveness.cc (between groups).
+// datasets.cc, splits.cc, data.cc (snapshots), changes.cc (what experiments ask for), impl.cc (around a commit) and
+// liveness.cc (between groups).
 #ifndef GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 #define GRADELINE_SERVER_CORE_EXPERIMENT_IMPL_H_
 
@@ -36,6 +37,15 @@ struct Experiments::Impl {
   template <typename T>
   absl::StatusOr<T> WriteOnce(Command::Kind kind, const std::string& request_id, const Digest& digest,
                               std::function<absl::StatusOr<T>(Group&)> work);
+
+  // In changes.cc.
+  /// Checks an experiment that is to be created or changed, and resolves its heads: all that can be wrong at once.
+  absl::Status Resolve(Experiment& experiment) const;
+  /// A new draft that asks for what `asked` does, or why there is nothing to ask for.
+  absl::StatusOr<Experiment> Make(absl::StatusOr<Experiment> asked, const std::string& request_id, const Digest& digest,
+                                  bool validate_only);
+  /// What `stored` becomes; equal to it where the edit changes nothing.
+  absl::StatusOr<Experiment> Edited(const Experiment& stored, const ExperimentEdit& edit) const;
 
   /// The attempt's live view, read from the store if this process has none yet. Ledger thread, in a transaction.
   absl::StatusOr<std::shared_ptr<LiveAttempt>> Live(Group& group, int64_t no, const Experiment& experiment);
@@ -86,6 +96,13 @@ struct Experiments::Impl {
 
   Ledger ledger;  // last: its thread uses the rest
 };
+
+/// ABORTED, reason ETAG_MISMATCH, unless `etag` is empty or the experiment's.
+absl::Status CheckEtag(const Experiment& experiment, const std::string& etag);
+/// And FAILED_PRECONDITION, reason DELETED, if the experiment is deleted.
+absl::Status CheckWritable(const Experiment& experiment, const std::string& etag);
+/// FAILED_PRECONDITION, reason WRONG_STATE: `wanted` is what the call needs.
+absl::Status WrongState(const Experiment& experiment, const char* wanted);
 
 template <typename F>
 void Experiments::Impl::ForSessions(AttemptKey attempt, F f) {

@@ -13,6 +13,7 @@
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/directive.h"
+#include "server/core/experiment/labels.h"
 #include "server/core/experiment/names.h"
 #include "server/core/loss/encoding.h"
 #include "server/core/loss/head_axes.h"
@@ -20,6 +21,13 @@
 
 namespace gradeline {
 namespace {
+
+absl::Status ToPrecondition(const absl::Status& status) {
+  absl::Status precondition(absl::StatusCode::kFailedPrecondition, status.message());
+  status.ForEachPayload(
+      [&precondition](absl::string_view url, const absl::Cord& payload) { precondition.SetPayload(url, payload); });
+  return precondition;
+}
 
 // Violations that know whether they all say "exists, but not here".
 class Problems {
@@ -39,11 +47,7 @@ class Problems {
   }
   absl::Status ToStatus() const {
     absl::Status status = violations_.ToStatus();
-    if (status.ok() || invalid_ > 0 || violations_.list().size() > 1) return status;
-    absl::Status precondition(absl::StatusCode::kFailedPrecondition, status.message());
-    status.ForEachPayload(
-        [&precondition](absl::string_view url, const absl::Cord& payload) { precondition.SetPayload(url, payload); });
-    return precondition;
+    return status.ok() || invalid_ > 0 || violations_.list().size() > 1 ? status : ToPrecondition(status);
   }
 
  private:
@@ -301,6 +305,7 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
   CheckMetrics(experiment, std::move(signals), problems);
   CheckTraining(experiment.training, problems);
   problems.Merge("", ResolveEarlyStopping(experiment));
+  problems.Merge("", CheckLabelsAndNotes(experiment));
   return problems.ToStatus();
 }
 
@@ -316,28 +321,39 @@ std::vector<SessionHead> HeadsForFold(const Experiment& experiment) {
   return heads;
 }
 
+namespace {
+
+// The loss of a head as it was resolved, or why it is not loaded.
+absl::StatusOr<LossHandle> LoadLoss(const LossRegistry& registry, const std::string& id, const ResolvedHead& resolved) {
+  absl::StatusOr<LossHandle> handle = registry.ResolveAlone(resolved.loss, resolved.params);
+  if (!handle.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("head ", resolved.head, ": the loss ", resolved.loss,
+                                                      " with which ", id,
+                                                      " was made cannot be used: ", handle.status().message()));
+  }
+  std::vector<ResolvedTerm> made = resolved.terms;
+  if (made.empty()) made.push_back({resolved.loss, resolved.plugin_digest, resolved.loss_version});
+  const std::vector<ResolvedTerm> loaded = LoadedTerms(*handle);
+  for (size_t i = 0; i < std::min(made.size(), loaded.size()); ++i) {
+    if (made[i] == loaded[i]) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "head ", resolved.head, ": ", id, " was made with ", made[i].loss, " version ", made[i].loss_version, " (",
+        made[i].plugin_digest, "), loaded is version ", loaded[i].loss_version, " (", loaded[i].plugin_digest, ")"));
+  }
+  return handle;
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<SessionHead>> LoadHeads(const LossRegistry& registry, const Experiment& experiment) {
   std::vector<SessionHead> heads = HeadsForFold(experiment);
-  for (SessionHead& head : heads) {
-    const ResolvedHead& resolved = head.resolved;
-    absl::StatusOr<LossHandle> handle = registry.ResolveAlone(resolved.loss, resolved.params);
-    if (!handle.ok()) {
-      return absl::FailedPreconditionError(absl::StrCat("head ", resolved.head, ": the loss ", resolved.loss,
-                                                        " with which ", experiment.id,
-                                                        " was made cannot be used: ", handle.status().message()));
-    }
-    std::vector<ResolvedTerm> made = resolved.terms;
-    if (made.empty()) made.push_back({resolved.loss, resolved.plugin_digest, resolved.loss_version});
-    const std::vector<ResolvedTerm> loaded = LoadedTerms(*handle);
-    for (size_t i = 0; i < std::min(made.size(), loaded.size()); ++i) {
-      if (made[i] == loaded[i]) continue;
-      return absl::FailedPreconditionError(absl::StrCat("head ", resolved.head, ": ", experiment.id, " was made with ",
-                                                        made[i].loss, " version ", made[i].loss_version, " (",
-                                                        made[i].plugin_digest, "), loaded is version ",
-                                                        loaded[i].loss_version, " (", loaded[i].plugin_digest, ")"));
-    }
-    head.loss = *std::move(handle);
+  Violations violations;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    absl::StatusOr<LossHandle> loss = LoadLoss(registry, experiment.id, heads[i].resolved);
+    violations.Merge(absl::StrCat("heads[", i, "]"), loss.status());
+    if (loss.ok()) heads[i].loss = *std::move(loss);
   }
+  if (!violations.empty()) return ToPrecondition(violations.ToStatus());
   return heads;
 }
 

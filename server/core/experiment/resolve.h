@@ -21,7 +21,8 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
                                int64_t dataset_classes = 0);
 
 /// The heads of a stored experiment with losses ready to compute, from what was resolved at its creation: the catalog
-/// of today does not matter. FAILED_PRECONDITION if a loss is no longer loaded, or in another version (both named).
+/// of today does not matter. FAILED_PRECONDITION if a loss is no longer loaded, or in another version (both named): all
+/// violations at once, fields "heads[0]".
 absl::StatusOr<std::vector<SessionHead>> LoadHeads(const LossRegistry& registry, const Experiment& experiment);
 
 /// The same without the losses: enough to fold records, whatever is loaded today.

@@ -212,6 +212,17 @@ TEST(LoadHeads, UsesWhatWasResolvedAndRefusesAnotherVersion) {
   EXPECT_THAT(std::string(status.message()), testing::AllOf(HasSubstr("version 7"), HasSubstr("version 1")));
 }
 
+TEST(LoadHeads, NamesEveryHeadThatCannotBeLoaded) {
+  Experiment experiment = GoodExperiment();
+  const auto registry = TestRegistry();
+  ASSERT_TRUE(ResolveExperiment(*registry, GoodSplit(), experiment).ok());
+  experiment.heads[0].loss_version = 7;
+  experiment.heads[1].loss = "gone";
+  const absl::Status status = LoadHeads(*registry, experiment).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(FieldsOf(status), ElementsAre("heads[0]", "heads[1]"));
+}
+
 // "ratio" and "other", both multiclass; the one merges, the other does not.
 std::shared_ptr<const LossRegistry> RegistryOfTwo(uint32_t version_of_other) {
   GdlLoss other = test_registry::kRatio;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/core/experiment/list_query.h"
 #include "server/core/experiment/types.h"
 
 namespace gradeline {
@@ -131,6 +132,10 @@ class Transaction {
   }
   /// Stores state, reason, attempt, etag, revision, numerics.
   virtual absl::Status UpdateExperiment(int64_t no, const Experiment& experiment) = 0;
+  /// Stores all of it but its name.
+  virtual absl::Status ReplaceExperiment(int64_t no, const Experiment& experiment) = 0;
+  /// Removes it with all that belongs to it. Its number is never another's.
+  virtual absl::Status PurgeExperiment(int64_t no) = 0;
   virtual absl::Status InsertEvent(int64_t no, const StoredEvent& event) = 0;
 
   virtual absl::Status InsertAttempt(const AttemptRow& attempt) = 0;  ///< with its ranks, all FREE
@@ -233,7 +238,9 @@ class Store {
                                                             int32_t world_size, int limit, int64_t after) = 0;
   virtual absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) = 0;
   virtual absl::StatusOr<Experiment> GetExperiment(int64_t no) = 0;
-  virtual absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) = 0;
+  /// Up to `limit` in the order of `query`, after the place `after` (see PlaceOf; empty: from the start).
+  virtual absl::StatusOr<std::vector<Experiment>> ListExperiments(const ListQuery& query, int limit,
+                                                                  const std::string& after) = 0;
   virtual absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) = 0;
   virtual absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) = 0;
   /// Of the experiments of this server.

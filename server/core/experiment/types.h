@@ -181,6 +181,9 @@ struct Experiment {
   int64_t etag = 0;
   std::vector<ResolvedHead> heads;
   std::string catalog_digest, numerics;
+  std::map<std::string, std::string> labels;
+  std::string notes;
+  int64_t delete_ms = 0;  ///< since when it is deleted; 0: it is not
 };
 
 using Digest = std::array<uint8_t, 16>;

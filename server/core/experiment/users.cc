@@ -1,7 +1,6 @@
 #include "server/core/experiment/users.h"
 
 #include <algorithm>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -24,17 +23,20 @@ std::string Named(const char* kind, const std::vector<std::string>& ids) {
 }
 
 absl::StatusOr<std::vector<std::string>> ExperimentsOver(Store& store, const std::vector<std::string>& splits) {
-  const std::set<std::string> wanted(splits.begin(), splits.end());
   std::vector<std::string> ids;
-  std::string after;
-  for (size_t found = kExperimentsPage; found == kExperimentsPage;) {
-    GRADELINE_ASSIGN_OR_RETURN(const auto page, store.ListExperiments(kExperimentsPage, after));
-    for (const Experiment& experiment : page) {
-      if (wanted.contains(experiment.split)) ids.push_back(experiment.id);
-      after = experiment.id;
+  for (const std::string& split : splits) {
+    ListQuery query;
+    query.terms = {{.field = ListQuery::Field::kSplit, .value = split}};
+    query.show_deleted = true;
+    std::string after;
+    for (size_t found = kExperimentsPage; found == kExperimentsPage;) {
+      GRADELINE_ASSIGN_OR_RETURN(const auto page, store.ListExperiments(query, kExperimentsPage, after));
+      for (const Experiment& experiment : page) ids.push_back(experiment.id);
+      if (!page.empty()) after = PlaceOf(query, page.back());
+      found = page.size();
     }
-    found = page.size();
   }
+  std::sort(ids.begin(), ids.end());
   return ids;
 }
 

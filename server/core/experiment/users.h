@@ -13,7 +13,7 @@ namespace gradeline {
 /// "2 splits (a, b)", "12 splits (a, b, ... j and 2 more)".
 std::string Named(const char* kind, const std::vector<std::string>& ids);
 
-/// Ids of the experiments of these splits, in order. Reads all experiments.
+/// Ids of the experiments of these splits, deleted ones too, in order.
 absl::StatusOr<std::vector<std::string>> ExperimentsOver(Store& store, const std::vector<std::string>& splits);
 
 }  // namespace gradeline

@@ -40,7 +40,7 @@ absl::StatusOr<Subscription::News> Watcher::Next(int most) {
   const int64_t cursor = news.events.empty() ? after : news.events.back().revision;
   if (static_cast<int>(news.events.size()) < most) {
     GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, store_->GetExperiment(no_));
-    news.ended = IsTerminal(experiment.state) && experiment.revision == cursor;
+    news.ended = (IsTerminal(experiment.state) || experiment.delete_ms != 0) && experiment.revision == cursor;
   }
   absl::MutexLock lock(&mutex_);
   cursor_ = cursor;

@@ -67,7 +67,9 @@ std::string OneLine(const char* said) {
 
 class PostgresStatement : public Statement {
  public:
-  PostgresStatement(PostgresConnection* connection, std::string sql) : connection_(connection), sql_(std::move(sql)) {}
+  /// `once`: it is used once, and the server forgets it with the next one.
+  PostgresStatement(PostgresConnection* connection, std::string sql, bool once)
+      : connection_(connection), sql_(std::move(sql)), once_(once) {}
 
   void BindNumber(int index, int64_t value) override {
     const auto bits = htobe64(static_cast<uint64_t>(value));
@@ -121,8 +123,10 @@ class PostgresStatement : public Statement {
     PGconn* const handle = connection_->handle_;
     const auto count = static_cast<int>(values_.size());
     if (name_.empty()) {
-      name_ = absl::StrCat("s", ++connection_->prepared_);
-      connection_->preparing_.push_back(this);
+      if (!once_) {
+        name_ = absl::StrCat("s", ++connection_->prepared_);
+        connection_->preparing_.push_back(this);
+      }
       if (!connection_->CheckSent(PQsendPrepare(handle, name_.c_str(), sql_.c_str(), count, types_.data()))) return;
     }
     std::vector<const char*> starts;
@@ -140,6 +144,7 @@ class PostgresStatement : public Statement {
 
   PostgresConnection* const connection_;
   const std::string sql_;
+  const bool once_;
   std::string name_;  // at the server; empty: not prepared
   std::vector<std::string> values_;
   std::vector<Oid> types_;
@@ -181,9 +186,13 @@ PostgresConnection::~PostgresConnection() {
 absl::StatusOr<Statement*> PostgresConnection::FindStatement(const char* sql) {
   std::unique_ptr<Statement>& statement = statements_[sql];
   if (statement == nullptr) {
-    statement = std::make_unique<PostgresStatement>(this, absl::StrReplaceAll(sql, {{"?", "$"}}));
+    statement = std::make_unique<PostgresStatement>(this, absl::StrReplaceAll(sql, {{"?", "$"}}), /*once=*/false);
   }
   return statement.get();
+}
+
+absl::StatusOr<std::unique_ptr<Statement>> PostgresConnection::MakeStatement(const std::string& sql) {
+  return std::make_unique<PostgresStatement>(this, absl::StrReplaceAll(sql, {{"?", "$"}}), /*once=*/true);
 }
 
 bool PostgresConnection::CheckSent(int sent) {

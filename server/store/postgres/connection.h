@@ -41,6 +41,7 @@ class PostgresConnection : public Connection {
 
  protected:
   absl::StatusOr<Statement*> FindStatement(const char* sql) override;
+  absl::StatusOr<std::unique_ptr<Statement>> MakeStatement(const std::string& sql) override;
 
  private:
   friend class PostgresStatement;

@@ -19,6 +19,7 @@
 #include "server/store/postgres/migrate.h"
 #include "server/store/postgres/snapshot.h"
 #include "server/store/postgres/transaction.h"
+#include "server/store/sql/experiment_list.h"
 #include "server/store/sql/reads.h"
 #include "server/store/sql/sql_store.h"
 
@@ -124,6 +125,7 @@ absl::Status PostgresStore::Connect() {
   if (membership_ == nullptr) {
     GRADELINE_RETURN_IF_ERROR(CheckSchema(*writer));
     GRADELINE_RETURN_IF_ERROR(Migrate(*writer, PostgresMigrations()));
+    GRADELINE_RETURN_IF_ERROR(FillExperimentColumns(*writer));
     GRADELINE_ASSIGN_OR_RETURN(membership_, Membership::Join(options_));
   }
   GRADELINE_RETURN_IF_ERROR(membership_->Hold(*writer));

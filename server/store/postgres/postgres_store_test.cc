@@ -113,7 +113,7 @@ TEST_F(PostgresStoreTest, AFailureUndoesTheWholeTransactionAndIsFoundOutWhenItEn
   EXPECT_EQ(Ask("SELECT count(*) FROM experiments"), "0");
   EXPECT_TRUE(absl::IsResourceExhausted(store->Check()));
   EXPECT_TRUE(absl::IsResourceExhausted(store->Maintain(true))) << "there is still no room";
-  EXPECT_TRUE(store->ListExperiments(10, "").ok()) << "reads go on";
+  EXPECT_TRUE(store->ListExperiments({}, 10, "").ok()) << "reads go on";
   Ask("DROP TRIGGER full_disk ON requests");
   EXPECT_TRUE(store->Maintain(true).ok());
   EXPECT_TRUE(store->Check().ok());
@@ -123,10 +123,10 @@ TEST_F(PostgresStoreTest, AFailureUndoesTheWholeTransactionAndIsFoundOutWhenItEn
 TEST_F(PostgresStoreTest, ALostConnectionIsMadeAnew) {
   const auto store = Open();
   EXPECT_TRUE(WriteExperiment(*store, "a").ok());
-  EXPECT_EQ(store->ListExperiments(10, "")->size(), 1u);
+  EXPECT_EQ(store->ListExperiments({}, 10, "")->size(), 1u);
   EndSessions();
   EXPECT_TRUE(WriteExperiment(*store, "b").ok()) << "nothing was lost with it";
-  EXPECT_EQ(store->ListExperiments(10, "")->size(), 2u);
+  EXPECT_EQ(store->ListExperiments({}, 10, "")->size(), 2u);
   {
     auto transaction = store->Begin();
     Experiment experiment;

@@ -54,7 +54,7 @@ TEST_F(PostgresSnapshotTest, ItIsNoBackUpAndIsOnlyRead) {
 }
 
 TEST_F(PostgresSnapshotTest, AReaderThatIsLostIsReplacedAtTheSameMoment) {
-  EXPECT_TRUE(store_->ListExperiments(10, "").ok());
+  EXPECT_TRUE(store_->ListExperiments({}, 10, "").ok());
   EXPECT_TRUE(world_.experiments->Cancel("a", "", "").ok());
   EndSessions("query NOT LIKE '%pg_export_snapshot%'");
   EXPECT_EQ(store_->GetExperiment("a")->second.state, ExperimentState::kRunning);

@@ -4,6 +4,7 @@
 #define GRADELINE_SERVER_STORE_SQL_CONNECTION_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -42,7 +43,9 @@ class Query {
  public:
   Query(const Query&) = delete;
   Query(Query&& other) noexcept
-      : statement_(std::exchange(other.statement_, nullptr)), status_(std::move(other.status_)) {}
+      : own_(std::move(other.own_)),
+        statement_(std::exchange(other.statement_, nullptr)),
+        status_(std::move(other.status_)) {}
   ~Query() {
     if (statement_ != nullptr) statement_->Reset();
   }
@@ -56,6 +59,12 @@ class Query {
   template <typename... T>
   Query& BindFrom(int first, const T&... values) {
     if (statement_ != nullptr) (BindOne(first++, values), ...);
+    return *this;
+  }
+  /// Binds the parameter of that number, from 1; one after the other.
+  template <typename T>
+  Query& BindAt(int index, const T& value) {
+    if (statement_ != nullptr) BindOne(index, value);
     return *this;
   }
   /// True: there is a row. A failure of the store is remembered by the connection.
@@ -86,6 +95,8 @@ class Query {
   friend class Connection;
   explicit Query(absl::StatusOr<Statement*> statement)
       : statement_(statement.ok() ? *statement : nullptr), status_(std::move(statement).status()) {}
+  explicit Query(absl::StatusOr<std::unique_ptr<Statement>> statement)
+      : own_(statement.ok() ? *std::move(statement) : nullptr), statement_(own_.get()), status_(statement.status()) {}
   template <typename T>
   void BindOne(int index, const T& value) {
     if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
@@ -97,6 +108,7 @@ class Query {
     }
   }
 
+  std::unique_ptr<Statement> own_;  // of a statement for one use
   Statement* statement_;
   absl::Status status_;
 };
@@ -111,6 +123,8 @@ class Connection {
   virtual absl::Status Execute(const std::string& sql) = 0;
   /// `sql` is a literal: the prepared statement is kept under its address.
   Query Prepare(const char* sql) { return Query(FindStatement(sql)); }
+  /// A statement for one use, made of parts that are literals.
+  Query PrepareOnce(const std::string& sql) { return Query(MakeStatement(sql)); }
   /// The only number of the only row.
   absl::StatusOr<int64_t> QueryNumber(const char* sql);
   /// Ends a transaction if there is one.
@@ -128,6 +142,7 @@ class Connection {
  protected:
   Connection() = default;
   virtual absl::StatusOr<Statement*> FindStatement(const char* sql) = 0;
+  virtual absl::StatusOr<std::unique_ptr<Statement>> MakeStatement(const std::string& sql) = 0;
 
  private:
   absl::Status failure_;

@@ -28,6 +28,7 @@ constexpr Orphans kOrphans[] = {
      "NOT EXISTS (SELECT 1 FROM items AS p WHERE p.dataset = d.dataset AND p.item = c.item)"},
     {"items in more than one part of a split",
      "SELECT count(*) FROM (SELECT 1 FROM split_items GROUP BY split, source, item HAVING count(*) > 1) AS twice"},
+    GRADELINE_WITHOUT("experiment_labels", "experiments", "p.no = c.experiment"),
     GRADELINE_WITHOUT("attempts", "experiments", "p.no = c.experiment"),
     GRADELINE_WITHOUT("ranks", "attempts", "p.experiment = c.experiment AND p.attempt = c.attempt"),
     GRADELINE_WITHOUT("records", "attempts", "p.experiment = c.experiment AND p.attempt = c.attempt"),

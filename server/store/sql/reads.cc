@@ -18,8 +18,14 @@ absl::Status NotFound(const char* kind, const std::string& id) {
   return absl::NotFoundError(absl::StrCat("no ", kind, " is called \"", id, "\""));
 }
 
-// Columns: no, state, reason, state_ms, attempt, revision, etag, numerics, spec.
-#define GRADELINE_EXPERIMENT_COLUMNS "no, state, reason, state_ms, attempt, revision, etag, numerics, spec"
+// Columns: rank, instance, fence, state, committed_seq.
+absl::StatusOr<RankRow> RankOf(const Query& query) {
+  const auto state = ParseRankState(query.View(3));
+  if (!state) return absl::InternalError(absl::StrCat("rank ", query.Number(0), ": unknown state ", query.Bytes(3)));
+  return RankRow{static_cast<int32_t>(query.Number(0)), query.Bytes(1), query.Number(2), *state, query.Number(4)};
+}
+
+}  // namespace
 
 absl::StatusOr<Experiment> ExperimentOf(const Query& query) {
   GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, Decode<Experiment>(query.View(8)));
@@ -35,15 +41,6 @@ absl::StatusOr<Experiment> ExperimentOf(const Query& query) {
   experiment.numerics = query.Bytes(7);
   return experiment;
 }
-
-// Columns: rank, instance, fence, state, committed_seq.
-absl::StatusOr<RankRow> RankOf(const Query& query) {
-  const auto state = ParseRankState(query.View(3));
-  if (!state) return absl::InternalError(absl::StrCat("rank ", query.Number(0), ": unknown state ", query.Bytes(3)));
-  return RankRow{static_cast<int32_t>(query.Number(0)), query.Bytes(1), query.Number(2), *state, query.Number(4)};
-}
-
-}  // namespace
 
 std::string PackNumbers(const double* numbers, size_t count) {
   return std::string(reinterpret_cast<const char*>(numbers), count * sizeof(double));
@@ -148,19 +145,6 @@ absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no, Ro
   GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(no).Step());
   if (!found) return absl::NotFoundError(absl::StrCat("no experiment has the number ", no));
   return ExperimentOf(query);
-}
-
-absl::StatusOr<std::vector<Experiment>> ReadExperiments(Connection& connection, int limit, const std::string& after) {
-  Query query = connection.Prepare("SELECT " GRADELINE_EXPERIMENT_COLUMNS
-                                   " FROM experiments WHERE name > ?1 ORDER BY name LIMIT ?2");
-  query.Bind(after, limit);
-  std::vector<Experiment> list;
-  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&]() -> absl::Status {
-    GRADELINE_ASSIGN_OR_RETURN(Experiment experiment, ExperimentOf(query));
-    list.push_back(std::move(experiment));
-    return absl::OkStatus();
-  }));
-  return list;
 }
 
 absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32_t attempt) {

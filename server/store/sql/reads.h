@@ -27,7 +27,9 @@ absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, cons
 absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id,
                                                               RowLock lock = RowLock::kNone);
 absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no, RowLock lock = RowLock::kNone);
-absl::StatusOr<std::vector<Experiment>> ReadExperiments(Connection& connection, int limit, const std::string& after);
+#define GRADELINE_EXPERIMENT_COLUMNS "no, state, reason, state_ms, attempt, revision, etag, numerics, spec"
+/// The experiment of a row of these columns.
+absl::StatusOr<Experiment> ExperimentOf(const Query& query);
 absl::StatusOr<AttemptRow> ReadAttempt(Connection& connection, int64_t no, int32_t attempt);
 absl::StatusOr<std::vector<RankRow>> ReadRanks(Connection& connection, int64_t no, int32_t attempt);
 absl::StatusOr<RankRow> ReadRank(Connection& connection, int64_t no, int32_t attempt, int32_t rank);

@@ -2,6 +2,7 @@
 
 #include "server/core/base/status.h"
 #include "server/core/experiment/codec.h"
+#include "server/store/sql/experiment_list.h"
 #include "server/store/sql/reads.h"
 
 namespace gradeline {
@@ -129,8 +130,9 @@ absl::StatusOr<Experiment> SqlStore::GetExperiment(int64_t no) {
   return Read([&](Connection& connection) { return ReadExperiment(connection, no); });
 }
 
-absl::StatusOr<std::vector<Experiment>> SqlStore::ListExperiments(int limit, const std::string& after) {
-  return Read([&](Connection& connection) { return ReadExperiments(connection, limit, after); });
+absl::StatusOr<std::vector<Experiment>> SqlStore::ListExperiments(const ListQuery& query, int limit,
+                                                                  const std::string& after) {
+  return Read([&](Connection& connection) { return ReadExperiments(connection, query, limit, after); });
 }
 
 absl::StatusOr<AttemptRow> SqlStore::GetAttempt(int64_t no, int32_t attempt) {

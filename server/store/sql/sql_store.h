@@ -29,7 +29,8 @@ class SqlStore : public Store {
                                                     int limit, int64_t after) override;
   absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) override;
   absl::StatusOr<Experiment> GetExperiment(int64_t no) override;
-  absl::StatusOr<std::vector<Experiment>> ListExperiments(int limit, const std::string& after) override;
+  absl::StatusOr<std::vector<Experiment>> ListExperiments(const ListQuery& query, int limit,
+                                                          const std::string& after) override;
   absl::StatusOr<AttemptRow> GetAttempt(int64_t no, int32_t attempt) override;
   absl::StatusOr<std::vector<RankRow>> ListRanks(int64_t no, int32_t attempt) override;
   absl::StatusOr<std::vector<ExpectedRank>> ListExpectedRanks() override;

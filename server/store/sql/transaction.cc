@@ -185,33 +185,11 @@ absl::Status SqlTransaction::RemoveSplit(const std::string& id) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> SqlTransaction::InsertExperiment(const Experiment& experiment) {
-  Query insert = connection_->Prepare(
-      "INSERT INTO experiments(name, state, reason, state_ms, attempt, revision, etag, numerics, spec) "
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING RETURNING no");
-  insert.Bind(experiment.id, NameOf(experiment.state), experiment.reason, experiment.state_ms, experiment.attempt,
-              experiment.revision, experiment.etag, experiment.numerics, Blob{Encode(experiment)});
-  GRADELINE_ASSIGN_OR_RETURN(const bool inserted, insert.Step());
-  if (!inserted) return Taken(absl::StrCat("experiment ", experiment.id));
-  return insert.Number(0);
-}
-
 absl::StatusOr<std::pair<int64_t, Experiment>> SqlTransaction::GetExperiment(const std::string& id) {
   return ReadExperiment(*connection_, id, lock_);
 }
 
 absl::StatusOr<Experiment> SqlTransaction::GetExperiment(int64_t no) { return ReadExperiment(*connection_, no, lock_); }
-
-absl::Status SqlTransaction::UpdateExperiment(int64_t no, const Experiment& experiment) {
-  connection_
-      ->Prepare(
-          "UPDATE experiments SET state = ?2, reason = ?3, state_ms = ?4, attempt = ?5, revision = ?6, etag = ?7, "
-          "numerics = ?8 WHERE no = ?1")
-      .Bind(no, NameOf(experiment.state), experiment.reason, experiment.state_ms, experiment.attempt,
-            experiment.revision, experiment.etag, experiment.numerics)
-      .Send();
-  return failure();
-}
 
 absl::Status SqlTransaction::InsertEvent(int64_t no, const StoredEvent& event) {
   const bool seal = std::holds_alternative<Seal>(event.body);

@@ -41,6 +41,8 @@ class SqlTransaction : public Transaction {
   absl::StatusOr<std::pair<int64_t, Experiment>> GetExperiment(const std::string& id) override;
   absl::StatusOr<Experiment> GetExperiment(int64_t no) override;
   absl::Status UpdateExperiment(int64_t no, const Experiment& experiment) override;
+  absl::Status ReplaceExperiment(int64_t no, const Experiment& experiment) override;
+  absl::Status PurgeExperiment(int64_t no) override;
   absl::Status InsertEvent(int64_t no, const StoredEvent& event) override;
 
   absl::Status InsertAttempt(const AttemptRow& attempt) override;
@@ -72,6 +74,8 @@ class SqlTransaction : public Transaction {
                                                         const RecordKey& key);
 
  private:
+  absl::Status InsertLabels(int64_t no, const Experiment& experiment);
+
   Connection* const connection_;
   const RowLock lock_;
 };

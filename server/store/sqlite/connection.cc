@@ -101,13 +101,17 @@ absl::Status SqliteConnection::Execute(const std::string& sql) {
   return code == SQLITE_OK ? absl::OkStatus() : ToStatus(code);
 }
 
+absl::StatusOr<std::unique_ptr<Statement>> SqliteConnection::Compile(const std::string& sql, unsigned flags) {
+  sqlite3_stmt* prepared = nullptr;
+  const int code = sqlite3_prepare_v3(handle_, sql.c_str(), -1, flags, &prepared, nullptr);
+  if (code != SQLITE_OK) return ToStatus(code);
+  return std::make_unique<SqliteStatement>(this, prepared);
+}
+
 absl::StatusOr<Statement*> SqliteConnection::FindStatement(const char* sql) {
   std::unique_ptr<Statement>& statement = statements_[sql];
   if (statement == nullptr) {
-    sqlite3_stmt* prepared = nullptr;
-    const int code = sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &prepared, nullptr);
-    if (code != SQLITE_OK) return ToStatus(code);
-    statement = std::make_unique<SqliteStatement>(this, prepared);
+    GRADELINE_ASSIGN_OR_RETURN(statement, Compile(sql, SQLITE_PREPARE_PERSISTENT));
   }
   return statement.get();
 }

@@ -32,9 +32,12 @@ class SqliteConnection : public Connection {
 
  protected:
   absl::StatusOr<Statement*> FindStatement(const char* sql) override;
+  absl::StatusOr<std::unique_ptr<Statement>> MakeStatement(const std::string& sql) override { return Compile(sql, 0); }
 
  private:
   SqliteConnection() = default;
+  /// `flags`: of sqlite3_prepare_v3.
+  absl::StatusOr<std::unique_ptr<Statement>> Compile(const std::string& sql, unsigned flags);
   std::string path_;
   sqlite3* handle_ = nullptr;
   std::map<const char*, std::unique_ptr<Statement>> statements_;

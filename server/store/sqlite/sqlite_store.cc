@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "server/core/base/status.h"
+#include "server/store/sql/experiment_list.h"
 #include "server/store/sql/sql_store.h"
 #include "server/store/sqlite/connection.h"
 #include "server/store/sqlite/integrity.h"
@@ -169,7 +170,7 @@ absl::Status Configure(SqliteConnection& writer, const SqliteOptions& options) {
   if (options.max_pages > 0) {
     GRADELINE_RETURN_IF_ERROR(writer.Execute(absl::StrCat("PRAGMA max_page_count = ", options.max_pages)));
   }
-  return absl::OkStatus();
+  return FillExperimentColumns(writer);
 }
 
 }  // namespace
