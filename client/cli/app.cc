@@ -115,6 +115,16 @@ CLI::App* FindSubcommand(CLI::App* app, const std::string& word) {
   return nullptr;
 }
 
+CLI::App* VerbOf(CLI::App& app, const char* verb, const char* help) {
+  if (CLI::App* known = FindSubcommand(&app, verb)) {
+    known->description(absl::StrCat(known->get_description(), "; ", help));
+    return known;
+  }
+  CLI::App* added = app.add_subcommand(verb, help);
+  added->require_subcommand(1);
+  return added;
+}
+
 CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                          const std::string& help) {
   return app.add_option(name, values, help)->allow_extra_args(false);
@@ -144,6 +154,8 @@ int RunApp(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddCreate(app, context);
   AddLifecycle(app, context);
   AddDelete(app, context);
+  AddExperimentVerbs(app, context);
+  AddApplyAndExport(app, context);
   AddWatch(app, context);
   AddEval(app, context);
   AddServer(app, context);

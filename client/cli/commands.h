@@ -17,8 +17,12 @@ void AddCreateSplit(CLI::App& create, Context& context);
 void AddCreateExperiment(CLI::App& create, Context& context);
 /// start, resume, cancel experiment.
 void AddLifecycle(CLI::App& app, Context& context);
-/// delete, undelete dataset.
+/// delete, undelete, purge dataset and split.
 void AddDelete(CLI::App& app, Context& context);
+/// clone, delete, undelete, purge experiment.
+void AddExperimentVerbs(CLI::App& app, Context& context);
+/// apply and export experiment.
+void AddApplyAndExport(CLI::App& app, Context& context);
 /// watch, wait experiment.
 void AddWatch(CLI::App& app, Context& context);
 void AddEval(CLI::App& app, Context& context);
@@ -36,6 +40,10 @@ void AddHelp(CLI::App& app, Context& context);
 
 /// The subcommand called `word`, by its name or an alias; null if there is none.
 CLI::App* FindSubcommand(CLI::App* app, const std::string& word);
+
+/// The verb's subcommand, which needs a kind of resource; where it is there already, for another kind, its help says
+/// both.
+CLI::App* VerbOf(CLI::App& app, const char* verb, const char* help);
 
 /// A flag that may be repeated and takes one value each time.
 CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,

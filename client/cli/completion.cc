@@ -46,14 +46,22 @@ std::vector<std::string> LossIds(Context& context) {
   return out;
 }
 
-std::vector<std::string> IdsOf(Context& context, const std::string& kind, const Selection& selection) {
+bool IsDeleted(const google::protobuf::Message& item) {
+  const auto* time = item.GetDescriptor()->FindFieldByName("delete_time");
+  return time != nullptr && item.GetReflection()->HasField(item, time);
+}
+
+std::vector<std::string> IdsOf(Context& context, const std::string& kind, const Selection& selection,
+                               bool of_deleted = false) {
   std::vector<std::string> out;
   if ((kind == "loss" || kind == "losses") && selection.task.empty()) return LossIds(context);
   const Resource* resource = FindResource(kind);
   if (resource == nullptr) return out;
   const auto response = resource->list(context, selection);
   if (!response.ok()) return out;
-  for (const auto* item : ItemsOf(**response)) out.push_back(resource->look.id(*item));
+  for (const auto* item : ItemsOf(**response)) {
+    if (!of_deleted || IsDeleted(*item)) out.push_back(resource->look.id(*item));
+  }
   return out;
 }
 
@@ -119,7 +127,9 @@ std::vector<std::string> Candidates(Context& context, CLI::App& app, const std::
   if (kind == "item" || kind == "items") kind = "split";
   Selection selection;
   selection.task = Typed(words, "--task");
-  return IdsOf(context, kind, selection);
+  const bool of_deleted = words.front() == "undelete" || words.front() == "purge";
+  selection.show_deleted = of_deleted;
+  return IdsOf(context, kind, selection, of_deleted);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// delete and undelete: datasets, splits.
+// delete, undelete and purge: datasets, splits.
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -11,13 +11,10 @@ namespace {
 
 struct Doomed {
   std::string name;
-  bool force = false, purge = false, yes = false;
+  bool force = false, purge = false;
 };
 
 absl::Status DeleteDataset(Context& context, const Doomed& doomed) {
-  if (doomed.purge && !doomed.yes) {
-    return UsageError("--purge cannot be undone: confirm it with --yes");
-  }
   v1::DeleteDatasetRequest request;
   request.set_name(ResourceName("datasets", doomed.name));
   request.set_force(doomed.force);
@@ -39,9 +36,6 @@ absl::Status DeleteDataset(Context& context, const Doomed& doomed) {
 }
 
 absl::Status DeleteSplit(Context& context, const Doomed& doomed) {
-  if (doomed.purge && !doomed.yes) {
-    return UsageError("--purge cannot be undone: confirm it with --yes");
-  }
   v1::DeleteSplitRequest request;
   request.set_name(ResourceName("splits", doomed.name));
   request.set_force(doomed.force);
@@ -96,28 +90,31 @@ CLI::App* AddKind(CLI::App& verb, Context& context, const std::string& kind, con
   return app;
 }
 
-void AddDeleted(CLI::App& verb, Context& context, const std::string& kind, const std::string& users,
-                absl::Status (*run)(Context&, const Doomed&)) {
-  const auto doomed = std::make_shared<Doomed>();
-  CLI::App* app =
-      AddKind(verb, context, kind, absl::StrCat("Hide a ", kind, " that no ", users, " uses; undelete brings it back"),
-              doomed, run);
-  app->add_flag("--force", doomed->force, absl::StrCat("though ", users, "s use it"));
-  app->add_flag("--purge", doomed->purge, "remove it for good, deleted before or not");
-  app->add_flag("--yes", doomed->yes, "confirm --purge");
+struct Kind {
+  const char *name, *user;
+  absl::Status (*remove)(Context&, const Doomed&);
+  absl::Status (*bring_back)(Context&, const Doomed&);
+};
+
+void AddVerbs(CLI::App& app, Context& context, const Kind& kind) {
+  const auto deleted = std::make_shared<Doomed>(), purged = std::make_shared<Doomed>();
+  purged->purge = true;
+  CLI::App* remove =
+      AddKind(*VerbOf(app, "delete", "Hide a resource; undelete brings it back"), context, kind.name,
+              absl::StrCat("Hide a ", kind.name, " that no ", kind.user, " uses; undelete brings it back"), deleted,
+              kind.remove);
+  remove->add_flag("--force", deleted->force, absl::StrCat("though ", kind.user, "s use it"));
+  AddKind(*VerbOf(app, "undelete", "Bring a deleted resource back"), context, kind.name,
+          absl::StrCat("Bring a deleted ", kind.name, " back"), std::make_shared<Doomed>(), kind.bring_back);
+  AddKind(*VerbOf(app, "purge", "Remove a deleted resource for good"), context, kind.name,
+          absl::StrCat("Remove a deleted ", kind.name, " for good"), purged, kind.remove);
 }
 
 }  // namespace
 
 void AddDelete(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("delete", "Hide a resource; undelete brings it back");
-  verb->require_subcommand(1);
-  AddDeleted(*verb, context, "dataset", "split", DeleteDataset);
-  AddDeleted(*verb, context, "split", "experiment", DeleteSplit);
-  CLI::App* back = app.add_subcommand("undelete", "Bring a deleted resource back");
-  back->require_subcommand(1);
-  AddKind(*back, context, "dataset", "Bring a deleted dataset back", std::make_shared<Doomed>(), UndeleteDataset);
-  AddKind(*back, context, "split", "Bring a deleted split back", std::make_shared<Doomed>(), UndeleteSplit);
+  AddVerbs(app, context, {"dataset", "split", DeleteDataset, UndeleteDataset});
+  AddVerbs(app, context, {"split", "experiment", DeleteSplit, UndeleteSplit});
 }
 
 }  // namespace gradeline::cli

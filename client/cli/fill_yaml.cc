@@ -29,6 +29,7 @@ class YamlReader {
  private:
   void FillField(const std::string& name, const YAML::Node& node, const FieldDescriptor* field, Message* message);
   void FillList(const std::string& name, const YAML::Node& node, const FieldDescriptor* field, Message* message);
+  void FillMap(const std::string& name, const YAML::Node& node, const FieldDescriptor* field, Message* message);
   void FillStruct(const YAML::Node& node, google::protobuf::Struct* out);
   Value ValueOf(const YAML::Node& node);
 
@@ -84,8 +85,33 @@ void YamlReader::FillList(const std::string& name, const YAML::Node& node, const
   }
 }
 
+void YamlReader::FillMap(const std::string& name, const YAML::Node& node, const FieldDescriptor* field,
+                         Message* message) {
+  if (!node.IsMap()) {
+    Problem(node.Mark(), absl::StrCat(name, " is not of the form key: value"));
+    return;
+  }
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    const std::string& key = entry.first.Scalar();
+    if (!seen.insert(key).second) {
+      Problem(entry.first.Mark(), absl::StrCat(key, " comes twice"));
+      continue;
+    }
+    Message* added = message->GetReflection()->AddMessage(message, field);
+    if (const absl::Status status = SetScalar(field->message_type()->map_key(), key, added); !status.ok()) {
+      Problem(entry.first.Mark(), absl::StrCat(name, "'s key ", status.message()));
+    }
+    FillField(absl::StrCat(name, ".", key), entry.second, field->message_type()->map_value(), added);
+  }
+}
+
 void YamlReader::FillField(const std::string& name, const YAML::Node& node, const FieldDescriptor* field,
                            Message* message) {
+  if (field->is_map()) {
+    FillMap(name, node, field, message);
+    return;
+  }
   if (field->is_repeated()) {
     FillList(name, node, field, message);
     return;

@@ -61,7 +61,15 @@ void AddFlags(CLI::App& app, const Resource& resource, Selection& selection, boo
   if (takes("architecture")) app.add_option("--architecture", selection.architecture, "only of this architecture");
   if (takes("head")) app.add_option("--head", selection.head, "only of this head");
   if (takes("all")) app.add_flag("--all", selection.all, "list the refused ones too, with the reasons");
-  if (takes("deleted")) app.add_flag("--deleted", selection.deleted, "the deleted ones too");
+  if (takes("filter") && !described) {
+    app.add_option("--filter", selection.filter,
+                   "terms joined by AND, of name, state, split, architecture, task, labels.KEY with =, != and of "
+                   "create_time with <, <=, >, >=; name = \"abc*\" is a beginning, labels.KEY:* any value");
+    app.add_option("--order-by", selection.order_by,
+                   "fields joined by commas: name, state, split, architecture, task, create_time; \" desc\" after one "
+                   "turns it round");
+  }
+  if (takes("show-deleted")) app.add_flag("--show-deleted", selection.show_deleted, "deleted ones too");
   if (takes("part")) {
     app.add_option("--split", selection.split, "the split");
     app.add_option("--part", selection.part, "train, validation or test");

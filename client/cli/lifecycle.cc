@@ -79,8 +79,7 @@ absl::Status Cancel(Context& context, const Target& target) {
 
 void AddVerb(CLI::App& app, Context& context, const char* verb, const char* kind, const char* help,
              absl::Status (*run)(Context&, const Target&)) {
-  CLI::App* verb_app = app.add_subcommand(verb, help);
-  verb_app->require_subcommand(1);
+  CLI::App* verb_app = VerbOf(app, verb, help);
   CLI::App* kind_app = verb_app->add_subcommand(kind, help);
   kind_app->alias(absl::StrCat(kind, "s"));
   const auto target = std::make_shared<Target>();

@@ -1,6 +1,8 @@
 // See looks.h.
 #include "client/cli/looks.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
@@ -39,6 +41,11 @@ std::string LossIds(const v1::Experiment& experiment) {
   return absl::StrJoin(experiment.losses(), ",", [](std::string* out, const v1::HeadLoss& loss) {
     absl::StrAppend(out, loss.head(), "=", loss.loss());
   });
+}
+
+std::string Labels(const v1::Experiment& experiment) {
+  const std::map<std::string, std::string> in_order(experiment.labels().begin(), experiment.labels().end());
+  return absl::StrJoin(in_order, ",", absl::PairFormatter("="));
 }
 
 std::string Metrics(const v1::Epoch& epoch) {
@@ -159,13 +166,17 @@ Look ItemLook() {
 Look ExperimentLook() {
   using T = v1::Experiment;
   return {{IdColumn<T>("EXPERIMENT"),
-           MakeColumn<T>(
-               "STATE", [](const T& t) { return ShortEnum("EXPERIMENT_STATE_", v1::ExperimentState_Name(t.state())); }),
+           MakeColumn<T>("STATE",
+                         [](const T& t) {
+                           return ShortEnum("EXPERIMENT_STATE_", v1::ExperimentState_Name(t.state())) +
+                                  (t.has_delete_time() ? ", deleted" : "");
+                         }),
            MakeColumn<T>("ATTEMPT", [](const T& t) { return absl::StrCat(t.attempt()); }),
            MakeColumn<T>("TASK", [](const T& t) { return t.task(); }),
            MakeColumn<T>("ARCHITECTURE", [](const T& t) { return t.architecture(); }),
            MakeColumn<T>("SPLIT", [](const T& t) { return std::string(IdOf(t.split())); }),
            MakeColumn<T>("LOSSES", [](const T& t) { return LossIds(t); }),
+           MakeColumn<T>("LABELS", [](const T& t) { return Labels(t); }),
            MakeColumn<T>("CREATED", [](const T& t) { return ShortTime(t.create_time().seconds()); })},
           IdOfName<T>()};
 }

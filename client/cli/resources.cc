@@ -75,7 +75,7 @@ MessageOr ListMetrics(Context& context, const Selection& selection) {
 
 MessageOr ListDatasets(Context& context, const Selection& selection) {
   v1::ListDatasetsRequest request;
-  request.set_show_deleted(selection.deleted);
+  request.set_show_deleted(selection.show_deleted);
   auto response = std::make_unique<v1::ListDatasetsResponse>();
   const auto status =
       context.CallAllPages(&Connection::datasets, &v1::DatasetService::Stub::ListDatasets, request, response.get());
@@ -85,7 +85,7 @@ MessageOr ListDatasets(Context& context, const Selection& selection) {
 MessageOr GetDataset(Context& context, const Selection& selection) {
   v1::GetDatasetRequest request;
   request.set_name(ResourceName("datasets", selection.name));
-  request.set_show_deleted(selection.deleted);
+  request.set_show_deleted(selection.show_deleted);
   auto response = std::make_unique<v1::Dataset>();
   const auto status =
       context.Call(&Connection::datasets, &v1::DatasetService::Stub::GetDataset, request, response.get());
@@ -94,7 +94,7 @@ MessageOr GetDataset(Context& context, const Selection& selection) {
 
 MessageOr ListSplits(Context& context, const Selection& selection) {
   v1::ListSplitsRequest request;
-  request.set_show_deleted(selection.deleted);
+  request.set_show_deleted(selection.show_deleted);
   auto response = std::make_unique<v1::ListSplitsResponse>();
   const auto status =
       context.CallAllPages(&Connection::splits, &v1::SplitService::Stub::ListSplits, request, response.get());
@@ -104,7 +104,7 @@ MessageOr ListSplits(Context& context, const Selection& selection) {
 MessageOr GetSplit(Context& context, const Selection& selection) {
   v1::GetSplitRequest request;
   request.set_name(ResourceName("splits", selection.name));
-  request.set_show_deleted(selection.deleted);
+  request.set_show_deleted(selection.show_deleted);
   auto response = std::make_unique<v1::Split>();
   const auto status = context.Call(&Connection::splits, &v1::SplitService::Stub::GetSplit, request, response.get());
   return Give(status, std::move(response));
@@ -129,16 +129,24 @@ MessageOr ListItems(Context& context, const Selection& selection) {
   return Give(status, std::move(response));
 }
 
-MessageOr ListExperiments(Context& context, const Selection&) {
+MessageOr ListExperiments(Context& context, const Selection& selection) {
+  v1::ListExperimentsRequest request;
+  request.set_filter(selection.filter);
+  request.set_order_by(selection.order_by);
+  request.set_show_deleted(selection.show_deleted);
   auto response = std::make_unique<v1::ListExperimentsResponse>();
   const auto status = context.CallAllPages(&Connection::experiments, &v1::ExperimentService::Stub::ListExperiments,
-                                           v1::ListExperimentsRequest(), response.get());
+                                           request, response.get());
   return Give(status, std::move(response));
 }
 
 MessageOr GetExperiment(Context& context, const Selection& selection) {
   v1::GetExperimentRequest request;
+  if (!selection.filter.empty() || !selection.order_by.empty()) {
+    return UsageError("an experiment's name and --filter, --order-by do not go together");
+  }
   request.set_name(ResourceName("experiments", selection.name));
+  request.set_show_deleted(selection.show_deleted);
   auto response = std::make_unique<v1::Experiment>();
   const auto status =
       context.Call(&Connection::experiments, &v1::ExperimentService::Stub::GetExperiment, request, response.get());
@@ -210,7 +218,7 @@ const std::vector<Resource>& Resources() {
        "datasets",
        {"ds"},
        "registered lists of items",
-       {"deleted"},
+       {"show-deleted"},
        "datasets",
        DatasetLook(),
        ListDatasets,
@@ -219,7 +227,7 @@ const std::vector<Resource>& Resources() {
        "splits",
        {},
        "datasets parted into train, validation, test",
-       {"deleted"},
+       {"show-deleted"},
        "splits -o json",
        SplitLook(),
        ListSplits,
@@ -238,8 +246,8 @@ const std::vector<Resource>& Resources() {
        "experiments",
        {"exp", "exps"},
        "what is trained",
-       {},
-       "experiment first -o yaml",
+       {"filter", "show-deleted"},
+       "experiments --filter 'state = RUNNING AND labels.team = vision' --order-by 'create_time desc'",
        ExperimentLook(),
        ListExperiments,
        GetExperiment},

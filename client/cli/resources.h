@@ -17,17 +17,17 @@ namespace gradeline::cli {
 
 /// The flags of get and describe; each kind uses those it names.
 struct Selection {
-  std::string name, task, architecture, head, split, part, experiment;
+  std::string name, task, architecture, head, split, part, experiment, filter, order_by;
   int rank = 0, world_size = 0;
-  bool all = false, deleted = false, names = false;
+  bool all = false, show_deleted = false, names = false;
 };
 
 struct Resource {
   std::string singular, plural;
   std::vector<std::string> aliases;
   std::string help;
-  /// Which of "task", "architecture", "head", "all", "deleted", "part" (with split, rank, world-size), "experiment" it
-  /// takes.
+  /// Which of "task", "architecture", "head", "all", "part" (with split, rank, world-size, names), "experiment",
+  /// "filter" (with order-by), "show-deleted" it takes.
   std::vector<std::string> flags;
   /// What may follow `gradeline get`, for the help.
   std::string example;

@@ -92,7 +92,8 @@ TEST(Datasets, AreDeletedUndeletedAndPurged) {
   EXPECT_EQ(world.experiments->GetDataset("small", true).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(world.experiments->UndeleteDataset("small").status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(world.experiments->ImportDataset(SmallDataset(), Items(5), "").ok());
-  EXPECT_TRUE(world.experiments->DeleteDataset("small", {.purge = true}).ok()) << "without a deletion before";
+  EXPECT_EQ(world.experiments->DeleteDataset("small", {.purge = true}).code(), absl::StatusCode::kFailedPrecondition)
+      << "without a deletion before";
 }
 
 TEST(Datasets, AreNotDeletedUnderTheirSplitsUnlessByForce) {

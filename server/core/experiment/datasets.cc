@@ -90,10 +90,12 @@ absl::Status Experiments::DeleteDataset(const std::string& id, DeleteHow how) {
       impl_
           ->Write<bool>(Command::kAlone,
                         [&](Group& group) -> absl::StatusOr<bool> {
-                          GRADELINE_RETURN_IF_ERROR(ShownDataset(group.store().GetDataset(id), how.purge).status());
+                          GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset,
+                                                     ShownDataset(group.store().GetDataset(id), how.purge));
                           GRADELINE_ASSIGN_OR_RETURN(users, group.store().ListSplitsOf(id));
                           if (!users.empty() && (how.purge || !how.force)) return absl::FailedPreconditionError("");
                           users.clear();
+                          if (how.purge && dataset.delete_ms == 0) return NotDeleted("dataset", id);
                           const int64_t now_ms = std::max<int64_t>(group.now_ms(), 1);  // 0 would mean: not deleted
                           GRADELINE_RETURN_IF_ERROR(how.purge ? group.store().RemoveDataset(id)
                                                               : group.store().MarkDataset(id, now_ms));

@@ -30,7 +30,7 @@ struct Page {
 
 struct DeleteHow {
   bool force = false;  ///< though others use it; splits keep the items of a dataset
-  bool purge = false;  ///< for good; never while others use it
+  bool purge = false;  ///< a deleted one for good; never while others use it
 };
 
 /// One thing that happened to an experiment.

@@ -139,6 +139,7 @@ absl::StatusOr<Split> Experiments::DeleteSplit(const std::string& id, DeleteHow 
   if (!users.empty() && (how.purge || !how.force)) return InUse(id, users, how.purge);
   return impl_->Write<Split>(Command::kAlone, [&](Group& group) -> absl::StatusOr<Split> {
     GRADELINE_ASSIGN_OR_RETURN(Split split, ShownSplit(group.store().GetSplit(id), how.purge));
+    if (how.purge && split.delete_ms == 0) return NotDeleted("split", id);
     split.delete_ms = std::max<int64_t>(group.now_ms(), 1);  // 0 would mean: not deleted
     GRADELINE_RETURN_IF_ERROR(how.purge ? group.store().RemoveSplit(id) : group.store().UpdateSplit(split));
     return split;

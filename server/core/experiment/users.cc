@@ -40,4 +40,9 @@ absl::StatusOr<std::vector<std::string>> ExperimentsOver(Store& store, const std
   return ids;
 }
 
+absl::Status NotDeleted(const char* kind, const std::string& id) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(kind, " ", id, " is not deleted; only a deleted one can be purged"));
+}
+
 }  // namespace gradeline

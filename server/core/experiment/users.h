@@ -16,6 +16,9 @@ std::string Named(const char* kind, const std::vector<std::string>& ids);
 /// Ids of the experiments of these splits, deleted ones too, in order.
 absl::StatusOr<std::vector<std::string>> ExperimentsOver(Store& store, const std::vector<std::string>& splits);
 
+/// The refusal to purge what is not deleted.
+absl::Status NotDeleted(const char* kind, const std::string& id);
+
 }  // namespace gradeline
 
 #endif  // GRADELINE_SERVER_CORE_EXPERIMENT_USERS_H_

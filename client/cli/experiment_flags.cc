@@ -1,0 +1,149 @@
+// See experiment_flags.h.
+#include "client/cli/experiment_flags.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/commands.h"
+#include "client/cli/context.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/file.h"
+#include "client/cli/fill.h"
+
+namespace gradeline::cli {
+namespace {
+
+// The entry of a head, added if the head has none yet.
+v1::HeadLoss* LossOf(const std::string& head, v1::Experiment* experiment) {
+  for (v1::HeadLoss& loss : *experiment->mutable_losses()) {
+    if (loss.head() == head) return &loss;
+  }
+  v1::HeadLoss* added = experiment->add_losses();
+  added->set_head(head);
+  return added;
+}
+
+absl::Status ApplyLosses(const ExperimentFlags& flags, v1::Experiment* experiment) {
+  std::string head, value;
+  for (const std::string& text : flags.losses) {
+    if (absl::Status s = SplitAssignment("--loss", "HEAD=ID", text, &head, &value); !s.ok()) return s;
+    v1::HeadLoss* loss = LossOf(head, experiment);
+    // Another loss than the file's has other parameters.
+    if (loss->loss() != value) loss->clear_params();
+    loss->set_loss(value);
+  }
+  for (const std::string& text : flags.params) {
+    if (absl::Status s = SplitAssignment("--param", "HEAD.KEY=VALUE", text, &head, &value); !s.ok()) return s;
+    const size_t dot = head.find('.');
+    if (dot == std::string::npos || dot == 0 || dot + 1 == head.size()) {
+      return UsageError(absl::StrCat("--param is \"", text, "\", must be HEAD.KEY=VALUE"));
+    }
+    v1::HeadLoss* loss = LossOf(head.substr(0, dot), experiment);
+    if (absl::Status s = SetLossParameter(head.substr(dot + 1), value, loss); !s.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--param ", head.substr(0, dot), ".", s.message()));
+    }
+  }
+  for (const std::string& text : flags.weights) {
+    double weight = 0;
+    if (absl::Status s = SplitAssignment("--loss-weight", "HEAD=W", text, &head, &value); !s.ok()) return s;
+    if (!absl::SimpleAtod(value, &weight)) {
+      return absl::InvalidArgumentError(absl::StrCat("--loss-weight: ", head, " is \"", value, "\", must be a number"));
+    }
+    LossOf(head, experiment)->set_weight(weight);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyLabels(const ExperimentFlags& flags, v1::Experiment* experiment) {
+  for (const std::string& text : flags.labels) {
+    if (!absl::StrContains(text, '=') && text.size() > 1 && text.back() == '-') {
+      experiment->mutable_labels()->erase(text.substr(0, text.size() - 1));
+      continue;
+    }
+    std::string key, value;
+    if (absl::Status s = SplitAssignment("--label", "KEY=VALUE, or KEY- to remove one", text, &key, &value); !s.ok()) {
+      return s;
+    }
+    (*experiment->mutable_labels())[key] = value;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ReadExperimentFile(const ExperimentFlags& flags, v1::Experiment* experiment) {
+  if (flags.file.empty()) return absl::OkStatus();
+  absl::StatusOr<std::string> text = ReadFile(flags.file);
+  if (!text.ok()) return text.status();
+  return FillFromYaml(flags.file, *text, experiment);
+}
+
+absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* experiment) {
+  if (!flags.name.empty()) experiment->set_name(flags.name);
+  if (!flags.split.empty()) experiment->set_split(flags.split);
+  if (!flags.architecture.empty()) experiment->set_architecture(flags.architecture);
+  if (flags.notes_given) experiment->set_notes(flags.notes);
+  experiment->set_name(ResourceName("experiments", experiment->name()));
+  experiment->set_split(ResourceName("splits", experiment->split()));
+  if (absl::Status s = ApplyLosses(flags, experiment); !s.ok()) return s;
+  if (absl::Status s = ApplyLabels(flags, experiment); !s.ok()) return s;
+  if (!flags.metrics.empty()) experiment->clear_metrics();
+  for (const std::string& metrics : flags.metrics) {
+    for (const auto metric : absl::StrSplit(metrics, ',', absl::SkipEmpty())) {
+      experiment->add_metrics(std::string(metric));
+    }
+  }
+  for (const std::string& setting : flags.settings) {
+    std::string path, value;
+    if (absl::Status s = SplitAssignment("--set", "PATH=VALUE", setting, &path, &value); !s.ok()) return s;
+    if (absl::Status s = SetByPath(path, value, experiment); !s.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--set ", s.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+v1::Experiment AskedOf(const v1::Experiment& experiment) {
+  v1::Experiment asked;
+  asked.set_name(experiment.name());
+  asked.set_split(experiment.split());
+  asked.set_architecture(experiment.architecture());
+  if (experiment.has_architecture_parameters()) {
+    *asked.mutable_architecture_parameters() = experiment.architecture_parameters();
+  }
+  *asked.mutable_losses() = experiment.losses();
+  *asked.mutable_metrics() = experiment.metrics();
+  if (experiment.has_training()) *asked.mutable_training() = experiment.training();
+  *asked.mutable_labels() = experiment.labels();
+  asked.set_notes(experiment.notes());
+  return asked;
+}
+
+std::shared_ptr<ExperimentFlags> AddExperimentFlags(CLI::App& app) {
+  auto flags = std::make_shared<ExperimentFlags>();
+  app.add_option("-f,--file", flags->file, "YAML form of the experiment; - is standard input; flags go over it");
+  app.add_option("--split", flags->split, "the split; it brings the task");
+  app.add_option("--architecture", flags->architecture, "the architecture");
+  AddRepeated(app, "--loss", flags->losses,
+              "HEAD=ID: the loss of a head, or a weighted sum of several, ID+ID; heads not named take their default");
+  AddRepeated(app, "--param", flags->params,
+              "HEAD.KEY=VALUE: a parameter; numbers, words, lists like 1,2,0.5; also HEAD.reduction; of a sum "
+              "HEAD.ID.KEY, and a term's factor HEAD.ID.weight");
+  AddRepeated(app, "--loss-weight", flags->weights, "HEAD=W: the head's factor in the loss");
+  AddRepeated(app, "--metric", flags->metrics, "a metric; may be repeated");
+  AddRepeated(app, "--set", flags->settings,
+              "PATH=VALUE: any other field by its name in YAML or JSON, such as training.epochs=5");
+  AddRepeated(app, "--label", flags->labels, "KEY=VALUE: a label; KEY- removes one of the file's; may be repeated");
+  app.add_option_function<std::string>(
+      "--notes",
+      [flags](const std::string& notes) {
+        flags->notes = notes;
+        flags->notes_given = true;
+      },
+      "notes for people");
+  app.add_flag("--dry-run", flags->dry_run, "check everything, store nothing");
+  return flags;
+}
+
+}  // namespace gradeline::cli
