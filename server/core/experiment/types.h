@@ -244,6 +244,12 @@ struct RefusedBatch {
   Refusal refusal;
 };
 
+/// What ReduceLROnPlateau remembers from one epoch to the next.
+struct PlateauState {
+  double best = 0;  ///< infinite before the first value
+  int32_t bad_epochs = 0, cooldown = 0;
+};
+
 /// What the ranks are to do next.
 struct Directive {
   bool stop = false;
