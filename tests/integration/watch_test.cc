@@ -54,6 +54,7 @@ TEST_F(Watch, SealsAreOfTheHeadsThatTheDraftHadInTheEnd) {
   RankStream stream(training_.get(), started, 0, 1);
   ASSERT_TRUE(stream.Send(RankStream::Batch(1, v1::PHASE_TRAIN, 0, 0)));
   ASSERT_TRUE(stream.Send(RankStream::EndPhase(2, v1::PHASE_TRAIN, 0, 1)));
+  stream.NextOf(TrainResponse::kResult);
   stream.NextOf(TrainResponse::kSealed);
   ASSERT_TRUE(stream.Send(RankStream::Bye(3)));
   stream.NextCommitted(3);

@@ -141,6 +141,7 @@ absl::StatusOr<Experiment> Experiments::Impl::Edited(const Experiment& stored, c
       edited = stored;
       edited.labels = asked.labels;
       edited.notes = asked.notes;
+      checked = CheckLabelsAndNotes(edited);
     }
   }
   violations.MergeRest("", checked);

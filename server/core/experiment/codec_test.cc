@@ -83,20 +83,23 @@ TEST(Codec, EveryCutAndEveryTailIsRefused) {
 TEST(Codec, BytesFromBeforeANounGrewAreRead) {
   Split split;
   split.id = "s";
-  split.task = "classification";
+  split.datasets = {"d"};
   split.create_ms = 77;
+  split.class_names = {"a"};
   std::string bytes = Encode(split);
-  // A version, the size of the noun in 8 bytes, the fields: take off the last one, create_ms.
+  // A version, the size of the noun in 8 bytes, the fields: take off the last one, class_names.
+  constexpr size_t kNames = 8 + 8 + 1;
   uint64_t size = 0;
   std::memcpy(&size, bytes.data() + 1, sizeof(size));
   ASSERT_EQ(bytes.size(), 1 + sizeof(size) + size);
-  size -= sizeof(split.create_ms);
+  size -= kNames;
   std::memcpy(bytes.data() + 1, &size, sizeof(size));
-  bytes.resize(bytes.size() - sizeof(split.create_ms));
+  bytes.resize(bytes.size() - kNames);
   const auto back = Decode<Split>(bytes);
   ASSERT_TRUE(back.ok()) << back.status();
-  EXPECT_EQ(back->task, "classification");
-  EXPECT_EQ(back->create_ms, 0);
+  EXPECT_EQ(back->datasets, split.datasets);
+  EXPECT_EQ(back->create_ms, 77);
+  EXPECT_TRUE(back->class_names.empty());
 }
 
 TEST(Codec, DigestsTellMethodsAndContentsApart) {

@@ -26,7 +26,9 @@ absl::StatusOr<std::vector<std::string>> ExperimentsOver(Store& store, const std
   std::vector<std::string> ids;
   for (const std::string& split : splits) {
     ListQuery query;
-    query.terms = {{.field = ListQuery::Field::kSplit, .value = split}};
+    query.terms.emplace_back();
+    query.terms[0].field = ListQuery::Field::kSplit;
+    query.terms[0].value = split;
     query.show_deleted = true;
     std::string after;
     for (size_t found = kExperimentsPage; found == kExperimentsPage;) {
