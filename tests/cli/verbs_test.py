@@ -223,7 +223,7 @@ class DataTest(Case):
         self.assertRun(self.import_from("no-labels", **{images: good[images]}), code=6, err="train-labels-idx1-ubyte")
         self.assertRun(self.import_from("nothing"), code=6, err="no files")
         self.assertRun(server("import", "dataset", "x", "--format", "idx", "--from", "/nonexistent"), code=6, err="/nonexistent")
-        self.assertRun(server("import", "dataset", "x", "--format", "coco", "--from", "/"), code=2, err="idx")
+        self.assertRun(server("import", "dataset", "x", "--format", "tfrecord", "--from", "/"), code=2, err="idx")
 
     def test_classes(self):
         good = {"a__images__idx3__ubyte": idx.images(3), "a__labels__idx1__ubyte": idx.labels([0, 1, 2])}
