@@ -136,8 +136,10 @@ Look SplitLook() {
   return {{IdColumn<T>("SPLIT"),
            MakeColumn<T>("DATASET",
                          [](const T& t) {
-                           return absl::StrJoin(t.datasets(), ",",
-                                                [](std::string* out, const auto& d) { absl::StrAppend(out, IdOf(d)); });
+                           std::vector<std::string> ids(1, std::string(IdOf(t.dataset())));
+                           if (t.datasets_size() > 0) ids.clear();
+                           for (const std::string& dataset : t.datasets()) ids.emplace_back(IdOf(dataset));
+                           return absl::StrJoin(ids, ",");
                          }),
            MakeColumn<T>("TASK", [](const T& t) { return t.task(); }),
            MakeColumn<T>("STRATEGY",

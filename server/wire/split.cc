@@ -62,8 +62,9 @@ Split SplitFromProto(const v1::Split& proto, Violations* violations) {
 v1::Split ToProto(const Split& split) {
   v1::Split proto;
   proto.set_name(absl::StrCat("splits/", split.id));
-  if (split.datasets.size() == 1) proto.set_dataset(absl::StrCat("datasets/", split.datasets[0]));
-  for (const std::string& dataset : split.datasets) proto.add_datasets(absl::StrCat("datasets/", dataset));
+  for (const std::string& dataset : split.datasets) {
+    *(split.datasets.size() == 1 ? proto.mutable_dataset() : proto.add_datasets()) = absl::StrCat("datasets/", dataset);
+  }
   proto.set_task(split.task);
   proto.set_strategy(static_cast<v1::SplitStrategy>(split.strategy));
   proto.set_train_percent(split.percent[0]);

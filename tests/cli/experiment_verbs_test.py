@@ -115,7 +115,7 @@ class ApplyTest(Case):
         self.assertEqual(self.get("wrong"), before)
         self.run_to("get", "experiment", "new", code=3)
         text = "name: bad\nlabels: [a]\nnotes:\n  - x\n"
-        self.apply(text, code=6, err=["-:2: labels is not of the form key: value", "-:3: notes is not a single value"])
+        self.apply(text, code=6, err=["-:2: labels is not of the form key: value", "-:4: notes is not a single value"])
         self.apply("name: bad\nlabels:\n  a: 1\n  a: 2\n", code=6, err="-:4: a comes twice")
         self.run_to("export", "experiment", "nobody", code=3)
 

@@ -48,7 +48,7 @@ class Case(unittest.TestCase):
         """All items of a dataset, by way of a split; by index."""
         split = f"{dataset}-all"
         self.assertRun(server("create", "split", split, "--dataset", dataset, "--task", task, "--ratios", "train=100,validation=0,test=0"))
-        run = self.assertRun(server("get", "items", "--split", split, "--part", "train", "-o", "jsonl"))
+        run = self.assertRun(server("get", "items", "--split", split, "--part", "train", "--names", "-o", "jsonl"))
         return [json.loads(line) for line in run.out.splitlines()]
 
 
@@ -173,14 +173,13 @@ class AgainTest(Case):
         self.assertRun(server("delete", "dataset", "doomed"), err="deleted dataset doomed")
         self.assertRun(server("get", "dataset", "doomed"), code=3, err="is deleted")
         self.assertNotIn("doomed", server("get", "datasets", "-o", "name").out.split())
-        self.assertIn("doomed", server("get", "datasets", "--deleted", "-o", "name").out.split())
-        self.assertIn("deleteTime", server("get", "dataset", "doomed", "--deleted", "-o", "json").json)
+        self.assertIn("doomed", server("get", "datasets", "--show-deleted", "-o", "name").out.split())
+        self.assertIn("deleteTime", server("get", "dataset", "doomed", "--show-deleted", "-o", "json").json)
         self.assertRun(server("delete", "dataset", "doomed"), code=3)
         self.assertRun(import_text("doomed", "csv", text), code=5, err="undelete it")
         self.assertEqual(self.assertRun(server("undelete", "dataset", "doomed", "-o", "json")).json, made)
-        self.assertRun(server("delete", "dataset", "doomed", "--purge"), code=2, err="--yes")
-        self.assertRun(server("delete", "dataset", "doomed", "--purge", "--yes"), err="purged")
-        self.assertRun(server("get", "dataset", "doomed", "--deleted"), code=3)
+        self.assertRun(server("purge", "dataset", "doomed"), err="purged")
+        self.assertRun(server("get", "dataset", "doomed", "--show-deleted"), code=3)
         self.assertRun(import_text("doomed", "csv", text.replace("x", "z")))
 
     def test_what_a_deletion_would_break_is_told(self):
@@ -189,7 +188,7 @@ class AgainTest(Case):
         flags = ("--split", "used-all", "--architecture", "small-cnn", "--set", "training.epochs=1")
         self.assertRun(server("create", "experiment", "over-used", *flags))
         self.assertRun(server("delete", "dataset", "used"), code=5, err=["1 split (used-all)", "1 experiment (over-used)", "DATASET_IN_USE"])
-        self.assertRun(server("delete", "dataset", "used", "--purge", "--yes", "--force"), code=5, err="used-all")
+        self.assertRun(server("purge", "dataset", "used"), code=5, err="used-all")
         self.assertRun(server("delete", "dataset", "used", "--force"))
         run = self.assertRun(server("get", "items", "--split", "used-all", "--part", "train", "-o", "name"))
         self.assertEqual(len(run.out.split()), 20)

@@ -115,7 +115,7 @@ class GetTest(Case):
     def test_pages_are_joined(self):
         for number in range(3):
             create_split(f"more-{number}", "--seed", number)
-        run = self.assertRun(server("get", "items", "--split", "digits-a", "--part", "train", "-o", "json"))
+        run = self.assertRun(server("get", "items", "--split", "digits-a", "--part", "train", "--names", "-o", "json"))
         self.assertEqual(len(run.json["items"]), 70)
         self.assertEqual(run.json["nextPageToken"], "")
 
@@ -170,7 +170,7 @@ class DataTest(Case):
         server("create", "split", "fashion-b", "--dataset", "fashion", "--task", "classification", "--ratios",
                "train=70,validation=10,test=20", "--strategy", "stratified")
         for part, count in {"train": 49000, "validation": 7000, "test": 14000}.items():
-            run = self.assertRun(server("get", "items", "--split", "fashion-b", "--part", part, "-o", "jsonl"))
+            run = self.assertRun(server("get", "items", "--split", "fashion-b", "--part", part, "--names", "-o", "jsonl"))
             part_items = [json.loads(line) for line in run.out.splitlines()]
             self.assertEqual(len(part_items), count)
             items += part_items

@@ -36,7 +36,7 @@ class Trainer:
         self.client, self.worker, self.training = client, worker, worker.experiment.training
         self.checkpoints = checkpoints
         self.split = client.call("GetSplit", name=worker.experiment.split)
-        dataset = client.call("GetDataset", name=self.split.datasets[0])
+        dataset = client.call("GetDataset", name=self.split.dataset)
         self.folder = folder or pathlib.Path(dataset.source.partition(":")[2])
         self.parts = {part: self._images(client, part) for part in ("train", "validation", "test")}
         share = self.split.train_count // worker.world_size
