@@ -178,6 +178,8 @@ class AgainTest(Case):
         self.assertRun(server("delete", "dataset", "doomed"), code=3)
         self.assertRun(import_text("doomed", "csv", text), code=5, err="undelete it")
         self.assertEqual(self.assertRun(server("undelete", "dataset", "doomed", "-o", "json")).json, made)
+        self.assertRun(server("purge", "dataset", "doomed"), code=5, err="not deleted")
+        self.assertRun(server("delete", "dataset", "doomed"))
         self.assertRun(server("purge", "dataset", "doomed"), err="purged")
         self.assertRun(server("get", "dataset", "doomed", "--show-deleted"), code=3)
         self.assertRun(import_text("doomed", "csv", text.replace("x", "z")))
