@@ -89,8 +89,8 @@ class ElementLoop {
   static constexpr bool kLogs = requires(const Kernel& kernel, D d, V v) { kernel.Plain(d, v, v); };
   static constexpr int64_t kVectors = LogOfProduct<D>::kFactors;
 
-  /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, aligned; NULL:
-  /// nowhere.
+  /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, aligned;
+  /// NULL: nowhere.
   template <bool kLabels>
   HWY_INLINE void RunSome(int64_t begin, int64_t n, T* to, V& valid) {
     const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
