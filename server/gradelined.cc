@@ -31,7 +31,7 @@ namespace gradeline {
 namespace {
 
 // Of the ten that SIGTERM may take, its end on a busy machine included.
-constexpr std::chrono::seconds kLongestDrain{8};
+constexpr std::chrono::seconds kLongestDrain{6};
 constexpr int kExperimentsPerPage = 1000;
 
 /// Metrics of tasks that there are not, fields as of Catalog::Make.
