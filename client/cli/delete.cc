@@ -14,19 +14,21 @@ struct Doomed {
   bool force = false, purge = false;
 };
 
-absl::Status DeleteDataset(Context& context, const Doomed& doomed) {
-  v1::DeleteDatasetRequest request;
-  request.set_name(ResourceName("datasets", doomed.name));
+template <typename Stub, typename Request, typename Response>
+using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
+
+template <typename Service, typename Stub, typename Request, typename Response>
+absl::Status Delete(Context& context, Service service, Method<Stub, Request, Response> method, const char* collection,
+                    const Doomed& doomed) {
+  Request request;
+  request.set_name(ResourceName(collection, doomed.name));
   request.set_force(doomed.force);
   request.set_purge(doomed.purge);
-  v1::DeleteDatasetResponse response;
-  if (absl::Status status =
-          context.Call(&client::Connection::datasets, &v1::DatasetService::Stub::DeleteDataset, request, &response);
-      !status.ok()) {
-    return status;
-  }
+  Response response;
+  if (absl::Status status = context.Call(service, method, request, &response); !status.ok()) return status;
   if (context.form == OutputForm::kTable) {
-    context.err << (doomed.purge ? "purged dataset " : "deleted dataset ") << IdOf(doomed.name) << '\n';
+    context.err << (doomed.purge ? "purged " : "deleted ") << FindResource(collection)->singular << ' '
+                << IdOf(doomed.name) << '\n';
   } else if (context.form == OutputForm::kName) {
     context.out << IdOf(doomed.name) << '\n';
   } else {
@@ -35,49 +37,29 @@ absl::Status DeleteDataset(Context& context, const Doomed& doomed) {
   return absl::OkStatus();
 }
 
+template <typename Service, typename Stub, typename Request, typename Response>
+absl::Status Undelete(Context& context, Service service, Method<Stub, Request, Response> method, const char* collection,
+                      const Doomed& doomed) {
+  Request request;
+  request.set_name(ResourceName(collection, doomed.name));
+  Response response;
+  if (absl::Status status = context.Call(service, method, request, &response); !status.ok()) return status;
+  PrintOne(response, FindResource(collection)->look, context.form, false, context.out);
+  return absl::OkStatus();
+}
+
+absl::Status DeleteDataset(Context& context, const Doomed& doomed) {
+  return Delete(context, &client::Connection::datasets, &v1::DatasetService::Stub::DeleteDataset, "datasets", doomed);
+}
 absl::Status DeleteSplit(Context& context, const Doomed& doomed) {
-  v1::DeleteSplitRequest request;
-  request.set_name(ResourceName("splits", doomed.name));
-  request.set_force(doomed.force);
-  request.set_purge(doomed.purge);
-  v1::Split split;
-  if (absl::Status status =
-          context.Call(&client::Connection::splits, &v1::SplitService::Stub::DeleteSplit, request, &split);
-      !status.ok()) {
-    return status;
-  }
-  if (context.form == OutputForm::kTable) {
-    context.err << (doomed.purge ? "purged split " : "deleted split ") << IdOf(doomed.name) << '\n';
-  } else {
-    PrintOne(split, LookOf("split"), context.form, false, context.out);
-  }
-  return absl::OkStatus();
+  return Delete(context, &client::Connection::splits, &v1::SplitService::Stub::DeleteSplit, "splits", doomed);
 }
-
-absl::Status UndeleteSplit(Context& context, const Doomed& doomed) {
-  v1::UndeleteSplitRequest request;
-  request.set_name(ResourceName("splits", doomed.name));
-  v1::Split split;
-  if (absl::Status status =
-          context.Call(&client::Connection::splits, &v1::SplitService::Stub::UndeleteSplit, request, &split);
-      !status.ok()) {
-    return status;
-  }
-  PrintOne(split, LookOf("split"), context.form, false, context.out);
-  return absl::OkStatus();
-}
-
 absl::Status UndeleteDataset(Context& context, const Doomed& doomed) {
-  v1::UndeleteDatasetRequest request;
-  request.set_name(ResourceName("datasets", doomed.name));
-  v1::Dataset dataset;
-  if (absl::Status status =
-          context.Call(&client::Connection::datasets, &v1::DatasetService::Stub::UndeleteDataset, request, &dataset);
-      !status.ok()) {
-    return status;
-  }
-  PrintOne(dataset, LookOf("dataset"), context.form, false, context.out);
-  return absl::OkStatus();
+  return Undelete(context, &client::Connection::datasets, &v1::DatasetService::Stub::UndeleteDataset, "datasets",
+                  doomed);
+}
+absl::Status UndeleteSplit(Context& context, const Doomed& doomed) {
+  return Undelete(context, &client::Connection::splits, &v1::SplitService::Stub::UndeleteSplit, "splits", doomed);
 }
 
 CLI::App* AddKind(CLI::App& verb, Context& context, const std::string& kind, const std::string& help,

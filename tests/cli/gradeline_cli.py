@@ -7,6 +7,7 @@ import re
 import subprocess
 import tempfile
 import time
+import unittest
 
 BIN = pathlib.Path(os.environ["GRADELINE_BIN"])
 SOURCE = pathlib.Path(os.environ["GRADELINE_SOURCE"])
@@ -35,6 +36,18 @@ def gradeline(*words, server=None, stdin="", environment=None, timeout=120):
     return Run(
         subprocess.run([str(BIN / "gradeline"), *map(str, words)], input=stdin, capture_output=True, text=True, env=env, timeout=timeout)
     )
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def assertRun(self, run, code=0, err=None, out=None):
+        self.assertEqual(run.code, code, run)
+        for text in [err] if isinstance(err, str) else err or []:
+            self.assertIn(text, run.err)
+        if out is not None:
+            self.assertIn(out, run.out)
+        return run
 
 
 class Server:

@@ -13,7 +13,7 @@ import unittest
 
 import coco
 import idx
-from gradeline_cli import BIN, Server
+from gradeline_cli import BIN, Case, Server
 
 
 def setUpModule():
@@ -33,17 +33,7 @@ def import_text(name, form, text, *more):
     return server("import", "dataset", name, "--format", form, "--from", path, *more)
 
 
-class Case(unittest.TestCase):
-    maxDiff = None
-
-    def assertRun(self, run, code=0, err=None, out=None):
-        self.assertEqual(run.code, code, run)
-        for text in [err] if isinstance(err, str) else err or []:
-            self.assertIn(text, run.err)
-        if out is not None:
-            self.assertIn(out, run.out)
-        return run
-
+class ImportCase(Case):
     def items(self, dataset, task="classification"):
         """All items of a dataset, by way of a split; by index."""
         split = f"{dataset}-all"
@@ -52,7 +42,7 @@ class Case(unittest.TestCase):
         return [json.loads(line) for line in run.out.splitlines()]
 
 
-class FormatsTest(Case):
+class FormatsTest(ImportCase):
     def test_csv(self):
         text = 'path,label,group,tags,subset,width\na.png,dog,g1,night; rain,train,3\n"b, c.png",cat,,,val,4\nd.png,dog,g1,,,5\n'
         run = self.assertRun(import_text("csv-plain", "csv", text), err='not read: "width"')
@@ -130,7 +120,7 @@ class FormatsTest(Case):
         self.assertRun(server("import", "dataset", "x", "--format", "coco", "--from", "/nonexistent"), code=6, err="cannot open")
 
 
-class BrokenTest(Case):
+class BrokenTest(ImportCase):
     def test_every_broken_row_is_told_and_nothing_is_kept(self):
         rows = ["a.png,dog", "b.png", ",dog", "c.png,"] + ["d.png,dog"] * 3 + ["\"e\"f,dog", "g.png,cow"]
         run = import_text("broken", "csv", "path,label\n" + "\n".join(rows), "--classes", "cat,dog")
@@ -155,7 +145,7 @@ class BrokenTest(Case):
         self.assertRun(server("get", "dataset", "broken-coco"), code=3)
 
 
-class AgainTest(Case):
+class AgainTest(ImportCase):
     def test_the_same_content_is_recognised(self):
         text = "path,label\na,x\nb,y\n"
         first = self.assertRun(import_text("again", "csv", text, "-o", "json")).json
@@ -198,7 +188,7 @@ class AgainTest(Case):
         self.assertRun(server(*late), code=6, err="dataset used is deleted")
 
 
-class ProgressTest(Case):
+class ProgressTest(ImportCase):
     def test_only_a_terminal_sees_progress(self):
         path = folder / "long.csv"
         path.write_text("path,labels\n" + "".join(f"images/{i:09}.jpg,{';'.join('abcdefgh')}\n" for i in range(400_000)))

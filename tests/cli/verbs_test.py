@@ -8,7 +8,7 @@ import threading
 import unittest
 
 import idx
-from gradeline_cli import Server, gradeline
+from gradeline_cli import Case, Server, gradeline
 
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 FORMS = ("table", "json", "jsonl", "yaml", "name")
@@ -43,18 +43,6 @@ def create_experiment(name, *more):
     settings = ("training.epochs=2", "training.batch_size=8", "training.learning_rate=0.1", "training.world_size=1")
     sets = [word for setting in settings for word in ("--set", setting)]
     return server("create", "experiment", name, *flags, *sets, *more)
-
-
-class Case(unittest.TestCase):
-    maxDiff = None
-
-    def assertRun(self, run, code=0, err=None, out=None):
-        self.assertEqual(run.code, code, run)
-        for text in [err] if isinstance(err, str) else err or []:
-            self.assertIn(text, run.err)
-        if out is not None:
-            self.assertIn(out, run.out)
-        return run
 
 
 class GetTest(Case):

@@ -74,11 +74,8 @@ absl::Status NotADraft(const Experiment& experiment, const std::vector<std::stri
 }  // namespace
 
 absl::Status Experiments::Impl::Resolve(Experiment& experiment) const {
-  absl::StatusOr<Split> split = store->GetSplit(experiment.split);
+  const absl::StatusOr<Split> split = ShownSplit(store->GetSplit(experiment.split), false);
   if (!split.ok() && !absl::IsNotFound(split.status())) return split.status();
-  if (split.ok() && split->delete_ms != 0) {
-    split = absl::NotFoundError(absl::StrCat("split ", experiment.split, " is deleted"));
-  }
   const auto classes = split.ok() ? CountClasses(*store, *split) : 0;
   GRADELINE_RETURN_IF_ERROR(ResolveExperiment(*registry, split, experiment, classes));
   return LoadHeads(*registry, experiment).status();  // what Start asks

@@ -156,8 +156,9 @@ absl::StatusOr<T> Experiments::Impl::WriteOnce(Command::Kind kind, const std::st
   });
 }
 
-/// NOT_FOUND if the dataset is deleted, unless those are wanted.
+/// NOT_FOUND if it is deleted, unless those are wanted.
 absl::StatusOr<Dataset> ShownDataset(absl::StatusOr<Dataset> dataset, bool show_deleted);
+absl::StatusOr<Split> ShownSplit(absl::StatusOr<Split> split, bool show_deleted);
 
 /// A page of up to `page_size` (at least 1) of what `fetch(limit)` gives; `key` names an element for `after`.
 template <typename T, typename Fetch, typename Key>

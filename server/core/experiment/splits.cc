@@ -86,12 +86,6 @@ absl::Status NumberLabels(Store& store, const Split& split, std::vector<PlacedIt
   return absl::OkStatus();
 }
 
-absl::StatusOr<Split> ShownSplit(absl::StatusOr<Split> split, bool show_deleted) {
-  if (!split.ok() || show_deleted || split->delete_ms == 0) return split;
-  return WithReason(absl::NotFoundError(absl::StrCat("split ", split->id, " is deleted")), "SPLIT_DELETED",
-                    {{"split", split->id}});
-}
-
 absl::Status InUse(const std::string& id, const std::vector<std::string>& users, bool purge) {
   return WithReason(absl::FailedPreconditionError(absl::StrCat(
                         "split ", id, " is used by ", Named("experiment", users),
@@ -102,6 +96,12 @@ absl::Status InUse(const std::string& id, const std::vector<std::string>& users,
 }
 
 }  // namespace
+
+absl::StatusOr<Split> ShownSplit(absl::StatusOr<Split> split, bool show_deleted) {
+  if (!split.ok() || show_deleted || split->delete_ms == 0) return split;
+  return WithReason(absl::NotFoundError(absl::StrCat("split ", split->id, " is deleted")), "SPLIT_DELETED",
+                    {{"split", split->id}});
+}
 
 absl::StatusOr<Split> Experiments::CreateSplit(Split split, const std::string& request_id, bool validate_only) {
   const Digest digest = DigestOf("CreateSplit", Encode(split));
