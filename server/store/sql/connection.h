@@ -95,8 +95,10 @@ class Query {
   friend class Connection;
   explicit Query(absl::StatusOr<Statement*> statement)
       : statement_(statement.ok() ? *statement : nullptr), status_(std::move(statement).status()) {}
-  explicit Query(absl::StatusOr<std::unique_ptr<Statement>> statement)
-      : own_(statement.ok() ? *std::move(statement) : nullptr), statement_(own_.get()), status_(statement.status()) {}
+  explicit Query(absl::StatusOr<std::unique_ptr<Statement>> statement) : status_(statement.status()) {
+    if (statement.ok()) own_ = *std::move(statement);
+    statement_ = own_.get();
+  }
   template <typename T>
   void BindOne(int index, const T& value) {
     if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
@@ -109,7 +111,7 @@ class Query {
   }
 
   std::unique_ptr<Statement> own_;  // of a statement for one use
-  Statement* statement_;
+  Statement* statement_ = nullptr;
   absl::Status status_;
 };
 
