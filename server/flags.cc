@@ -14,6 +14,8 @@ absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv) {
       flags.help = true;
     } else if (arg == "--version") {
       flags.version = true;
+    } else if (arg == "--check") {
+      flags.check = true;
     } else if (arg == "--force") {
       flags.force = true;
     } else if (name == "--config" || name == "--set" || name == "--restore" || name == "--probe-plugin") {
@@ -33,6 +35,9 @@ absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv) {
   if (flags.force && flags.restore.empty()) {
     return absl::InvalidArgumentError("--force belongs to --restore; try --help");
   }
+  if (flags.check && !flags.restore.empty()) {
+    return absl::InvalidArgumentError("--check and --restore are given; one of the two; try --help");
+  }
   return flags;
 }
 
@@ -40,10 +45,13 @@ std::string HelpText() {
   return R"(gradelined: offers losses, computes them for training workers, keeps what they report.
 
   gradelined [--config FILE] [--set path=value ...]
+  gradelined --check [--config FILE] [--set path=value ...]
   gradelined --restore FILE [--force] [--config FILE] [--set path=value ...]
 
   --config FILE     YAML; every key with its default is in configs/gradelined.yaml
   --set path=value  lays one key over the file: --set grpc.listen=127.0.0.1:0 --set store.path=/tmp/g.db
+  --check           does not serve: checks configuration, plugins and catalog, and says every problem with file, line and
+                    field; opens no database. Exit code 1 if there is any
   --restore FILE    does not serve: checks the backup FILE (gradeline db backup) and makes the database store.path of it;
                     with --force also where there is one. Exit code 5: a server uses it, it exists, or the backup is of
                     a newer schema; 6: the backup is damaged; 3: there is no such file

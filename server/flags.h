@@ -13,6 +13,7 @@ struct Flags {
   std::string config;                 ///< file; empty: none
   std::vector<std::string> settings;  ///< "path=value"
   bool help = false, version = false;
+  bool check = false;        ///< says whether it could start, instead of serving
   std::string restore;       ///< not empty: makes the database from this backup instead of serving
   bool force = false;        ///< replaces the database that is there
   std::string probe_plugin;  ///< not empty: this process is the probe of a plugin file

@@ -47,12 +47,14 @@ absl::Status CheckCatalogMetrics(const Catalog& catalog) {
   return violations.ToStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerConfig& config, ServerMetrics* metrics) {
+// `cache_file`: where what was learned of the plugins' files is kept; empty: nowhere.
+absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerConfig& config,
+                                                                  const std::string& cache_file) {
   PluginOptions options;
   options.directories = config.plugins.directories;
   options.probe_deadline_ms = config.plugins.probe_deadline_ms;
   options.strict = config.plugins.strict;
-  if (!config.store.path.empty()) options.cache_file = config.store.path + ".plugins";
+  options.cache_file = cache_file;
   GRADELINE_ASSIGN_OR_RETURN(LossRegistry::Builder builder, LoadPlugins(options));
   const auto check = [&builder](const Catalog& read) {
     Violations violations;
@@ -66,14 +68,17 @@ absl::StatusOr<std::shared_ptr<const LossRegistry>> BuildRegistry(const ServerCo
   }
   std::shared_ptr<const LossRegistry> registry =
       std::move(builder).Build(std::make_shared<const Catalog>(std::move(catalog)));
-  int refused = 0;
   for (const auto& plugin : registry->plugins()) {
     if (plugin->refusal.empty()) continue;
-    ++refused;
     Log(LogLevel::kWarning, "plugin refused", {{"file", plugin->source}, {"why", plugin->refusal}});
   }
-  metrics->AddPluginLoadFailures(refused);
   return registry;
+}
+
+int RefusedPlugins(const LossRegistry& registry) {
+  int refused = 0;
+  for (const auto& plugin : registry.plugins()) refused += plugin->refusal.empty() ? 0 : 1;
+  return refused;
 }
 
 absl::StatusOr<std::shared_ptr<Store>> OpenStore(const ServerConfig& config) {
@@ -117,7 +122,9 @@ struct Gradelined::Impl {
 
   absl::Status Open(const ServerConfig& config) {
     GRADELINE_ASSIGN_OR_RETURN(store, OpenStore(config));
-    GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossRegistry> registry, BuildRegistry(config, &metrics));
+    GRADELINE_ASSIGN_OR_RETURN(std::shared_ptr<const LossRegistry> registry,
+                               BuildRegistry(config, config.store.path.empty() ? "" : config.store.path + ".plugins"));
+    metrics.AddPluginLoadFailures(RefusedPlugins(*registry));
     Experiments::Options options;
     options.numerics = engine.numerics();
     options.leases = {config.leases.suspect_ms, config.leases.gone_ms, config.leases.progress_ms};
@@ -160,6 +167,16 @@ absl::StatusOr<std::unique_ptr<Gradelined>> Gradelined::Start(const ServerConfig
   auto impl = std::make_unique<Impl>(config);
   GRADELINE_RETURN_IF_ERROR(impl->Open(config));
   return std::unique_ptr<Gradelined>(new Gradelined(std::move(impl)));
+}
+
+absl::StatusOr<std::string> Gradelined::Check(const ServerConfig& config) {
+  GRADELINE_ASSIGN_OR_RETURN(const std::shared_ptr<const LossRegistry> registry, BuildRegistry(config, ""));
+  const Catalog& catalog = registry->catalog();
+  const TrainingOffer& offer = catalog.offer();
+  return absl::StrCat(registry->losses().size(), " losses, ", RefusedPlugins(*registry), " plugins refused, ",
+                      catalog.tasks().size(), " tasks, ", catalog.architectures().size(), " architectures, ",
+                      offer.solvers.size(), " solvers, ", offer.schedulers.size(), " schedulers, ",
+                      offer.augmentations.size(), " augmentations");
 }
 
 Gradelined::Gradelined(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

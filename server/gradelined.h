@@ -14,6 +14,8 @@ class Gradelined {
  public:
   /// Serves when it returns. Any error names what to change.
   static absl::StatusOr<std::unique_ptr<Gradelined>> Start(const ServerConfig& config);
+  /// What Start would say of plugins and catalog; opens and writes nothing. The text says how much was found.
+  static absl::StatusOr<std::string> Check(const ServerConfig& config);
   ~Gradelined();
 
   /// With the ports that were bound.

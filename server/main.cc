@@ -67,6 +67,16 @@ int Serve(const Flags& flags) {
   return 0;
 }
 
+int Check(const Flags& flags) {
+  const absl::StatusOr<ServerConfig> config = LoadServerConfig(flags.config, flags.settings);
+  if (!config.ok()) return Fail(config.status());
+  StartLog(config->log.format == "json" ? LogForm::kJson : LogForm::kText, LevelOf(config->log.level));
+  const absl::StatusOr<std::string> found = Gradelined::Check(*config);
+  if (!found.ok()) return Fail(found.status());
+  std::cout << "gradelined: " << *found << "\n";
+  return 0;
+}
+
 // The codes that `gradeline` has for the same errors, which runs this program for `gradeline db restore`.
 int RestoreExitCode(const absl::Status& status) {
   switch (status.code()) {
@@ -112,6 +122,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (!flags->probe_plugin.empty()) return ProbePluginMain(flags->probe_plugin);
+  if (flags->check) return Check(*flags);
   if (!flags->restore.empty()) return Restore(*flags);
   KeepFreedMemory();
   return Serve(*flags);

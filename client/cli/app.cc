@@ -158,6 +158,7 @@ int RunApp(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddApplyAndExport(app, context);
   AddWatch(app, context);
   AddEval(app, context);
+  AddPreview(app, context);
   AddServer(app, context);
   AddDb(app, context);
   AddCompletion(app, context);

@@ -26,6 +26,8 @@ void AddApplyAndExport(CLI::App& app, Context& context);
 /// watch, wait experiment.
 void AddWatch(CLI::App& app, Context& context);
 void AddEval(CLI::App& app, Context& context);
+/// preview schedule.
+void AddPreview(CLI::App& app, Context& context);
 /// server status.
 void AddServer(CLI::App& app, Context& context);
 /// db backup, check, restore.

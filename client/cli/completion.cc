@@ -125,6 +125,7 @@ std::vector<std::string> Candidates(Context& context, CLI::App& app, const std::
   if (!subcommands.empty()) return subcommands;
   if (kind == "epoch" || kind == "epochs") kind = "experiment";
   if (kind == "item" || kind == "items") kind = "split";
+  if (kind == "schedule") kind = "scheduler";
   Selection selection;
   selection.task = Typed(words, "--task");
   const bool of_deleted = words.front() == "undelete" || words.front() == "purge";

@@ -32,6 +32,40 @@ std::string HeadIds(const v1::Architecture& architecture) {
                        [](std::string* out, const v1::Head& head) { absl::StrAppend(out, head.id()); });
 }
 
+template <typename Message>
+Column ParametersColumn() {
+  return MakeColumn<Message>("PARAMETERS", [](const Message& message) {
+    return absl::StrJoin(message.parameters(), ",", [](std::string* out, const v1::Parameter& parameter) {
+      absl::StrAppend(out, parameter.id());
+    });
+  });
+}
+
+// "1..100000", "above 0", "a|b"; empty where everything goes.
+std::string RangeOf(const v1::Parameter& parameter) {
+  if (parameter.choices_size() > 0) return absl::StrJoin(parameter.choices(), "|");
+  const std::string least = ShortNumber(parameter.min()), most = ShortNumber(parameter.max());
+  if (parameter.has_min() && parameter.has_max()) {
+    return absl::StrCat(parameter.min_exclusive() ? "above " : "", least, "..",
+                        parameter.max_exclusive() ? "below " : "", most);
+  }
+  if (parameter.has_min()) return absl::StrCat(parameter.min_exclusive() ? "above " : "from ", least);
+  if (parameter.has_max()) return absl::StrCat(parameter.max_exclusive() ? "below " : "to ", most);
+  return "";
+}
+
+std::string DefaultOf(const v1::Parameter& parameter) {
+  const google::protobuf::Value& value = parameter.default_value();
+  switch (value.kind_case()) {
+    case google::protobuf::Value::kNumberValue:
+      return ShortNumber(value.number_value());
+    case google::protobuf::Value::kBoolValue:
+      return value.bool_value() ? "true" : "false";
+    default:
+      return value.string_value();
+  }
+}
+
 std::string LossIds(const v1::Experiment& experiment) {
   if (experiment.heads_size() > 0) {
     return absl::StrJoin(experiment.heads(), ",", [](std::string* out, const v1::ResolvedHead& head) {
@@ -102,13 +136,7 @@ Look LossLook() {
   return {
       {IdColumn<T>("LOSS"), MakeColumn<T>("SIGNALS", [](const T& t) { return absl::StrJoin(t.signals(), ","); }),
        MakeColumn<T>("TASKS", [](const T& t) { return t.tasks_size() == 0 ? "any" : absl::StrJoin(t.tasks(), ","); }),
-       MakeColumn<T>("PARAMETERS",
-                     [](const T& t) {
-                       return absl::StrJoin(t.parameters(), ",", [](std::string* out, const v1::Parameter& p) {
-                         absl::StrAppend(out, p.id());
-                       });
-                     }),
-       MakeColumn<T>("PLUGIN", [](const T& t) { return std::string(IdOf(t.plugin())); })},
+       ParametersColumn<T>(), MakeColumn<T>("PLUGIN", [](const T& t) { return std::string(IdOf(t.plugin())); })},
       IdOfName<T>()};
 }
 
@@ -119,6 +147,49 @@ Look MetricLook() {
        MakeColumn<T>("TASKS", [](const T& t) { return t.tasks_size() == 0 ? "any" : absl::StrJoin(t.tasks(), ","); }),
        MakeColumn<T>("ABOUT", [](const T& t) { return t.description(); })},
       IdOfName<T>()};
+}
+
+Look SolverLook() {
+  using T = v1::Solver;
+  return {
+      {IdColumn<T>("SOLVER"),
+       MakeColumn<T>("RATE", [](const T& t) { return t.learning_rate() == 0 ? "" : ShortNumber(t.learning_rate()); }),
+       ParametersColumn<T>(), MakeColumn<T>("ABOUT", [](const T& t) { return t.description(); })},
+      IdOfName<T>()};
+}
+
+Look SchedulerLook() {
+  using T = v1::Scheduler;
+  return {{IdColumn<T>("SCHEDULER"), ParametersColumn<T>(),
+           MakeColumn<T>("ABOUT", [](const T& t) { return t.description(); })},
+          IdOfName<T>()};
+}
+
+Look AugmentationLook() {
+  using T = v1::Augmentation;
+  return {{IdColumn<T>("AUGMENTATION"), ParametersColumn<T>(),
+           MakeColumn<T>("LABELS", [](const T& t) { return t.labels(); }),
+           MakeColumn<T>("ABOUT", [](const T& t) { return t.description(); })},
+          IdOfName<T>()};
+}
+
+Look ParameterLook() {
+  using T = v1::Parameter;
+  return {
+      {MakeColumn<T>("PARAMETER", [](const T& t) { return t.id(); }),
+       MakeColumn<T>("KIND", [](const T& t) { return ShortEnum("PARAMETER_KIND_", v1::ParameterKind_Name(t.kind())); }),
+       MakeColumn<T>("DEFAULT", DefaultOf), MakeColumn<T>("RANGE", RangeOf),
+       MakeColumn<T>("UNIT", [](const T& t) { return t.unit(); }),
+       MakeColumn<T>("ABOUT", [](const T& t) { return t.description(); })},
+      [](const google::protobuf::Message& m) { return static_cast<const T&>(m).id(); }};
+}
+
+Look ScheduledRateLook() {
+  using T = v1::ScheduledRate;
+  return {{MakeColumn<T>("EPOCH", [](const T& t) { return absl::StrCat(t.epoch()); }),
+           MakeColumn<T>("RATE", [](const T& t) { return ShortNumber(t.learning_rate()); }),
+           MakeColumn<T>("MOMENTUM", [](const T& t) { return t.has_momentum() ? ShortNumber(t.momentum()) : ""; })},
+          [](const google::protobuf::Message& m) { return absl::StrCat(static_cast<const T&>(m).epoch()); }};
 }
 
 Look DatasetLook() {

@@ -73,6 +73,33 @@ MessageOr ListMetrics(Context& context, const Selection& selection) {
   return Give(status, std::move(response));
 }
 
+template <typename Request, typename Response>
+MessageOr ListAll(Context& context,
+                  grpc::Status (v1::CatalogService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                  const Request& request) {
+  auto response = std::make_unique<Response>();
+  const auto status = context.CallAllPages(&Connection::catalog, method, request, response.get());
+  return Give(status, std::move(response));
+}
+
+MessageOr ListSolvers(Context& context, const Selection&) {
+  return ListAll(context, &v1::CatalogService::Stub::ListSolvers, v1::ListSolversRequest());
+}
+
+MessageOr ListSchedulers(Context& context, const Selection&) {
+  return ListAll(context, &v1::CatalogService::Stub::ListSchedulers, v1::ListSchedulersRequest());
+}
+
+MessageOr ListAugmentations(Context& context, const Selection& selection) {
+  v1::ListAugmentationsRequest request;
+  request.set_task(selection.task);
+  return ListAll(context, &v1::CatalogService::Stub::ListAugmentations, request);
+}
+
+MessageOr ListTrainingParameters(Context& context, const Selection&) {
+  return ListAll(context, &v1::CatalogService::Stub::ListTrainingParameters, v1::ListTrainingParametersRequest());
+}
+
 MessageOr ListDatasets(Context& context, const Selection& selection) {
   v1::ListDatasetsRequest request;
   request.set_show_deleted(selection.show_deleted);
@@ -213,6 +240,34 @@ const std::vector<Resource>& Resources() {
        "metrics --task classification",
        MetricLook(),
        ListMetrics,
+       {}},
+      {"solver", "solvers", {}, "optimisation methods", {}, "solvers", SolverLook(), ListSolvers, {}},
+      {"scheduler",
+       "schedulers",
+       {},
+       "schedules of the learning rate",
+       {},
+       "schedulers",
+       SchedulerLook(),
+       ListSchedulers,
+       {}},
+      {"augmentation",
+       "augmentations",
+       {},
+       "changes of the training's images",
+       {"task"},
+       "augmentations --task semantic-segmentation",
+       AugmentationLook(),
+       ListAugmentations,
+       {}},
+      {"training-parameter",
+       "training-parameters",
+       {},
+       "numbers of a training",
+       {},
+       "training-parameters",
+       ParameterLook(),
+       ListTrainingParameters,
        {}},
       {"dataset",
        "datasets",

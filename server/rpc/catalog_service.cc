@@ -7,39 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
+#include "server/rpc/list_page.h"
+#include "server/rpc/offer_calls.h"
 #include "server/wire/catalog.h"
-#include "server/wire/page.h"
 
 namespace gradeline {
 namespace {
-
-// One page of a list in memory whose entries are ordered by `id_of`: calls `add` for each entry and returns the token
-// of the next page.
-template <typename T, typename IdOf, typename Add>
-std::string AddPage(const PageRequest& page, std::vector<T> entries, IdOf id_of, Add add) {
-  std::sort(entries.begin(), entries.end(), [&](const T& a, const T& b) { return id_of(a) < id_of(b); });
-  int added = 0;
-  std::string last;
-  for (const T& entry : entries) {
-    if (!page.after.empty() && id_of(entry) <= page.after) continue;
-    if (added == page.size) return NextPageToken(page, last);
-    add(entry);
-    last = id_of(entry);
-    ++added;
-  }
-  return "";
-}
-
-// PageOf a list that may be of one task: an unknown task is named next to what is wrong with the page.
-template <typename Request>
-absl::StatusOr<PageRequest> PageOfTask(const Catalog& catalog, const Request& request) {
-  Violations violations;
-  absl::StatusOr<PageRequest> page = PageOf(request);
-  if (!request.task().empty()) violations.MergeRest("task", catalog.FindTask(request.task()).status());
-  violations.MergeRest("", page.status());
-  GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
-  return page;
-}
 
 absl::StatusOr<v1::ListTasksResponse> ListTasksPage(const Catalog& catalog, const v1::ListTasksRequest& request) {
   GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOf(request));
@@ -180,6 +153,41 @@ grpc::ServerUnaryReactor* CatalogServiceImpl::ListMetrics(grpc::CallbackServerCo
                                                           v1::ListMetricsResponse* response) {
   return calls_->Answer(context, "CatalogService/ListMetrics", request, response,
                         [this, request] { return ListMetricsPage(registry_->catalog(), *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListSolvers(grpc::CallbackServerContext* context,
+                                                          const v1::ListSolversRequest* request,
+                                                          v1::ListSolversResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListSolvers", request, response,
+                        [this, request] { return ListSolversPage(registry_->catalog(), *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListSchedulers(grpc::CallbackServerContext* context,
+                                                             const v1::ListSchedulersRequest* request,
+                                                             v1::ListSchedulersResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListSchedulers", request, response,
+                        [this, request] { return ListSchedulersPage(registry_->catalog(), *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListAugmentations(grpc::CallbackServerContext* context,
+                                                                const v1::ListAugmentationsRequest* request,
+                                                                v1::ListAugmentationsResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListAugmentations", request, response,
+                        [this, request] { return ListAugmentationsPage(registry_->catalog(), *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::ListTrainingParameters(grpc::CallbackServerContext* context,
+                                                                     const v1::ListTrainingParametersRequest* request,
+                                                                     v1::ListTrainingParametersResponse* response) {
+  return calls_->Answer(context, "CatalogService/ListTrainingParameters", request, response,
+                        [this, request] { return ListTrainingParametersPage(registry_->catalog(), *request); });
+}
+
+grpc::ServerUnaryReactor* CatalogServiceImpl::PreviewSchedule(grpc::CallbackServerContext* context,
+                                                              const v1::PreviewScheduleRequest* request,
+                                                              v1::PreviewScheduleResponse* response) {
+  return calls_->Answer(context, "CatalogService/PreviewSchedule", request, response,
+                        [this, request] { return Preview(registry_->catalog(), *request); });
 }
 
 }  // namespace gradeline

@@ -23,6 +23,20 @@ class CatalogServiceImpl final : public v1::CatalogService::CallbackService {
                                     v1::Loss* response) override;
   grpc::ServerUnaryReactor* ListMetrics(grpc::CallbackServerContext* context, const v1::ListMetricsRequest* request,
                                         v1::ListMetricsResponse* response) override;
+  grpc::ServerUnaryReactor* ListSolvers(grpc::CallbackServerContext* context, const v1::ListSolversRequest* request,
+                                        v1::ListSolversResponse* response) override;
+  grpc::ServerUnaryReactor* ListSchedulers(grpc::CallbackServerContext* context,
+                                           const v1::ListSchedulersRequest* request,
+                                           v1::ListSchedulersResponse* response) override;
+  grpc::ServerUnaryReactor* ListAugmentations(grpc::CallbackServerContext* context,
+                                              const v1::ListAugmentationsRequest* request,
+                                              v1::ListAugmentationsResponse* response) override;
+  grpc::ServerUnaryReactor* ListTrainingParameters(grpc::CallbackServerContext* context,
+                                                   const v1::ListTrainingParametersRequest* request,
+                                                   v1::ListTrainingParametersResponse* response) override;
+  grpc::ServerUnaryReactor* PreviewSchedule(grpc::CallbackServerContext* context,
+                                            const v1::PreviewScheduleRequest* request,
+                                            v1::PreviewScheduleResponse* response) override;
 
  private:
   const LossRegistry* registry_;

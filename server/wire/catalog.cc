@@ -24,6 +24,18 @@ void SetFallback(const ParamSpec& spec, v1::Parameter* proto) {
   }
 }
 
+// What solvers, schedulers and augmentations have in common.
+template <typename Message>
+Message ChoiceToProto(const char* collection, const ChoiceInfo& choice) {
+  Message proto;
+  proto.set_name(absl::StrCat(collection, "/", choice.id));
+  proto.set_title(choice.title);
+  proto.set_description(choice.doc);
+  proto.set_link(choice.link);
+  for (const ParamSpec& spec : choice.params) *proto.add_parameters() = ToProto(spec);
+  return proto;
+}
+
 v1::LossInput InputToProto(const TensorSpec& spec) {
   v1::LossInput proto;
   proto.set_id(spec.name);
@@ -65,6 +77,8 @@ v1::Parameter ToProto(const ParamSpec& spec) {
   proto.set_axis(spec.axis);
   proto.set_when(spec.when);
   proto.set_optional((spec.flags & GDL_MAY_BE_OFF) != 0);
+  proto.set_link(spec.link);
+  Copy(spec.needs, proto.mutable_needs());
   return proto;
 }
 
@@ -143,6 +157,23 @@ v1::Plugin ToProto(const PluginInfo& plugin) {
   proto.set_digest(plugin.digest);
   Copy(plugin.losses, proto.mutable_losses());
   proto.set_refusal(plugin.refusal);
+  return proto;
+}
+
+v1::Solver SolverToProto(const ChoiceInfo& solver) {
+  v1::Solver proto = ChoiceToProto<v1::Solver>("solvers", solver);
+  proto.set_learning_rate(solver.learning_rate.value_or(0));
+  return proto;
+}
+
+v1::Scheduler SchedulerToProto(const ChoiceInfo& scheduler) {
+  return ChoiceToProto<v1::Scheduler>("schedulers", scheduler);
+}
+
+v1::Augmentation AugmentationToProto(const ChoiceInfo& augmentation) {
+  v1::Augmentation proto = ChoiceToProto<v1::Augmentation>("augmentations", augmentation);
+  Copy(augmentation.tasks, proto.mutable_tasks());
+  proto.set_labels(augmentation.labels);
   return proto;
 }
 

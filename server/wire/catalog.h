@@ -19,6 +19,9 @@ v1::Architecture ToProto(const ArchitectureInfo& architecture, const std::vector
 v1::Loss ToProto(const LossInfo& loss);
 v1::LossOffer ToProto(const LossOffer& offer);
 v1::Plugin ToProto(const PluginInfo& plugin);
+v1::Solver SolverToProto(const ChoiceInfo& solver);
+v1::Scheduler SchedulerToProto(const ChoiceInfo& scheduler);
+v1::Augmentation AugmentationToProto(const ChoiceInfo& augmentation);
 /// `tasks`: those whose catalog entry names the metric.
 v1::Metric ToProto(const MetricInfo& metric, const std::vector<std::string>& tasks);
 

@@ -1,87 +1,28 @@
 #include "server/wire/catalog_files.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
-#include <filesystem>
-#include <limits>
 #include <map>
-#include <optional>
 #include <set>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gradeline/config/v1/catalog.pb.h"
 #include "server/core/base/status.h"
+#include "server/wire/catalog_offer.h"
+#include "server/wire/catalog_params.h"
+#include "server/wire/catalog_source.h"
 #include "server/wire/params.h"
-#include "server/wire/yaml_reader.h"
 
 namespace gradeline {
 namespace {
 
-namespace fs = std::filesystem;
 namespace pb = config::v1;
 
-struct SourceFile {
-  std::string name;  // "architectures/u-net.yaml"
-  std::string text;
-};
-
-template <typename Message>
-struct Parsed {
-  std::string name;
-  Message message;
-  YamlLines lines;
-  std::string At(const std::string& path) const { return absl::StrCat(name, ":", LineOf(lines, path), ": ", path); }
-};
 using TaskSource = Parsed<pb::TaskFile>;
 using ArchitectureSource = Parsed<pb::ArchitectureFile>;
-
-absl::StatusOr<std::vector<SourceFile>> ReadFolder(const std::string& directory, const std::string& folder) {
-  std::vector<SourceFile> files;
-  std::error_code error;
-  for (fs::directory_iterator at(fs::path(directory) / folder, error), end; !error && at != end; at.increment(error)) {
-    if (at->path().extension() == ".yaml")
-      files.push_back({absl::StrCat(folder, "/", at->path().filename().string()), ""});
-  }
-  if (error) {
-    return absl::NotFoundError(
-        absl::StrCat("cannot read the catalog's folder ", directory, "/", folder, ": ", error.message()));
-  }
-  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  for (SourceFile& file : files)
-    GRADELINE_RETURN_IF_ERROR(ReadTextFile(absl::StrCat(directory, "/", file.name), file.text));
-  return files;
-}
-
-std::string DigestOf(const std::vector<SourceFile>& files) {
-  std::string all;
-  for (const SourceFile& file : files) absl::StrAppend(&all, file.name, "\n", file.text.size(), "\n", file.text);
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest.data());
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
-}
-
-template <typename Message>
-std::vector<Parsed<Message>> ParseAll(const std::vector<SourceFile>& files, Violations& violations) {
-  std::vector<Parsed<Message>> parsed;
-  for (const SourceFile& file : files) {
-    Parsed<Message>& next = parsed.emplace_back();
-    next.name = file.name;
-    violations.Merge("", ReadYaml(file.text, file.name, next.message, &next.lines));
-    const std::string stem = fs::path(file.name).stem().string();
-    if (next.message.id() != stem) {
-      violations.Add(next.At("id"), absl::StrCat("is \"", next.message.id(), "\"; allowed is the file's name, ", stem));
-    }
-  }
-  return parsed;
-}
 
 ByParam ToByParam(const pb::Word& word) {
   return {word.value(), word.by(), {word.cases().begin(), word.cases().end()}};
@@ -155,61 +96,18 @@ class Composer {
   }
 
   void SetParam(const ArchitectureSource& source, const std::string& name, const pb::Parameter& from) {
-    ParamSpec spec;
-    spec.name = name;
-    spec.doc = from.help();
-    spec.unit = from.unit();
-    spec.group = from.group();
-    spec.choices = ToVector(from.choices());
-    spec.min = from.has_min() ? from.min() : -std::numeric_limits<double>::infinity();
-    spec.max = from.has_max() ? from.max() : std::numeric_limits<double>::infinity();
-    spec.flags =
-        (from.min_exclusive() ? uint32_t{GDL_MIN_OPEN} : 0) | (from.max_exclusive() ? uint32_t{GDL_MAX_OPEN} : 0);
-    spec.kind = static_cast<uint32_t>(from.kind());
-    const std::string path = absl::StrCat("parameters.", name);
-    if (from.kind() == pb::PARAMETER_KIND_UNSPECIFIED) {
-      violations_.Add(source.At(path), "has no kind; allowed are number, integer, bool, choice");
-      return;
-    }
-    if (spec.choices.empty() == (spec.kind == GDL_CHOICE)) {
-      violations_.Add(source.At(path + ".choices"),
-                      spec.choices.empty() ? "is missing for a choice" : "is given, and this is no choice");
-    }
-    SetDefault(source, path + ".default", from, spec);
+    auto spec = SpecFromProto(name, from, [&](const std::string& path, std::string description) {
+      violations_.Add(source.At(path), std::move(description));
+    });
+    if (!spec) return;
     const auto same = [&](const ParamSpec& other) { return other.name == name; };
     const auto found = std::find_if(architecture.params.begin(), architecture.params.end(), same);
     if (found == architecture.params.end()) {
-      architecture.params.push_back(std::move(spec));
+      architecture.params.push_back(*std::move(spec));
     } else {
-      *found = std::move(spec);
+      *found = *std::move(spec);
     }
     param_sources_[name] = &source;
-  }
-
-  void SetDefault(const ArchitectureSource& source, const std::string& path, const pb::Parameter& from,
-                  ParamSpec& spec) {
-    using Value = google::protobuf::Value;
-    const Value& value = from.default_();
-    if (!from.has_default_()) {
-      violations_.Add(source.At(path), "is missing");
-    } else if (spec.kind == GDL_CHOICE) {
-      // A choice may look like a number or a bool: "18" of ResNet's depths.
-      std::string word = value.string_value();
-      if (value.kind_case() == Value::kNumberValue) word = ParamText(value.number_value());
-      if (value.kind_case() == Value::kBoolValue) word = value.bool_value() ? "true" : "false";
-      const auto found = std::find(spec.choices.begin(), spec.choices.end(), word);
-      spec.fallback = static_cast<double>(found == spec.choices.end() ? 0 : found - spec.choices.begin());
-      if (found == spec.choices.end()) {
-        violations_.Add(source.At(path),
-                        absl::StrCat("is \"", word, "\"; allowed: ", absl::StrJoin(spec.choices, ", ")));
-      }
-    } else if (spec.kind == GDL_BOOL && value.kind_case() == Value::kBoolValue) {
-      spec.fallback = value.bool_value() ? 1 : 0;
-    } else if (spec.kind != GDL_BOOL && value.kind_case() == Value::kNumberValue) {
-      spec.fallback = value.number_value();
-    } else {
-      violations_.Add(source.At(path), spec.kind == GDL_BOOL ? "is neither true nor false" : "is no number");
-    }
   }
 
   ParamMap ToParams(const ArchitectureSource& source, const std::string& path,
@@ -293,7 +191,7 @@ absl::Status EachOnce(const Violations& all) {
 
 /// A violation of Catalog::Make with the file and line that it is about.
 std::string FieldInFiles(const std::string& field, const std::vector<TaskSource>& tasks,
-                         const std::vector<Composer>& architectures) {
+                         const std::vector<Composer>& architectures, const OfferSource& offer) {
   for (const TaskSource& task : tasks) {
     const std::string prefix = absl::StrCat("tasks.", task.message.id(), ".");
     if (field.rfind(prefix, 0) == 0) return task.At(field.substr(prefix.size()));
@@ -302,24 +200,27 @@ std::string FieldInFiles(const std::string& field, const std::vector<TaskSource>
     const std::string prefix = absl::StrCat("architectures.", composer.architecture.id, ".");
     if (field.rfind(prefix, 0) == 0) return composer.Where(field.substr(prefix.size()));
   }
-  return field;
+  return gradeline::FieldInFiles(field, offer).value_or(field);
 }
 
 }  // namespace
 
 absl::StatusOr<Catalog> LoadCatalog(const std::string& directory,
                                     const std::function<absl::Status(const Catalog&)>& check) {
-  GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> architecture_files, ReadFolder(directory, "architectures"));
-  GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> task_files, ReadFolder(directory, "tasks"));
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> architecture_files,
+                             ReadCatalogFolder(directory, "architectures", false));
+  GRADELINE_ASSIGN_OR_RETURN(std::vector<SourceFile> task_files, ReadCatalogFolder(directory, "tasks", false));
   Violations violations;
   const auto tasks = ParseAll<pb::TaskFile>(task_files, violations);
   const auto architectures = ParseAll<pb::ArchitectureFile>(architecture_files, violations);
+  GRADELINE_ASSIGN_OR_RETURN(const OfferSource offer_source, ReadOffer(directory, violations));
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());
 
   std::map<std::string, const ArchitectureSource*> by_id;
   for (const ArchitectureSource& source : architectures) by_id[source.message.id()] = &source;
   std::vector<Composer> composers;
   for (const ArchitectureSource& source : architectures) composers.emplace_back(by_id, violations).Compose(source);
+  TrainingOffer offer = ToOffer(offer_source, violations);
   GRADELINE_RETURN_IF_ERROR(EachOnce(violations));
 
   std::vector<TaskInfo> task_infos;
@@ -331,11 +232,13 @@ absl::StatusOr<Catalog> LoadCatalog(const std::string& directory,
   for (const Composer& composer : composers) architecture_infos.push_back(composer.architecture);
   std::vector<SourceFile> all = std::move(architecture_files);
   all.insert(all.end(), task_files.begin(), task_files.end());
-  auto catalog = Catalog::Make(std::move(task_infos), std::move(architecture_infos), DigestOf(all));
+  all.insert(all.end(), offer_source.files.begin(), offer_source.files.end());
+  auto catalog =
+      Catalog::Make(std::move(task_infos), std::move(architecture_infos), CatalogDigest(all), std::move(offer));
   const absl::Status problems = catalog.ok() && check ? check(*catalog) : catalog.status();
   if (problems.ok()) return catalog;
   for (const FieldViolation& violation : FieldViolationsOf(problems)) {
-    violations.Add(FieldInFiles(violation.field, tasks, composers), violation.description);
+    violations.Add(FieldInFiles(violation.field, tasks, composers, offer_source), violation.description);
   }
   return violations.empty() ? problems : EachOnce(violations);
 }

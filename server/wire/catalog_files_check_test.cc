@@ -85,7 +85,7 @@ TEST_F(CatalogCheckTest, LossesComputeTheSignal) {
   EXPECT_THAT(
       Changed("faster-rcnn", "only: [binary_cross_entropy, focal]", "only: [binary_cross_entropy, cross_entropy]"),
       ElementsAre(
-          Says("architectures/faster-rcnn.yaml:17: heads[0].losses.only", "is cross_entropy, which is not valid")));
+          Says("architectures/faster-rcnn.yaml:31: heads[0].losses.only", "is cross_entropy, which is not valid")));
 }
 
 TEST_F(CatalogCheckTest, TheCatalogMayBeAheadOfTheLosses) {

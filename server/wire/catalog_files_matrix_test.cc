@@ -27,9 +27,12 @@ struct Row {
 constexpr Row kRows[] = {
     {"classification", "resnet", "classification", 'D', 'y', '-'},
     {"classification", "efficientnet", "classification", 'D', 'y', '-'},
+    {"classification", "fbnetv3", "classification", 'D', 'y', '-'},
     {"classification", "small-cnn", "classification", 'D', '-', '-'},
     {"tagging", "resnet-multilabel", "classification", '-', 'D', '-'},
     {"tagging", "efficientnet-multilabel", "classification", '-', 'D', '-'},
+    {"tagging", "fbnetv3-multilabel", "classification", '-', 'D', '-'},
+    {"attribute-prediction", "fbnetv3-multilabel", "classification", '-', 'D', '-'},
     {"attribute-prediction", "resnet-multilabel", "classification", '-', 'D', '-'},
     {"attribute-prediction", "efficientnet-multilabel", "classification", '-', 'D', '-'},
     {"object-detection", "faster-rcnn", "objectness", '-', 'D', '-'},
@@ -83,6 +86,7 @@ constexpr Row kRows[] = {
     {"panoptic-segmentation", "panoptic-fpn", "mask", '-', 'D', '-'},
     {"panoptic-segmentation", "panoptic-fpn", "semantic", 'D', '-', '-'},
     {"regression", "mlp", "value", '-', '-', 'D'},
+    {"regression", "resnet-regression", "value", '-', '-', 'D'},
 };
 
 /// The table's own columns: a loss that some head of the task takes.

@@ -50,11 +50,14 @@ EarlyStopping EarlyStoppingFromProto(const v1::EarlyStopping& proto, Violations*
   return stopping;
 }
 
+// Numbers that are 0 stay so: the core takes the catalog's defaults.
 Training TrainingFromProto(const v1::Training& proto, Violations* violations) {
   Training training;
-  if (proto.epochs() != 0) training.epochs = proto.epochs();
-  if (proto.batch_size() != 0) training.batch_size = proto.batch_size();
-  if (proto.learning_rate() != 0) training.learning_rate = proto.learning_rate();
+  training.epochs = proto.epochs();
+  training.batch_size = proto.batch_size();
+  training.learning_rate = proto.learning_rate();
+  training.workers = proto.workers();
+  training.iterations = proto.iterations();
   training.seed = proto.seed();
   if (proto.world_size() != 0) training.world_size = proto.world_size();
   ReadEnum("training.rankMean", proto.rank_mean(), v1::RankMean_descriptor(), &training.rank_mean, violations);
@@ -65,6 +68,15 @@ Training TrainingFromProto(const v1::Training& proto, Violations* violations) {
     training.early_stopping = EarlyStoppingFromProto(proto.early_stopping(), violations);
   }
   ReadEnum("training.nonFinite", proto.non_finite(), v1::NonFinite_descriptor(), &training.non_finite, violations);
+  training.solver = proto.solver();
+  training.solver_params = ParamsFromProto("training.solverParameters", proto.solver_parameters(), violations);
+  training.scheduler = proto.scheduler();
+  training.scheduler_params = ParamsFromProto("training.schedulerParameters", proto.scheduler_parameters(), violations);
+  for (int i = 0; i < proto.augmentations_size(); ++i) {
+    const v1::ChosenAugmentation& from = proto.augmentations(i);
+    const std::string field = absl::StrCat("training.augmentations[", i, "].parameters");
+    training.augmentations.push_back({from.augmentation(), ParamsFromProto(field, from.parameters(), violations)});
+  }
   return training;
 }
 
@@ -86,13 +98,27 @@ v1::Training ToProto(const Training& training) {
     out->set_min_delta(training.early_stopping->min_delta);
   }
   proto.set_non_finite(static_cast<v1::NonFinite>(training.non_finite));
+  proto.set_solver(training.solver);
+  if (!training.solver_params.empty()) *proto.mutable_solver_parameters() = ParamsToProto(training.solver_params);
+  proto.set_scheduler(training.scheduler);
+  if (!training.scheduler_params.empty()) {
+    *proto.mutable_scheduler_parameters() = ParamsToProto(training.scheduler_params);
+  }
+  for (const ChosenAugmentation& chosen : training.augmentations) {
+    v1::ChosenAugmentation* out = proto.add_augmentations();
+    out->set_augmentation(chosen.augmentation);
+    if (!chosen.params.empty()) *out->mutable_parameters() = ParamsToProto(chosen.params);
+  }
+  proto.set_workers(training.workers);
+  proto.set_iterations(training.iterations);
   return proto;
 }
 
 v1::Directive ToProto(const Directive& directive) {
   v1::Directive proto;
   proto.set_stop(directive.stop);
-  proto.set_learning_rate(directive.learning_rate);
+  if (directive.learning_rate) proto.set_learning_rate(*directive.learning_rate);
+  if (directive.momentum) proto.set_momentum(*directive.momentum);
   if (directive.best_epoch) proto.set_best_epoch(*directive.best_epoch);
   proto.set_best_value(directive.best_value);
   proto.set_stale_epochs(directive.stale_epochs);

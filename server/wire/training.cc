@@ -203,6 +203,8 @@ v1::Welcome WelcomeToProto(const WelcomeInfo& info, const std::vector<SessionHea
   proto.set_attempt(info.attempt);
   proto.set_fence(info.fence);
   proto.set_first_epoch(info.first_epoch);
+  proto.set_learning_rate(info.rate.learning_rate);
+  if (info.rate.momentum) proto.set_momentum(*info.rate.momentum);
   proto.set_lease_ms(info.lease_ms);
   proto.set_gone_ms(info.gone_ms);
   proto.set_committed_seq(info.committed_seq);

@@ -53,6 +53,9 @@ class GetTest(Case):
             "architecture": ("small-cnn", "architectures"),
             "loss": ("cross_entropy", "losses", "--task", "classification"),
             "metric": ("accuracy", "metrics"),
+            "solver": ("sgd", "solvers"),
+            "scheduler": ("cyclic_lr", "schedulers"),
+            "augmentation": ("mosaic", "augmentations", "--task", "semantic-segmentation"),
             "dataset": ("digits", "datasets"),
             "split": ("digits-a", "splits"),
             "experiment": ("listed", "experiments"),
@@ -76,7 +79,8 @@ class GetTest(Case):
 
     def test_one_by_name(self):
         for kind, name in {"task": "tagging", "architecture": "u-net", "loss": "mse", "metric": "accuracy", "dataset": "digits",
-                           "split": "digits-a", "plugin": "mse"}.items():
+                           "split": "digits-a", "plugin": "mse", "solver": "adamw", "scheduler": "step_lr",
+                           "augmentation": "copy_paste"}.items():
             with self.subTest(kind=kind):
                 run = self.assertRun(server("get", kind, name, "-o", "json"))
                 self.assertEqual(run.json["name"].rsplit("/", 1)[-1], name)
@@ -87,6 +91,7 @@ class GetTest(Case):
     def test_unknown_names_are_not_found_and_near_ones_offered(self):
         for words, near in {("task", "clasification"): "classification", ("architecture", "unet"): "u-net",
                             ("loss", "cross-entropy"): "cross_entropy", ("metric", "acuracy"): "accuracy",
+                            ("solver", "adan"): "adam", ("scheduler", "step"): "step_lr", ("augmentation", "blurr"): "blur",
                             ("plugin", "msee"): "mse"}.items():
             with self.subTest(words=words):
                 self.assertRun(server("get", *words), code=3, err=near)
@@ -110,6 +115,38 @@ class GetTest(Case):
     def test_no_server(self):
         self.assertRun(gradeline("get", "tasks", "--server", "127.0.0.1:1"), code=7, err="127.0.0.1:1")
         self.assertRun(gradeline("get", "tasks", "--server", "nonsense"), code=6, err="nonsense")
+
+
+class TrainingOfferTest(Case):
+    def test_parameters_of_the_training(self):
+        rows = self.assertRun(server("get", "training-parameters")).out.splitlines()
+        self.assertEqual(rows[0].split(), ["PARAMETER", "KIND", "DEFAULT", "RANGE", "UNIT", "ABOUT"])
+        epochs = next(row for row in rows if row.startswith("epochs"))
+        self.assertEqual(epochs.split()[:5], ["epochs", "integer", "10", "1..100000", "epochs"])
+        described = self.assertRun(server("describe", "training-parameter", "learning_rate", "-o", "json")).json
+        self.assertEqual((described["minExclusive"], described["defaultValue"]), (True, 0.01))
+
+    def test_a_schema_says_what_is_needed(self):
+        solver = self.assertRun(server("describe", "solver", "sgd", "-o", "json")).json
+        nesterov = next(parameter for parameter in solver["parameters"] if parameter["id"] == "nesterov")
+        self.assertEqual(nesterov["needs"], ["momentum > 0", "dampening = 0"])
+        self.assertIn("pytorch.org", solver["link"])
+
+    def test_preview_schedule(self):
+        run = self.assertRun(server("preview", "schedule", "step_lr", "--param", "step_size=2", "--param", "gamma=0.5",
+                                    "--learning-rate", "1", "--epochs", "5"))
+        self.assertEqual([row.split()[:2] for row in run.out.splitlines()],
+                         [["EPOCH", "RATE"], ["0", "1"], ["1", "1"], ["2", "0.5"], ["3", "0.5"], ["4", "0.25"]])
+        run = self.assertRun(server("preview", "schedule", "reduce_lr_on_plateau", "--param", "patience=0", "--losses", "1,2,nan",
+                                    "--learning-rate", "1", "-o", "json"))
+        self.assertEqual([rate["learningRate"] for rate in run.json["rates"]], [1, 1, 0.1, 0.010000000000000002])
+        run = self.assertRun(server("preview", "schedule", "multi_step_lr", "--param", "milestones=1,2", "--epochs", "3", "-o", "name"))
+        self.assertEqual(run.out.split(), ["0", "1", "2"])
+        self.assertRun(server("preview", "schedule", "cosine", "--epochs", "0.5"), code=2)
+        run = self.assertRun(server("preview", "schedule", "step_lr", "--param", "step_size=0", "--param", "gama=1"), code=6,
+                             err=["parameters.step_size", "integers in [1, 100000]", "gamma"])
+        self.assertRun(server("preview", "schedule", "step_lr", "--losses", "1,x"), code=6, err="--losses")
+        self.assertRun(server("preview", "schedule", "step_l", ), code=6, err="step_lr")
 
 
 class LossesTest(Case):
@@ -291,6 +328,19 @@ class ExperimentTest(Case):
                 self.assertRun(create_experiment("bad", "--set", setting), code=6, err=["--set", message])
         self.assertRun(create_experiment("bad", "--set", "training.epochs"), code=2, err="PATH=VALUE")
 
+    def test_solver_and_scheduler_by_path(self):
+        settings = ("training.solver=sgd", "training.solver_parameters.momentum=0.9", "training.solverParameters.nesterov=true",
+                    "training.scheduler=multi_step_lr", "training.scheduler_parameters.milestones=1,2")
+        run = self.assertRun(create_experiment("solved", *(w for s in settings for w in ("--set", s)), "-o", "json"))
+        training = run.json["training"]
+        self.assertEqual(training["solverParameters"], {"momentum": 0.9, "nesterov": True, "dampening": 0, "weight_decay": 0})
+        self.assertEqual(training["schedulerParameters"], {"milestones": [1, 2], "gamma": 0.1})
+        again = server("get", "experiment", "solved", "-o", "yaml").out.replace("experiments/solved", "experiments/solved-again")
+        run = self.assertRun(server("create", "experiment", "-f", "-", "-o", "json", stdin=again))
+        self.assertEqual(run.json["training"], training)
+        self.assertRun(create_experiment("bad", "--set", "training.solver=sgd", "--set", "training.solver_parameters.nesterov=true"),
+                       code=6, err=["solverParameters.nesterov", "momentum > 0"])
+
     def test_all_problems_at_once(self):
         run = self.assertRun(create_experiment("bad", "--loss", "classification=mse", "--set", "training.epochs=-1", "--metric", "acuracy"),
                              code=6, err=["mse", "cross_entropy", "training.epochs", "accuracy"])
@@ -453,6 +503,7 @@ class ProgramTest(Case):
         self.assertEqual(complete("get", "lo"), ["losses"])
         self.assertEqual(complete("describe", "loss", "cross"), ["cross_entropy", "cross_entropy_iou_2d"])
         self.assertEqual(complete("eval", "loss", "bin"), ["binary_cross_entropy"])
+        self.assertEqual(complete("preview", "schedule", "cyc"), ["cyclic_lr"])
         self.assertEqual(complete("eval", "loss", "--reduction", "mean_"), ["mean_all"])
         self.assertIn("--architecture", complete("get", "losses", "--ar"))
         self.assertEqual(complete("get", "losses", "--task", "pan"), ["panoptic-segmentation"])

@@ -43,6 +43,17 @@ TEST_F(CatalogFields, PagesOfEveryList) {
   check([&](auto& r) { return Refused<v1::ListLossesResponse>(&Catalog::ListLosses, catalog_, r); }, losses);
   check([&](auto& r) { return Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, r); },
         v1::ListMetricsRequest());
+  check([&](auto& r) { return Refused<v1::ListSolversResponse>(&Catalog::ListSolvers, catalog_, r); },
+        v1::ListSolversRequest());
+  check([&](auto& r) { return Refused<v1::ListSchedulersResponse>(&Catalog::ListSchedulers, catalog_, r); },
+        v1::ListSchedulersRequest());
+  check([&](auto& r) { return Refused<v1::ListAugmentationsResponse>(&Catalog::ListAugmentations, catalog_, r); },
+        v1::ListAugmentationsRequest());
+  check(
+      [&](auto& r) {
+        return Refused<v1::ListTrainingParametersResponse>(&Catalog::ListTrainingParameters, catalog_, r);
+      },
+      v1::ListTrainingParametersRequest());
   check([&](auto& r) { return Refused<v1::ListPluginsResponse>(&v1::AdminService::Stub::ListPlugins, admin_, r); },
         v1::ListPluginsRequest());
   check(
@@ -105,7 +116,7 @@ TEST_F(CatalogFields, TaskArchitectureAndHead) {
   EXPECT_EQ(Losses("classification", "faster-rcnn", ""),
             (Refusal{StatusCode::kFailedPrecondition,
                      {"architecture faster-rcnn is for object-detection, not for task classification; for that there "
-                      "are: efficientnet, resnet, small-cnn"}}));
+                      "are: efficientnet, fbnetv3, resnet, small-cnn"}}));
   EXPECT_EQ(Losses("classifikation", "faster-rcn", "box"),
             (Refusal{StatusCode::kInvalidArgument,
                      {"task: there is no task \"classifikation\"; did you mean classification?",
@@ -117,6 +128,62 @@ TEST_F(CatalogFields, TaskArchitectureAndHead) {
   v1::ListMetricsRequest metrics;
   metrics.set_task("taging");
   EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics), near);
+  v1::ListAugmentationsRequest augmentations;
+  augmentations.set_task("taging");
+  EXPECT_EQ(Refused<v1::ListAugmentationsResponse>(&Catalog::ListAugmentations, catalog_, augmentations), near);
+}
+
+TEST_F(CatalogFields, AugmentationsAreThoseOfTheTask) {
+  v1::ListAugmentationsRequest request;
+  v1::ListAugmentationsResponse all, some;
+  ASSERT_TRUE(Call(&Catalog::ListAugmentations, catalog_, request, &all).ok());
+  EXPECT_EQ(all.augmentations_size(), 18);
+  request.set_task("classification");
+  ASSERT_TRUE(Call(&Catalog::ListAugmentations, catalog_, request, &some).ok());
+  EXPECT_EQ(some.augmentations_size(), 16) << "all but mosaic and copy_paste";
+}
+
+TEST_F(CatalogFields, PreviewSchedule) {
+  v1::PreviewScheduleRequest request;
+  const auto refused = [&] {
+    return Refused<v1::PreviewScheduleResponse>(&Catalog::PreviewSchedule, catalog_, request);
+  };
+  request.set_scheduler("step");
+  request.set_learning_rate(-1);
+  request.set_epochs(-1);
+  request.add_losses(1);
+  (*request.mutable_parameters()->mutable_fields())["gamma"].mutable_struct_value();
+  EXPECT_EQ(refused(), (Refusal{StatusCode::kInvalidArgument,
+                                {"parameters.gamma: is an object; allowed: a number, true or false, a word, a list of "
+                                 "numbers",
+                                 "learningRate: is -1; allowed: finite numbers greater than 0",
+                                 "epochs: is -1; allowed: integers in [1, 100000]",
+                                 "scheduler: there is no scheduler \"step\"; did you mean step_lr?",
+                                 "losses: has 1; only reduce_lr_on_plateau looks at any"}}));
+  request.Clear();
+  request.set_scheduler("multi_step_lr");
+  auto* milestones = (*request.mutable_parameters()->mutable_fields())["milestones"].mutable_list_value();
+  milestones->add_values()->set_number_value(2);
+  milestones->add_values()->set_number_value(2.5);
+  EXPECT_EQ(refused(),
+            (Refusal{StatusCode::kInvalidArgument, {"parameters.milestones: has 2.5 at [1]; allowed: whole epochs"}}));
+  request.Clear();
+  request.set_scheduler("reduce_lr_on_plateau");
+  request.set_epochs(1);
+  request.add_losses(1);
+  request.add_losses(1);
+  EXPECT_EQ(refused(),
+            (Refusal{StatusCode::kInvalidArgument, {"losses: has 2; allowed: one per epoch, of which there are 1"}}));
+  request.clear_epochs();
+  request.set_learning_rate(0.5);
+  (*request.mutable_parameters()->mutable_fields())["patience"].set_number_value(0);
+  (*request.mutable_parameters()->mutable_fields())["factor"].set_number_value(0.5);
+  v1::PreviewScheduleResponse response;
+  ASSERT_TRUE(Call(&Catalog::PreviewSchedule, catalog_, request, &response).ok());
+  ASSERT_EQ(response.rates_size(), 3);
+  EXPECT_EQ(response.rates(1).learning_rate(), 0.5);
+  EXPECT_EQ(response.rates(2).learning_rate(), 0.25);
+  EXPECT_EQ(response.rates(2).epoch(), 2);
 }
 
 TEST_F(CatalogFields, AnUnknownTaskAndABadPageComeTogether) {

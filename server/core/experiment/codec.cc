@@ -4,8 +4,10 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <optional>
 #include <type_traits>
@@ -209,9 +211,14 @@ void Fields(A& a, EarlyStopping& v) {
   Each(a, v.monitor, v.mode, v.patience, v.min_delta);
 }
 template <typename A>
+void Fields(A& a, ChosenAugmentation& v) {
+  Each(a, v.augmentation, v.params);
+}
+template <typename A>
 void Fields(A& a, Training& v) {
   Each(a, v.epochs, v.batch_size, v.learning_rate, v.seed, v.world_size, v.rank_mean, v.validation_ranks, v.test_ranks,
-       v.early_stopping, v.non_finite);
+       v.early_stopping, v.non_finite, v.solver, v.solver_params, v.scheduler, v.scheduler_params, v.augmentations,
+       v.workers, v.iterations);
 }
 template <typename A>
 void Fields(A& a, ResolvedTerm& v) {
@@ -245,8 +252,15 @@ void Fields(A& a, RefusedBatch& v) {
   Each(a, v.rank, v.step, v.head, v.part, v.code, v.refusal);
 }
 template <typename A>
+void Fields(A& a, PlateauState& v) {
+  Each(a, v.best, v.bad_epochs, v.cooldown);
+}
+// The learning rate was always there once: NaN stands for one that another seal decides.
+template <typename A>
 void Fields(A& a, Directive& v) {
-  Each(a, v.stop, v.learning_rate, v.best_epoch, v.best_value, v.stale_epochs);
+  double rate = v.learning_rate.value_or(std::numeric_limits<double>::quiet_NaN());
+  Each(a, v.stop, rate, v.best_epoch, v.best_value, v.stale_epochs, v.momentum, v.plateau);
+  v.learning_rate = std::isnan(rate) ? std::nullopt : std::optional<double>(rate);
 }
 template <typename A>
 void Fields(A& a, Seal& v) {

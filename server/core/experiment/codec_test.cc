@@ -18,6 +18,10 @@ Experiment Everything() {
   experiment.metrics = {"accuracy"};
   experiment.training.world_size = 3;
   experiment.training.test_ranks = PhaseRanks::kFirst;
+  experiment.training.scheduler = "step_lr";
+  experiment.training.solver_params = {{"momentum", 0.5}};
+  experiment.training.augmentations = {{"blur", {{"limit", 7.0}}}};
+  experiment.training.iterations = 9;
   experiment.state = ExperimentState::kFailed;
   experiment.reason = std::string("why\0not", 7);
   experiment.revision = 12;
@@ -47,6 +51,10 @@ TEST(Codec, ExperimentsComeBackWhole) {
   EXPECT_FALSE(back->losses[1].weight.has_value());
   EXPECT_EQ(back->reason, experiment.reason);
   EXPECT_EQ(back->training.test_ranks, PhaseRanks::kFirst);
+  EXPECT_EQ(back->training.scheduler, "step_lr");
+  EXPECT_EQ(back->training.solver_params, experiment.training.solver_params);
+  EXPECT_EQ(back->training.augmentations.at(0).params, experiment.training.augmentations[0].params);
+  EXPECT_EQ(back->training.iterations, 9);
   EXPECT_EQ(back->heads[0].classes, 7);
   EXPECT_EQ(back->heads[0].phases, experiment.heads[0].phases);
   EXPECT_EQ(back->heads[0].terms, experiment.heads[0].terms);
@@ -54,6 +62,22 @@ TEST(Codec, ExperimentsComeBackWhole) {
   EXPECT_EQ(back->labels, experiment.labels);
   EXPECT_EQ(back->notes, experiment.notes);
   EXPECT_EQ(back->delete_ms, 9);
+}
+
+TEST(Codec, DirectivesComeBackWhole) {
+  Seal seal;
+  seal.directive = Directive{.learning_rate = 0.5, .momentum = 0.9, .plateau = PlateauState{0.25, 1, 2}};
+  auto back = Decode<Seal>(Encode(seal));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->directive->learning_rate, 0.5);
+  EXPECT_EQ(back->directive->momentum, 0.9);
+  EXPECT_EQ(back->directive->plateau->best, 0.25);
+  EXPECT_EQ(back->directive->plateau->bad_epochs, 1);
+  EXPECT_EQ(back->directive->plateau->cooldown, 2);
+  seal.directive = Directive{.stop = true};
+  back = Decode<Seal>(Encode(seal));
+  EXPECT_FALSE(back->directive->learning_rate.has_value());
+  EXPECT_FALSE(back->directive->plateau.has_value());
 }
 
 TEST(Codec, SealsComeBackWhole) {

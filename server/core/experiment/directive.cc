@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,6 @@ namespace gradeline {
 namespace {
 
 constexpr const char* kField = "training.earlyStopping";
-constexpr int32_t kMostPatience = 100'000;
 
 // The heads whose batches the metric is computed from in the phase.
 std::vector<std::string> HeadsWith(const Experiment& experiment, Phase phase, const std::string& metric) {
@@ -43,6 +43,44 @@ std::string Allowed(const Experiment& experiment) {
     }
   }
   return absl::StrJoin(allowed, ", ");
+}
+
+// What the schedule looks at; nullopt if it looks at nothing.
+std::optional<Measure> ScheduleMeasure(const Experiment& experiment) {
+  const Training& training = experiment.training;
+  const auto monitor = training.scheduler_params.find("monitor");
+  if (training.scheduler != kReduceOnPlateau || monitor == training.scheduler_params.end()) return std::nullopt;
+  const absl::StatusOr<Measure> measure = FindMeasure(experiment, ParamText(monitor->second));
+  return measure.ok() ? std::optional<Measure>(*measure) : std::nullopt;
+}
+
+Schedule ScheduleOf(const Training& training) {
+  return Schedule(training.scheduler, training.scheduler_params, training.learning_rate);
+}
+
+// The schedule as the seal left it.
+Schedule ScheduleAfter(const Training& training, const std::optional<Seal>& seal) {
+  Schedule schedule = ScheduleOf(training);
+  if (seal && seal->directive && seal->directive->learning_rate && seal->directive->plateau) {
+    schedule.Resume(*seal->directive->learning_rate, *seal->directive->plateau);
+  }
+  return schedule;
+}
+
+// The learning rate of the next epoch, as far as this seal decides it.
+void SetRate(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& before, Directive& directive) {
+  const std::optional<Measure> measure = ScheduleMeasure(experiment);
+  if (!measure) {
+    const Rate rate = RateOf(experiment, seal.epoch + 1, std::nullopt);
+    directive.learning_rate = rate.learning_rate;
+    directive.momentum = rate.momentum;
+  } else if (measure->phase == seal.phase) {
+    Schedule schedule = ScheduleAfter(experiment.training, before);
+    // A value that is none is no improvement.
+    schedule.Step(ValueOf(experiment, *measure, seal).value_or(std::numeric_limits<double>::quiet_NaN()));
+    directive.learning_rate = schedule.rate().learning_rate;
+    directive.plateau = schedule.plateau();
+  }
 }
 
 bool Better(const EarlyStopping& stopping, double value, double best) {
@@ -73,6 +111,12 @@ absl::StatusOr<Measure> FindMeasure(const Experiment& experiment, const std::str
       absl::StrCat("\"", monitor, "\" is no measure of the experiment; allowed: ", Allowed(experiment)));
 }
 
+bool IsMaximised(const Measure& measure) {
+  const auto found = std::find_if(Metrics().begin(), Metrics().end(),
+                                  [&measure](const Metric* known) { return known->info().id == measure.metric; });
+  return found != Metrics().end() && (*found)->info().maximise;
+}
+
 absl::Status ResolveEarlyStopping(Experiment& experiment) {
   if (!experiment.training.early_stopping) return absl::OkStatus();
   EarlyStopping& stopping = *experiment.training.early_stopping;
@@ -81,17 +125,7 @@ absl::Status ResolveEarlyStopping(Experiment& experiment) {
   // Without heads the architecture is wrong, and says so.
   if (!experiment.heads.empty()) violations.Merge(absl::StrCat(kField, ".monitor"), measure.status());
   if (measure.ok() && !stopping.mode) {
-    const auto found = std::find_if(Metrics().begin(), Metrics().end(),
-                                    [&measure](const Metric* known) { return known->info().id == measure->metric; });
-    const bool maximise = found != Metrics().end() && (*found)->info().maximise;
-    stopping.mode = maximise ? MonitorMode::kMax : MonitorMode::kMin;
-  }
-  if (stopping.patience < 1 || stopping.patience > kMostPatience) {
-    violations.Add(absl::StrCat(kField, ".patience"),
-                   absl::StrCat(stopping.patience, "; allowed: 1 to ", kMostPatience));
-  }
-  if (!std::isfinite(stopping.min_delta) || stopping.min_delta < 0) {
-    violations.Add(absl::StrCat(kField, ".minDelta"), absl::StrCat(stopping.min_delta, "; allowed: finite, 0 or more"));
+    stopping.mode = IsMaximised(*measure) ? MonitorMode::kMax : MonitorMode::kMin;
   }
   return violations.ToStatus();
 }
@@ -109,8 +143,20 @@ std::optional<double> ValueOf(const Experiment& experiment, const Measure& measu
   return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
+std::optional<Phase> RatedBy(const Experiment& experiment) {
+  const std::optional<Measure> measure = ScheduleMeasure(experiment);
+  return measure ? std::optional<Phase>(measure->phase) : std::nullopt;
+}
+
+Rate RateOf(const Experiment& experiment, int64_t epoch, const std::optional<Seal>& before) {
+  if (RatedBy(experiment)) return ScheduleAfter(experiment.training, before).rate();
+  Schedule schedule = ScheduleOf(experiment.training);
+  while (schedule.epoch() < epoch) schedule.Step(std::numeric_limits<double>::quiet_NaN());
+  return schedule.rate();
+}
+
 bool HasDirective(const Experiment& experiment, Phase phase) {
-  if (phase == Phase::kTrain) return true;
+  if (phase == Phase::kTrain || RatedBy(experiment) == phase) return true;
   if (!experiment.training.early_stopping) return false;
   const absl::StatusOr<Measure> measure = FindMeasure(experiment, experiment.training.early_stopping->monitor);
   return measure.ok() && measure->phase == phase;
@@ -118,7 +164,7 @@ bool HasDirective(const Experiment& experiment, Phase phase) {
 
 Directive Decide(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& before) {
   Directive directive;
-  directive.learning_rate = experiment.training.learning_rate;
+  SetRate(experiment, seal, before, directive);
   if (!experiment.training.early_stopping) return directive;
   const EarlyStopping& stopping = *experiment.training.early_stopping;
   const absl::StatusOr<Measure> measure = FindMeasure(experiment, stopping.monitor);

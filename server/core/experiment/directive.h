@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "server/core/experiment/schedule.h"
 #include "server/core/experiment/types.h"
 
 namespace gradeline {
@@ -22,19 +23,28 @@ struct Measure {
 /// a phase or a head that the experiment does not have is refused too.
 absl::StatusOr<Measure> FindMeasure(const Experiment& experiment, const std::string& monitor);
 
-/// Checks early stopping and fills in the mode. All violations, fields below "training.earlyStopping".
+/// Whether larger is better.
+bool IsMaximised(const Measure& measure);
+
+/// Checks what early stopping monitors and fills in the mode. The field is "training.earlyStopping.monitor".
 absl::Status ResolveEarlyStopping(Experiment& experiment);
 
 /// The value of a measure in a seal; nullopt if nothing counted there or it is not finite.
 std::optional<double> ValueOf(const Experiment& experiment, const Measure& measure, const Seal& seal);
 
-/// Whether seals of the phase carry a directive: train, and the monitored phase.
+/// The phase whose seals decide the learning rate by what they measure; nullopt: it depends on the epoch alone.
+std::optional<Phase> RatedBy(const Experiment& experiment);
+
+/// What `epoch` trains with. `before`: with RatedBy, the complete seal of that phase with the highest earlier epoch.
+Rate RateOf(const Experiment& experiment, int64_t epoch, const std::optional<Seal>& before);
+
+/// Whether seals of the phase carry a directive: train, and the monitored phases.
 bool HasDirective(const Experiment& experiment, Phase phase);
 
 /// The directive of a complete seal. `before`: the complete seal of the same phase with the highest earlier epoch, of
 /// the newest attempt that has it. Its best value counts on; the epochs without improvement are counted within an
 /// attempt. Better: by at least min_delta, and by more than nothing. The last epoch has nothing to stop; what an
-/// attempt was told once stays said.
+/// attempt was told once stays said. A schedule that looks at a measure goes on from `before` in any attempt.
 Directive Decide(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& before);
 
 }  // namespace gradeline

@@ -222,6 +222,7 @@ absl::StatusOr<std::shared_ptr<RankSession>> Experiments::Join(const JoinRequest
     welcome.attempt = welcome.experiment.attempt;
     welcome.fence = joining.joined.rank.fence;
     welcome.first_epoch = joining.joined.first_epoch;
+    welcome.rate = joining.joined.rate;
     welcome.lease_ms = impl_->options.leases.suspect_ms;
     welcome.gone_ms = impl_->options.leases.gone_ms;
     welcome.committed_seq = joining.joined.rank.committed_seq;

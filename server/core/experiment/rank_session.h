@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/core/experiment/schedule.h"
 #include "server/core/experiment/types.h"
 #include "server/core/loss/registry.h"
 #include "server/core/metric/metric.h"
@@ -50,6 +51,7 @@ struct WelcomeInfo {
   Experiment experiment;
   int32_t attempt = 0;
   int64_t first_epoch = 0;
+  Rate rate;  ///< of first_epoch
   int64_t fence = 0, lease_ms = 0, gone_ms = 0, committed_seq = 0;
   std::vector<Seal> last_seals;
   int32_t credits = 0, max_uncommitted = 0;

@@ -12,9 +12,9 @@
 #include "absl/strings/str_join.h"
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
-#include "server/core/experiment/directive.h"
 #include "server/core/experiment/labels.h"
 #include "server/core/experiment/names.h"
+#include "server/core/experiment/resolve_training.h"
 #include "server/core/loss/encoding.h"
 #include "server/core/loss/head_axes.h"
 #include "server/core/metric/metric.h"
@@ -244,20 +244,6 @@ class HeadResolver {
   std::set<int> merged_;
 };
 
-void CheckTraining(const Training& training, Problems& problems) {
-  const auto range = [&problems](const char* field, int64_t value, int64_t most) {
-    if (value < 1 || value > most) {
-      problems.Add(absl::StrCat("training.", field), absl::StrCat(value, " is not between 1 and ", most));
-    }
-  };
-  range("epochs", training.epochs, 100'000);
-  range("batchSize", training.batch_size, 1 << 20);
-  range("worldSize", training.world_size, 4096);
-  if (!(std::isfinite(training.learning_rate) && training.learning_rate > 0)) {
-    problems.Add("training.learningRate", absl::StrCat(training.learning_rate, " is not a finite number above 0"));
-  }
-}
-
 // `signals`: of the architecture's heads; empty if there are problems with it, and then at least the names are checked.
 void CheckMetrics(const Experiment& experiment, std::vector<std::string> signals, Problems& problems) {
   const bool names_only = signals.empty();
@@ -303,8 +289,7 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
     }
   }
   CheckMetrics(experiment, std::move(signals), problems);
-  CheckTraining(experiment.training, problems);
-  problems.Merge("", ResolveEarlyStopping(experiment));
+  problems.Merge("", ResolveTraining(registry.catalog(), experiment));
   problems.Merge("", CheckLabelsAndNotes(experiment));
   return problems.ToStatus();
 }

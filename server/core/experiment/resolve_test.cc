@@ -127,7 +127,7 @@ TEST(Resolve, EverythingWrongIsSaidAtOnce) {
   experiment.losses[1].weight = -1;
   experiment.losses[2].reduction = Reduction::kNone;
   experiment.metrics = {"acuracy", "acuracy"};
-  experiment.training = {.epochs = 0, .batch_size = 1 << 21, .learning_rate = 0, .world_size = 4097};
+  experiment.training = {.epochs = -1, .batch_size = 1 << 21, .learning_rate = -1, .world_size = 4097};
   const absl::Status status = ResolveExperiment(*TestRegistry(), GoodSplit(), experiment);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(FieldsOf(status),

@@ -395,6 +395,11 @@ absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const 
   if (!SameToken(request.token, attempt.token)) return WrongToken(group, joined.no, experiment, request.token);
   GRADELINE_RETURN_IF_ERROR(CheckJoin(request, experiment, attempt, numerics));
   joined.first_epoch = attempt.first_epoch;
+  std::optional<Seal> before;
+  if (const std::optional<Phase> rated = RatedBy(experiment)) {
+    GRADELINE_ASSIGN_OR_RETURN(before, store.FindCompleteSealBefore(joined.no, 0, {*rated, attempt.first_epoch}));
+  }
+  joined.rate = RateOf(experiment, attempt.first_epoch, before);
   GRADELINE_ASSIGN_OR_RETURN(joined.rank, store.GetRank(joined.no, attempt.attempt, request.rank));
   GRADELINE_RETURN_IF_ERROR(CheckHolder(request, joined.rank));
   joined.rank.instance = request.instance;

@@ -12,6 +12,7 @@
 #include "server/core/experiment/group.h"
 #include "server/core/experiment/live.h"
 #include "server/core/experiment/rank_session.h"
+#include "server/core/experiment/schedule.h"
 
 namespace gradeline {
 
@@ -66,6 +67,7 @@ struct Joined {
   Experiment experiment;
   RankRow rank;
   int64_t first_epoch = 0;
+  Rate rate;                   ///< of first_epoch
   std::vector<RankRow> ranks;  ///< all of the attempt
 };
 absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const std::string& numerics);

@@ -128,7 +128,13 @@ struct EarlyStopping {
   double min_delta = 0;
 };
 
-/// Where a request says 0, what stands here is taken.
+/// An augmentation with its parameters.
+struct ChosenAugmentation {
+  std::string augmentation;
+  ParamMap params;
+};
+
+/// Where a request says nothing or 0, what the catalog has as default is taken.
 struct Training {
   int32_t epochs = 10;
   int32_t batch_size = 32;
@@ -139,6 +145,11 @@ struct Training {
   PhaseRanks validation_ranks = PhaseRanks::kAll, test_ranks = PhaseRanks::kAll;
   std::optional<EarlyStopping> early_stopping = {};
   NonFinite non_finite = NonFinite::kRefuse;
+  std::string solver = {}, scheduler = {};  ///< ids of the catalog; empty: the workers' own, a constant learning rate
+  ParamMap solver_params = {}, scheduler_params = {};
+  std::vector<ChosenAugmentation> augmentations = {};
+  int32_t workers = 0;     ///< processes that load data, per rank
+  int32_t iterations = 0;  ///< steps of an epoch; 0: the whole part
 };
 
 /// One loss of a sum; or a head's loss itself, as far as plugins are compared.
@@ -253,10 +264,12 @@ struct PlateauState {
 /// What the ranks are to do next.
 struct Directive {
   bool stop = false;
-  double learning_rate = 0;
-  std::optional<int64_t> best_epoch;
+  std::optional<double> learning_rate = {};  ///< nullopt: the seal of another phase decides it
+  std::optional<int64_t> best_epoch = {};
   double best_value = 0;
   int32_t stale_epochs = 0;
+  std::optional<double> momentum = {};  ///< where the schedule cycles it
+  std::optional<PlateauState> plateau = {};
 };
 
 /// One sealed phase of one epoch.

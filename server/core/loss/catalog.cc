@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
+#include "server/core/loss/param_check.h"
 #include "server/core/loss/signal.h"
 #include "server/core/loss/sum_info.h"
 
@@ -40,13 +41,6 @@ Words IdsOf(const std::vector<T>& items) {
   return ids;
 }
 
-/// Near names if there are any, else all of them.
-std::string Hint(const std::string& word, const Words& known) {
-  const Words near = NearNames(word, known);
-  if (!near.empty()) return absl::StrCat("did you mean ", absl::StrJoin(near, ", "), "?");
-  return absl::StrCat("known: ", known.empty() ? "none" : absl::StrJoin(known, ", "));
-}
-
 /// Checks one architecture; fields below "architectures.<id>".
 class ArchitectureCheck {
  public:
@@ -62,13 +56,7 @@ class ArchitectureCheck {
     for (size_t i = 0; i < architecture_.tasks.size(); ++i) {
       Member(architecture_.tasks[i], tasks_, absl::StrCat("tasks[", i, "]"));
     }
-    std::set<std::string> names;
-    for (const ParamSpec& spec : architecture_.params) {
-      CheckThat(names.insert(spec.name).second, absl::StrCat("parameters.", spec.name), "is there twice");
-      const auto alone = ResolveParams({&spec, 1}, {});
-      const bool allowed = alone.ok() && ResolveParams({&spec, 1}, *alone).ok();
-      CheckThat(allowed, absl::StrCat("parameters.", spec.name, ".default"), "is not what the parameter itself allows");
-    }
+    CheckParamSpecs(architecture_.params, path_, violations_);
     CheckThat(!architecture_.heads.empty(), "heads", "is empty; nothing could be trained");
     std::set<std::string> heads;
     for (size_t i = 0; i < architecture_.heads.size(); ++i) {
@@ -176,12 +164,8 @@ class ArchitectureCheck {
   }
 
   void Rule(const std::string& rule, const std::string& field) {
-    const size_t equals = rule.find('=');
-    const ParamSpec* spec = equals == std::string::npos ? nullptr : FindParam(rule.substr(0, equals));
-    const bool good = spec != nullptr && Contains(WordsOf(*spec), rule.substr(equals + 1));
-    CheckThat(good, field,
-              absl::StrCat("is \"", rule, "\"; allowed: \"parameter=word\" of a choice or a bool among ",
-                           absl::StrJoin(ParamNames(), ", ")));
+    const absl::Status good = CheckRule(rule, architecture_.params);
+    CheckThat(good.ok(), field, good.message());
   }
 
   const ArchitectureInfo& architecture_;
@@ -227,7 +211,7 @@ bool RuleHolds(std::string_view rule, const ParamMap& params) {
 }
 
 absl::StatusOr<Catalog> Catalog::Make(std::vector<TaskInfo> tasks, std::vector<ArchitectureInfo> architectures,
-                                      std::string digest) {
+                                      std::string digest, TrainingOffer offer) {
   const auto by_id = [](const auto& a, const auto& b) { return a.id < b.id; };
   std::sort(tasks.begin(), tasks.end(), by_id);
   std::sort(architectures.begin(), architectures.end(), by_id);
@@ -244,15 +228,27 @@ absl::StatusOr<Catalog> Catalog::Make(std::vector<TaskInfo> tasks, std::vector<A
     }
     ArchitectureCheck(architectures[i], task_ids, violations).Run();
   }
+  CheckOffer(offer, task_ids, violations);
   if (!violations.empty()) return violations.ToStatus();
   Catalog catalog;
   catalog.tasks_ = std::move(tasks);
   catalog.architectures_ = std::move(architectures);
   catalog.digest_ = std::move(digest);
+  catalog.offer_ = std::move(offer);
   return catalog;
 }
 
 absl::StatusOr<const TaskInfo*> Catalog::FindTask(std::string_view id) const { return FindById(tasks_, id, "task"); }
+
+absl::StatusOr<const ChoiceInfo*> Catalog::FindSolver(std::string_view id) const {
+  return FindById(offer_.solvers, id, "solver");
+}
+absl::StatusOr<const ChoiceInfo*> Catalog::FindScheduler(std::string_view id) const {
+  return FindById(offer_.schedulers, id, "scheduler");
+}
+absl::StatusOr<const ChoiceInfo*> Catalog::FindAugmentation(std::string_view id) const {
+  return FindById(offer_.augmentations, id, "augmentation");
+}
 
 absl::StatusOr<const ArchitectureInfo*> Catalog::FindArchitecture(std::string_view task, std::string_view id) const {
   auto found = FindById(architectures_, id, "architecture");

@@ -1,4 +1,5 @@
-// Tasks, architectures and heads: immutable data, read from configs/catalog by server/wire and resolved here.
+// Tasks, architectures and heads, and what trainings are made of: immutable data, read from configs/catalog by
+// server/wire and resolved here.
 #ifndef GRADELINE_SERVER_CORE_LOSS_CATALOG_H_
 #define GRADELINE_SERVER_CORE_LOSS_CATALOG_H_
 
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/core/loss/offer.h"
 #include "server/core/loss/params.h"
 
 namespace gradeline {
@@ -76,16 +78,22 @@ bool RuleHolds(std::string_view rule, const ParamMap& params);
 class Catalog {
  public:
   /// Checks references (tasks, signals, parameters, cases that cover every choice); all violations at once, fields like
-  /// "architectures.u-net.heads[0].signal". `digest` is the SHA-256 over the files.
+  /// "architectures.u-net.heads[0].signal", "solvers.sgd.parameters.momentum.default". `digest` is the SHA-256 over the
+  /// files.
   static absl::StatusOr<Catalog> Make(std::vector<TaskInfo> tasks, std::vector<ArchitectureInfo> architectures,
-                                      std::string digest);
+                                      std::string digest, TrainingOffer offer = {});
 
   const std::vector<TaskInfo>& tasks() const { return tasks_; }
   const std::vector<ArchitectureInfo>& architectures() const { return architectures_; }
   const std::string& digest() const { return digest_; }
+  const TrainingOffer& offer() const { return offer_; }
 
   /// NOT_FOUND with near names.
   absl::StatusOr<const TaskInfo*> FindTask(std::string_view id) const;
+  /// NOT_FOUND with near names.
+  absl::StatusOr<const ChoiceInfo*> FindSolver(std::string_view id) const;
+  absl::StatusOr<const ChoiceInfo*> FindScheduler(std::string_view id) const;
+  absl::StatusOr<const ChoiceInfo*> FindAugmentation(std::string_view id) const;
   /// NOT_FOUND with near names; FAILED_PRECONDITION if it is not one of `task` (the task's architectures named). An
   /// empty task fits all.
   absl::StatusOr<const ArchitectureInfo*> FindArchitecture(std::string_view task, std::string_view id) const;
@@ -98,6 +106,7 @@ class Catalog {
   std::vector<TaskInfo> tasks_;
   std::vector<ArchitectureInfo> architectures_;
   std::string digest_;
+  TrainingOffer offer_;
 };
 
 }  // namespace gradeline

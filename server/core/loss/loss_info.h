@@ -25,11 +25,15 @@ struct TensorSpec {
   bool label() const { return kind == GDL_LABEL; }
 };
 
-/// A parameter of a loss (GdlParamSpec, checked) or of an architecture.
+/// A kind beside the ABI's: the name of a measure of an experiment, "validation.loss". The experiment checks it.
+inline constexpr uint32_t kMeasureKind = 6;
+
+/// A parameter of a loss (GdlParamSpec, checked) or of anything else in the catalog.
 struct ParamSpec {
-  std::string name, doc, unit, group, axis, when;
+  std::string name, doc, unit, group, axis, when, link;
   uint32_t kind = 0, flags = 0;
   std::vector<std::string> choices;
+  std::vector<std::string> needs;  ///< conditions while it is on: see condition.h
   std::optional<double> fallback;  ///< nullopt: off; CHOICE: index; BOOL: 0 or 1
   double min = 0, max = 0;         ///< infinite where unbounded
 };

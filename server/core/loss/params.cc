@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "server/core/base/status.h"
 #include "server/core/base/utf8.h"
+#include "server/core/loss/condition.h"
 
 namespace gradeline {
 namespace {
@@ -53,6 +54,8 @@ std::string AllowedText(const ParamSpec& spec) {
       return absl::StrCat(absl::StrJoin(spec.choices, ", "), off);
     case GDL_VECTOR:
       return absl::StrCat("a list of ", RangeText(spec), off);
+    case kMeasureKind:
+      return absl::StrCat("a measure like validation.loss", off);
     default:
       return absl::StrCat(RangeText(spec), off);
   }
@@ -82,6 +85,9 @@ std::optional<ParamValue> Allowed(const ParamSpec& spec, const ParamValue& value
       if (word != nullptr && std::count(spec.choices.begin(), spec.choices.end(), *word) > 0) return value;
       return std::nullopt;
     }
+    case kMeasureKind:
+      if (std::holds_alternative<std::string>(value)) return value;
+      return std::nullopt;
     default: {
       std::vector<double> list;
       if (number != nullptr) {
@@ -135,6 +141,20 @@ void AddUnknown(const std::string& name, absl::Span<const ParamSpec> specs, Viol
   }
 }
 
+// Adds what the parameters that are on need and do not find.
+void CheckNeeds(absl::Span<const ParamSpec> specs, const ParamMap& resolved, Violations& violations) {
+  for (const ParamSpec& spec : specs) {
+    const auto own = resolved.find(spec.name);
+    if (own == resolved.end() || own->second == ParamValue(false)) continue;
+    for (const std::string& text : spec.needs) {
+      const auto condition = ParseCondition(text);
+      if (!condition || Holds(*condition, resolved)) continue;
+      violations.Add(spec.name, absl::StrCat("is ", ParamText(own->second), ", which needs ", text, "; ",
+                                             condition->left, " is ", ParamText(resolved.at(condition->left))));
+    }
+  }
+}
+
 }  // namespace
 
 std::string ParamText(const ParamValue& value) {
@@ -169,6 +189,7 @@ absl::StatusOr<ParamMap> ResolveParams(absl::Span<const ParamSpec> specs, const 
         std::any_of(specs.begin(), specs.end(), [&](const ParamSpec& spec) { return spec.name == name; });
     if (!known) AddUnknown(name, specs, violations);
   }
+  CheckNeeds(specs, resolved, violations);
   if (!violations.empty()) return violations.ToStatus();
   return resolved;
 }
@@ -177,7 +198,7 @@ absl::StatusOr<ParamValue> ParseParam(const ParamSpec& spec, std::string_view te
   ParamValue as_word = std::string(text);
   if (IsOff(spec, as_word)) return as_word;
   std::optional<ParamValue> parsed;
-  if (spec.kind == GDL_CHOICE) {
+  if (spec.kind == GDL_CHOICE || spec.kind == kMeasureKind) {
     parsed = as_word;
   } else if (spec.kind == GDL_BOOL) {
     if (text == "true") parsed = true;

@@ -24,7 +24,8 @@ std::string ParamText(const ParamValue& value);
 /// The word "off" turns off a parameter that may be. All violations at once: unknown names (with near ones), wrong
 /// kinds, out of range (with the bounds, open or closed). A one-number VECTOR may be given as a number. Lengths of
 /// vectors are checked when the axis is bound. A parameter whose `when` does not hold is checked and kept like any
-/// other.
+/// other. What a parameter needs of others is checked once all have values, while it is on: a bool that is true,
+/// another that is not off.
 absl::StatusOr<ParamMap> ResolveParams(absl::Span<const ParamSpec> specs, const ParamMap& given);
 
 /// Reads the text form of the command line and of "type=giou" rules for one spec, and checks it: numbers, words, comma
