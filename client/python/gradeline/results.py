@@ -59,13 +59,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Directive:
-    """What a seal told the ranks to do next. best_epoch: of the monitored measure; None without early stopping."""
+    """What a seal told the ranks to do next. best_epoch: of the monitored measure; None without early stopping.
+    learning_rate, momentum: of the next epoch; None where another phase's seal decides, or nothing cycles it."""
 
     stop: bool
-    learning_rate: float
+    learning_rate: Optional[float]
     best_epoch: Optional[int]
     best_value: float
     stale_epochs: int
+    momentum: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,11 @@ class Epoch:
 
 
 def _directive(message: Any) -> Directive:
-    best = message.best_epoch if message.HasField("best_epoch") else None
-    return Directive(message.stop, message.learning_rate, best, message.best_value, message.stale_epochs)
+    best, rate, momentum = (
+        getattr(message, field) if message.HasField(field) else None
+        for field in ("best_epoch", "learning_rate", "momentum")
+    )
+    return Directive(message.stop, rate, best, message.best_value, message.stale_epochs, momentum)
 
 
 def _refused_batch(message: Any) -> RefusedBatch:

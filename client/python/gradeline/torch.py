@@ -6,6 +6,8 @@
             loss(model(images), labels).backward()
             optimiser.step(); optimiser.zero_grad()
 
+The experiment's solver and its learning rate: optimiser and set_rate, in solvers.py.
+
 Computes nothing but denominators; sums of several heads' losses are the trainer's.
 """
 
@@ -20,8 +22,11 @@ from gradeline.client import Client
 from gradeline.denominators import denominators
 from gradeline.errors import GradelineError, Refused
 from gradeline.results import Result
+from gradeline.solvers import Lion, optimiser, set_rate
 from gradeline.tensors import Array
 from gradeline.worker import Worker
+
+__all__ = ["Lion", "Loss", "optimiser", "set_rate"]
 
 _GIVEN = wire.REDUCTIONS["GIVEN"]
 _MEANS = (wire.REDUCTIONS["MEAN"], wire.REDUCTIONS["MEAN_ALL"], _GIVEN)

@@ -55,10 +55,21 @@ class Worker(Link):
 
     @property
     def learning_rate(self) -> float:
-        """As the newest directive says; before the first, the experiment's."""
+        """Of the next epoch, as the newest directive says; before the first, of first_epoch."""
+        return self._rate().learning_rate
+
+    @property
+    def momentum(self) -> Optional[float]:
+        """Of the next epoch, where the experiment's schedule cycles it."""
+        rate = self._rate()
+        return rate.momentum if rate.HasField("momentum") else None
+
+    def _rate(self) -> Any:
+        """The newest directive that decides the learning rate, or the welcome."""
         with self._changed:
-            newest = max(self._directives, key=lambda key: key[1], default=None)
-            return self.experiment.training.learning_rate if newest is None else self._directives[newest].learning_rate
+            having = [key for key, directive in self._directives.items() if directive.HasField("learning_rate")]
+            newest = max(having, key=lambda key: key[1], default=None)
+            return self._welcome if newest is None else self._directives[newest]
 
     @property
     def should_stop(self) -> bool:
@@ -69,16 +80,20 @@ class Worker(Link):
     def epochs(self) -> Iterator[int]:
         """The epochs to train: from first_epoch on, until the last or a directive to stop.
 
-        With early stopping each waits until the monitored phase of the one before is sealed, on ranks that do not
-        report that phase too.
+        With early stopping, or a schedule that looks at a measure, each waits until the monitored phase of the one before
+        is sealed, on ranks that do not report that phase too.
         """
         training = self.experiment.training
-        monitor = training.early_stopping.monitor if training.HasField("early_stopping") else ""
+        monitors = [training.early_stopping.monitor] if training.HasField("early_stopping") else []
+        if "monitor" in training.scheduler_parameters:
+            monitors.append(training.scheduler_parameters["monitor"])
+        deciding = {phase_number(monitor.partition(".")[0]) for monitor in monitors}
         for epoch in range(self.first_epoch, training.epochs):
-            if monitor and epoch > self.first_epoch:
-                decided = (phase_number(monitor.partition(".")[0]), epoch - 1)
-                with self._changed:
-                    self._wait(lambda: decided in self._directives)
+            if epoch > self.first_epoch:
+                for phase in deciding:
+                    decided = (phase, epoch - 1)
+                    with self._changed:
+                        self._wait(lambda: decided in self._directives)
             if self.should_stop:
                 return
             yield epoch

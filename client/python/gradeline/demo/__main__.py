@@ -16,6 +16,7 @@ from typing import Any, Optional, Tuple
 
 import gradeline
 from gradeline import wire
+from gradeline.client import struct
 from gradeline.demo import checkpoint, setting
 from gradeline.demo.facts import facts, shortfalls
 from gradeline.demo.progress import Progress
@@ -60,6 +61,9 @@ def run(client: gradeline.Client, options: argparse.Namespace) -> int:
         "seed": options.seed,
         "world_size": options.ranks,
         "rank_mean": wire.RANK_MEANS["GLOBAL"],
+        "solver": "adam",
+        "scheduler": "cosine_annealing_lr",
+        "scheduler_parameters": struct({"t_max": options.epochs}),
     }
     experiment = setting.create_experiment(client, split.name, training)
     _, token = setting.start(client, experiment.name)

@@ -18,7 +18,6 @@ import gradeline.torch
 from gradeline.demo import checkpoint
 from gradeline.demo.images import Images, batches
 from gradeline.demo.model import small_cnn
-from gradeline.demo.schedule import warm_up_and_decay
 
 EVALUATION_BATCH = 500
 
@@ -40,10 +39,10 @@ class Trainer:
         self.folder = folder or pathlib.Path(dataset.source.partition(":")[2])
         self.parts = {part: self._images(client, part) for part in ("train", "validation", "test")}
         share = self.split.train_count // worker.world_size
-        self.steps = max(1, math.ceil(share / self.training.batch_size))
+        self.steps = self.training.iterations or max(1, math.ceil(share / self.training.batch_size))
         architecture = dict(worker.experiment.architecture_parameters)
         self.model = DistributedDataParallel(small_cnn(len(dataset.classes), self.training.seed, **architecture))
-        self.optimiser = torch.optim.Adam(self.model.parameters())
+        self.optimiser = gradeline.torch.optimiser(worker, self.model.parameters())
         self.loss = gradeline.torch.Loss(worker)
 
     def _images(self, client: gradeline.Client, part: str) -> Images:
@@ -83,13 +82,13 @@ class Trainer:
         images = self.parts["train"]
         order = torch.Generator().manual_seed((self.training.seed * 1_000_003 + epoch) * 4_096 + self.worker.rank)
         shuffled = torch.randperm(len(images), generator=order)
-        total = self.steps * self.training.epochs
+        if self.training.iterations:  # so many steps, from the beginning again where the images do not last
+            wanted = self.steps * self.training.batch_size
+            shuffled = shuffled.repeat(-(-wanted // len(shuffled)))[:wanted]
+        gradeline.torch.set_rate(self.worker, self.optimiser)
         self.model.train()
         with self.worker.phase("train", epoch):
-            for step, chosen in enumerate(batches(shuffled, self.training.batch_size, self.steps)):
-                rate = self.training.learning_rate * warm_up_and_decay(epoch * self.steps + step, total)
-                for group in self.optimiser.param_groups:
-                    group["lr"] = rate
+            for chosen in batches(shuffled, self.training.batch_size, self.steps):
                 pixels, labels = images.batch(chosen)
                 self.optimiser.zero_grad()
                 self.loss(self.model(pixels), labels).backward()

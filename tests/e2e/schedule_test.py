@@ -1,0 +1,198 @@
+"""Solver and learning rate from the server: directives against PyTorch's own schedulers, over a resume too."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import numpy as np
+import torch
+
+import gradeline
+import gradeline.torch
+from gradeline.client import struct
+from server import Server
+
+CATALOG = pathlib.Path(__file__).resolve().parents[2] / "configs" / "catalog"
+VALUES = (0.0, 1.0, 0.5, 0.5, 2.0, 2.0)  # the logit of the right class: the loss falls where it rises
+
+
+def setUpModule() -> None:
+    global server
+    server = Server()
+
+
+def tearDownModule() -> None:
+    server.close()
+
+
+def rows(value: float) -> dict:
+    logits = np.zeros((2, 3), np.float32)
+    logits[:, 0] = value
+    return {"prediction": logits, "target": np.zeros(2, np.int64)}
+
+
+def peer(rate: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.zeros(1)], lr=rate)
+
+
+class ScheduleTest(unittest.TestCase):
+    def join(self, **training: object) -> gradeline.Worker:
+        self.name, token = server.experiment(epochs=len(VALUES), **training)
+        return self.joined(token)
+
+    def joined(self, token: str) -> gradeline.Worker:
+        worker = server.client.join(self.name, token, 0, 1)
+        self.addCleanup(worker._close)
+        return worker
+
+    def train(self, worker: gradeline.Worker, epoch: int) -> float:
+        """One epoch; the loss of its validation as sealed."""
+        with worker.phase("train", epoch):
+            worker.batch("train", epoch, 0, "classification", rows(0))
+        with worker.phase("validation", epoch) as validation:
+            worker.batch("validation", epoch, 0, "classification", rows(VALUES[epoch]), gradient=False)
+        return validation.sealed.loss
+
+    def resume(self, worker: gradeline.Worker, first_epoch: int) -> gradeline.Worker:
+        worker.fail("stopped by the test")
+        return self.joined(
+            server.client.call("ResumeExperiment", name=self.name, first_epoch=first_epoch).attempt_token
+        )
+
+    def test_rates_of_the_epoch(self) -> None:
+        parameters = struct({"step_size": 2, "gamma": 0.3})
+        worker = self.join(learning_rate=0.1, scheduler="step_lr", scheduler_parameters=parameters)
+        own = peer(0.1)
+        scheduler = torch.optim.lr_scheduler.StepLR(own, 2, 0.3)
+        for epoch in range(len(VALUES)):
+            self.assertEqual(worker.learning_rate, own.param_groups[0]["lr"], epoch)
+            if epoch == 3:
+                worker = self.resume(worker, epoch)
+                self.assertEqual(worker.learning_rate, own.param_groups[0]["lr"], "of a resumed attempt")
+            self.train(worker, epoch)
+            own.step()
+            scheduler.step()
+        worker.finish()
+
+    def test_a_plateau_of_the_sealed_loss(self) -> None:
+        parameters = struct({"patience": 0, "factor": 0.3, "cooldown": 1})
+        worker = self.join(learning_rate=0.1, scheduler="reduce_lr_on_plateau", scheduler_parameters=parameters)
+        own = peer(0.1)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(own, patience=0, factor=0.3, cooldown=1)
+        seen = set()
+        walk = worker.epochs()
+        for epoch in range(len(VALUES)):
+            if epoch == 3:
+                worker = self.resume(worker, epoch)
+                walk = worker.epochs()
+            self.assertEqual(next(walk), epoch)
+            self.assertEqual(worker.learning_rate, own.param_groups[0]["lr"], epoch)
+            seen.add(worker.learning_rate)
+            scheduler.step(self.train(worker, epoch))
+        worker.finish()
+        self.assertGreater(len(seen), 1, "it was cut")
+        seals = server.client.epochs(self.name)
+        self.assertTrue(all(seal.directive.learning_rate is None for seal in seals if seal.phase == "train"))
+
+    def test_momentum_cycles_against_the_rate(self) -> None:
+        cycle = {"max_lr": 0.4, "step_size_up": 2, "cycle_momentum": True}
+        worker = self.join(learning_rate=0.1, solver="sgd", scheduler="cyclic_lr", scheduler_parameters=struct(cycle))
+        model = torch.nn.Linear(2, 2)
+        made = gradeline.torch.optimiser(worker, model.parameters())
+        own = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
+        scheduler = torch.optim.lr_scheduler.CyclicLR(own, 0.1, 0.4, step_size_up=2)
+        for epoch in range(len(VALUES)):
+            gradeline.torch.set_rate(worker, made)
+            for key in ("lr", "momentum"):
+                self.assertEqual(made.param_groups[0][key], own.param_groups[0][key], (epoch, key))
+            self.train(worker, epoch)
+            own.step()
+            scheduler.step()
+        worker.finish()
+
+
+class SolverTest(unittest.TestCase):
+    def test_every_solver_steps_as_its_peer(self) -> None:
+        peers = {
+            "adam": lambda p: torch.optim.Adam(p, 0.01),
+            "adamw": lambda p: torch.optim.AdamW(p, 0.01),
+            "adamax": lambda p: torch.optim.Adamax(p, 0.01),
+            "adadelta": lambda p: torch.optim.Adadelta(p, 0.01),
+            "adagrad": lambda p: torch.optim.Adagrad(p, 0.01),
+            "asgd": lambda p: torch.optim.ASGD(p, 0.01),
+            "rmsprop": lambda p: torch.optim.RMSprop(p, 0.01),
+            "rprop": lambda p: torch.optim.Rprop(p, 0.01),
+            "sgd": lambda p: torch.optim.SGD(p, 0.01),
+            "lion": lion,
+        }
+        offered = [solver.name.split("/")[1] for solver in server.client.pages("ListSolvers", "solvers")]
+        self.assertEqual(sorted(offered), sorted(peers))
+        for solver, own in peers.items():
+            with self.subTest(solver=solver):
+                name, token = server.experiment(epochs=1, learning_rate=0.01, solver=solver)
+                with server.client.join(name, token, 0, 1) as worker:
+                    weights = [torch.nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2)]
+                    made, wanted = gradeline.torch.optimiser(worker, weights[:1]), own(weights[1:])
+                for step in range(3):
+                    for weight in weights:
+                        weight.grad = weight.detach() * (2 - step) + 0.5
+                    made.step()
+                    wanted.step()
+                self.assertTrue(torch.equal(weights[0], weights[1]), weights)
+                self.assertFalse(torch.equal(weights[0], torch.tensor([1.0, -2.0])))
+
+
+class lion:
+    """Algorithm 2 of arXiv 2302.06675 with beta 0.9 and 0.99, number by number."""
+
+    def __init__(self, weights: list) -> None:
+        self.weight, self.means = weights[0], [0.0, 0.0]
+
+    def step(self) -> None:
+        gradient = self.weight.grad.tolist()
+        for i, mean in enumerate(self.means):
+            update = np.sign(0.9 * mean + 0.1 * gradient[i])
+            self.weight.data[i] -= 0.01 * update
+            self.means[i] = 0.99 * mean + 0.01 * gradient[i]
+
+
+class CheckTest(unittest.TestCase):
+    def check(self, *settings: str) -> subprocess.CompletedProcess:
+        command = [os.path.join(os.environ["GRADELINE_BIN"], "gradelined"), "--check"]
+        for setting in settings:
+            command += ["--set", setting]
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+            self.assertEqual(os.listdir(folder), [], "it writes nothing")
+        return done
+
+    def test_what_is_shipped_is_right(self) -> None:
+        done = self.check()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("10 solvers, 6 schedulers, 18 augmentations", done.stdout)
+
+    def test_every_mistake_has_its_file_and_line(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            catalog = pathlib.Path(folder) / "catalog"
+            shutil.copytree(CATALOG, catalog)
+            solver, task = catalog / "solvers" / "sgd.yaml", catalog / "tasks" / "tagging.yaml"
+            solver.write_text(solver.read_text().replace("default: false", "default: fals"))
+            task.write_text(task.read_text() + "metrix: [accuracy]\n")
+            done = self.check(f"catalog.path={catalog}")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("tasks/tagging.yaml:4: metrix: is no key; did you mean metrics?", done.stderr)
+            task.write_text(task.read_text().replace("metrix: [accuracy]\n", ""))
+            done = self.check(f"catalog.path={catalog}")
+            self.assertRegex(done.stderr, r"solvers/sgd\.yaml:\d+: parameters\.nesterov\.default: is neither true nor false")
+
+    def test_a_wrong_setting(self) -> None:
+        done = self.check("grpc.lissten=127.0.0.1:0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("listen", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
