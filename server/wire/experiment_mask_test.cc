@@ -94,7 +94,7 @@ TEST(ExperimentMask, OnlyWhatIsNamedChangesAndWholeFieldsAreReplaced) {
   EXPECT_EQ(merged.notes, "new");
   EXPECT_EQ(merged.id, "e");
   merged = MergedExperiment(Stored(), {}, {"training.epochs", "training.early_stopping.patience"}, &violations);
-  EXPECT_EQ(merged.training.epochs, 10) << "the default";
+  EXPECT_EQ(merged.training.epochs, 0) << "the catalog has its default";
   EXPECT_EQ(merged.training.early_stopping->patience, 0);
   EXPECT_EQ(merged.training.early_stopping->monitor, "validation.loss");
   EXPECT_TRUE(violations.empty()) << violations.ToStatus();

@@ -72,9 +72,9 @@ TEST(Experiment, AbsentValuesTakeTheirDefaults) {
   Violations violations;
   const Experiment experiment = ExperimentFromProto(proto, &violations);
   ASSERT_TRUE(violations.empty());
-  EXPECT_EQ(experiment.training.epochs, 10);
-  EXPECT_EQ(experiment.training.batch_size, 32);
-  EXPECT_EQ(experiment.training.learning_rate, 0.01);
+  EXPECT_EQ(experiment.training.epochs, 0) << "the catalog has its default, and those of the next two";
+  EXPECT_EQ(experiment.training.batch_size, 0);
+  EXPECT_EQ(experiment.training.learning_rate, 0);
   EXPECT_EQ(experiment.training.world_size, 1);
   EXPECT_EQ(experiment.training.rank_mean, RankMean::kGlobal);
   EXPECT_EQ(experiment.training.validation_ranks, PhaseRanks::kAll);

@@ -88,21 +88,21 @@ parameters:
   rate: 1
   rate: 2
 )"),
-      ElementsAre(
-          FieldViolation{"x.yaml:1: idd", "is no key; did you mean id?"},
-          FieldViolation{"x.yaml:2: tasks", "is \"a\"; allowed is a list [...]"},
-          FieldViolation{"x.yaml:4: heads[0].id", "is a list; allowed is a word"},
-          FieldViolation{"x.yaml:5: heads[0].weight", "is \"heavy\"; allowed is a finite number"},
-          FieldViolation{"x.yaml:6: heads[0].repeat.count", "is \"2.5\"; allowed is an integer of 32 bits"},
-          FieldViolation{"x.yaml:7: heads[0].signal", "is a list; allowed is a mapping with value, by, cases"},
-          FieldViolation{"x.yaml:8: heads[1]",
-                         "is \"just a word\"; allowed is a mapping with id, signal, rows, when, repeat, "
-                         "classes, normaliser, weight, phases, losses"},
-          FieldViolation{"x.yaml:10: parameters.depth.kind", "is \"word\"; allowed is number, integer, bool, choice"},
-          FieldViolation{"x.yaml:11: parameters.rate",
-                         "is \"1\"; allowed is a mapping with kind, choices, default, min, max, "
-                         "min_exclusive, max_exclusive, help, unit, group"},
-          FieldViolation{"x.yaml:12: parameters.rate", "is there twice"}));
+      ElementsAre(FieldViolation{"x.yaml:1: idd", "is no key; did you mean id?"},
+                  FieldViolation{"x.yaml:2: tasks", "is \"a\"; allowed is a list [...]"},
+                  FieldViolation{"x.yaml:4: heads[0].id", "is a list; allowed is a word"},
+                  FieldViolation{"x.yaml:5: heads[0].weight", "is \"heavy\"; allowed is a finite number"},
+                  FieldViolation{"x.yaml:6: heads[0].repeat.count", "is \"2.5\"; allowed is an integer of 32 bits"},
+                  FieldViolation{"x.yaml:7: heads[0].signal", "is a list; allowed is a mapping with value, by, cases"},
+                  FieldViolation{"x.yaml:8: heads[1]",
+                                 "is \"just a word\"; allowed is a mapping with id, signal, rows, when, repeat, "
+                                 "classes, normaliser, weight, phases, losses"},
+                  FieldViolation{"x.yaml:10: parameters.depth.kind",
+                                 "is \"word\"; allowed is number, integer, bool, choice, vector, measure"},
+                  FieldViolation{"x.yaml:11: parameters.rate",
+                                 "is \"1\"; allowed is a mapping with kind, choices, default, min, max, "
+                                 "min_exclusive, max_exclusive, help, unit, group, when, link, needs, optional"},
+                  FieldViolation{"x.yaml:12: parameters.rate", "is there twice"}));
 }
 
 TEST(ReadYamlTest, KeysTwiceAndNothing) {
