@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -38,7 +39,8 @@ Words SignalsOf(const HeadTemplate& head) {
 // "default | valid | refused and why" of one head.
 std::string Verdicts(const LossList& list) {
   const std::string kWith = " with ";
-  Words defaults, valid, other_signal, other_task, by_rule;
+  Words defaults, valid, other_task, refused;
+  bool other_signal = false;
   for (const LossOffer& offer : list.offers) {
     const std::string& id = offer.loss->id;
     const size_t with = offer.reason.find(kWith);
@@ -47,17 +49,26 @@ std::string Verdicts(const LossList& list) {
       list_of.push_back(
           with == std::string::npos ? id : absl::StrCat(id, " (", offer.reason.substr(with + kWith.size()), ")"));
     } else if (absl::StrContains(offer.reason, "computes the signal")) {
-      other_signal.push_back(id);
+      other_signal = true;
     } else if (absl::StrContains(offer.reason, "only for task")) {
       other_task.push_back(id);
     } else {
-      by_rule.push_back(absl::StrCat(id, ": ", offer.reason));
+      refused.push_back(absl::StrCat(id, ": ", offer.reason));
     }
   }
-  Words refused = by_rule;
   if (!other_task.empty()) refused.push_back("for another task: " + Join(other_task));
-  if (!other_signal.empty()) refused.push_back("for another signal: " + Join(other_signal));
+  if (other_signal) refused.push_back("all others: for another signal");
   return absl::StrCat(Join(defaults), " | ", Join(valid), " | ", absl::StrJoin(refused, "<br>"));
+}
+
+std::string SignalsOf(const LossRegistry& registry) {
+  std::map<std::string, Words> losses;
+  for (const auto& loss : registry.losses()) {
+    for (const std::string& signal : loss->signals) losses[signal].push_back(loss->id);
+  }
+  std::string text = "\n| signal | losses that compute it |\n|---|---|\n";
+  for (const auto& [signal, ids] : losses) absl::StrAppend(&text, "| ", signal, " | ", Join(ids), " |\n");
+  return text;
 }
 
 // One row for all heads, of whatever architecture, with the same verdicts.
@@ -129,7 +140,7 @@ std::string ChoicesOf(const char* title, const std::vector<ChoiceInfo>& choices)
 
 std::string Render(const LossRegistry& registry) {
   const Catalog& catalog = registry.catalog();
-  std::string text = "\n## Losses of every head\n";
+  std::string text = absl::StrCat("\n## Losses of every head\n", SignalsOf(registry));
   for (const TaskInfo& task : catalog.tasks()) text += LossesOf(registry, task);
   text += "\n## Architectures\n";
   for (const ArchitectureInfo& architecture : catalog.architectures()) {
