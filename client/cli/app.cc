@@ -116,10 +116,7 @@ CLI::App* FindSubcommand(CLI::App* app, const std::string& word) {
 }
 
 CLI::App* VerbOf(CLI::App& app, const char* verb, const char* help) {
-  if (CLI::App* known = FindSubcommand(&app, verb)) {
-    known->description(absl::StrCat(known->get_description(), "; ", help));
-    return known;
-  }
+  if (CLI::App* known = FindSubcommand(&app, verb)) return known;
   CLI::App* added = app.add_subcommand(verb, help);
   added->require_subcommand(1);
   return added;
