@@ -158,7 +158,7 @@ TEST_F(CatalogFields, PreviewSchedule) {
                                  "numbers",
                                  "learningRate: is -1; allowed: finite numbers greater than 0",
                                  "epochs: is -1; allowed: integers in [1, 100000]",
-                                 "scheduler: there is no scheduler \"step\"; did you mean step_lr?",
+                                 "scheduler: there is no scheduler \"step\"; did you mean step_lr, multi_step_lr?",
                                  "losses: has 1; only reduce_lr_on_plateau looks at any"}}));
   request.Clear();
   request.set_scheduler("multi_step_lr");

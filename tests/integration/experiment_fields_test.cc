@@ -222,7 +222,7 @@ TEST_F(ExperimentFields, Update) {
                      "metrics, training, labels, notes, a field of training, labels.KEY, or * alone",
                      "experiment.split: \"\" is no resource name of the form \"splits/{id}\"",
                      "experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
-                     "experiment.training.epochs: -1 is not between 1 and 100000"}));
+                     "experiment.training.epochs: is -1; allowed: integers in [1, 100000]"}));
   EXPECT_EQ(update([](auto& r) { r.mutable_experiment()->set_name("experiments/none"); }),
             (Refusal{StatusCode::kNotFound, {"no experiment is called \"none\""}}));
   EXPECT_EQ(update([](auto& r) { r.set_etag("7"); }),

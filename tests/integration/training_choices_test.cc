@@ -68,19 +68,20 @@ TEST_F(TrainingChoices, SolverSchedulerAndAugmentations) {
   const auto set = [](google::protobuf::Struct* params, const std::string& name, double value) {
     (*params->mutable_fields())[name].set_number_value(value);
   };
-  EXPECT_EQ(WithTraining([&](v1::Training& t) {
-              t.set_solver("sdg");
-              t.set_scheduler("step");
-              t.add_augmentations()->set_augmentation("blurr");
-              t.set_workers(-1);
-              t.set_iterations(-1);
-            }),
-            Invalid({"experiment.training.solver: there is no solver \"sdg\"; did you mean sgd?",
-                     "experiment.training.workers: is -1; allowed: integers in [0, 1024]",
-                     "experiment.training.iterations: is -1; allowed: integers in [0, 1073741824]",
-                     "experiment.training.scheduler: there is no scheduler \"step\"; did you mean step_lr?",
-                     "experiment.training.augmentations[0].augmentation: there is no augmentation \"blurr\"; did you "
-                     "mean blur?"}));
+  EXPECT_EQ(
+      WithTraining([&](v1::Training& t) {
+        t.set_solver("sdg");
+        t.set_scheduler("step");
+        t.add_augmentations()->set_augmentation("blurr");
+        t.set_workers(-1);
+        t.set_iterations(-1);
+      }),
+      Invalid({"experiment.training.solver: there is no solver \"sdg\"; did you mean sgd?",
+               "experiment.training.workers: is -1; allowed: integers in [0, 1024]",
+               "experiment.training.iterations: is -1; allowed: integers in [0, 1073741824]",
+               "experiment.training.scheduler: there is no scheduler \"step\"; did you mean step_lr, multi_step_lr?",
+               "experiment.training.augmentations[0].augmentation: there is no augmentation \"blurr\"; did you "
+               "mean blur?"}));
   EXPECT_EQ(WithTraining([&](v1::Training& t) {
               t.set_solver("sgd");
               set(t.mutable_solver_parameters(), "momentun", 0.9);
