@@ -55,17 +55,21 @@ absl::Status ApplyLosses(const ExperimentFlags& flags, v1::Experiment* experimen
   return absl::OkStatus();
 }
 
-absl::Status ApplyLabels(const ExperimentFlags& flags, v1::Experiment* experiment) {
+absl::Status ApplyLabels(const ExperimentFlags& flags, v1::Experiment* experiment,
+                         google::protobuf::FieldMask& changed) {
   for (const std::string& text : flags.labels) {
+    std::string key, value;
     if (!absl::StrContains(text, '=') && text.size() > 1 && text.back() == '-') {
-      experiment->mutable_labels()->erase(text.substr(0, text.size() - 1));
+      key = text.substr(0, text.size() - 1);
+      experiment->mutable_labels()->erase(key);
+      changed.add_paths(absl::StrCat("labels.", key));
       continue;
     }
-    std::string key, value;
     if (absl::Status s = SplitAssignment("--label", "KEY=VALUE, or KEY- to remove one", text, &key, &value); !s.ok()) {
       return s;
     }
     (*experiment->mutable_labels())[key] = value;
+    changed.add_paths(absl::StrCat("labels.", key));
   }
   return absl::OkStatus();
 }
@@ -79,16 +83,23 @@ absl::Status ReadExperimentFile(const ExperimentFlags& flags, v1::Experiment* ex
   return FillFromYaml(flags.file, *text, experiment);
 }
 
-absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* experiment) {
+absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* experiment,
+                                  google::protobuf::FieldMask* changed) {
+  google::protobuf::FieldMask mask;
+  const auto note = [&mask](bool given, const char* path) {
+    if (given) mask.add_paths(path);
+    return given;
+  };
   if (!flags.name.empty()) experiment->set_name(flags.name);
-  if (!flags.split.empty()) experiment->set_split(flags.split);
-  if (!flags.architecture.empty()) experiment->set_architecture(flags.architecture);
-  if (flags.notes_given) experiment->set_notes(flags.notes);
+  if (note(!flags.split.empty(), "split")) experiment->set_split(flags.split);
+  if (note(!flags.architecture.empty(), "architecture")) experiment->set_architecture(flags.architecture);
+  if (note(flags.notes_given, "notes")) experiment->set_notes(flags.notes);
+  note(!flags.losses.empty() || !flags.params.empty() || !flags.weights.empty(), "losses");
   experiment->set_name(ResourceName("experiments", experiment->name()));
   experiment->set_split(ResourceName("splits", experiment->split()));
   if (absl::Status s = ApplyLosses(flags, experiment); !s.ok()) return s;
-  if (absl::Status s = ApplyLabels(flags, experiment); !s.ok()) return s;
-  if (!flags.metrics.empty()) experiment->clear_metrics();
+  if (absl::Status s = ApplyLabels(flags, experiment, mask); !s.ok()) return s;
+  if (note(!flags.metrics.empty(), "metrics")) experiment->clear_metrics();
   for (const std::string& metrics : flags.metrics) {
     for (const auto metric : absl::StrSplit(metrics, ',', absl::SkipEmpty())) {
       experiment->add_metrics(std::string(metric));
@@ -97,10 +108,11 @@ absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* 
   for (const std::string& setting : flags.settings) {
     std::string path, value;
     if (absl::Status s = SplitAssignment("--set", "PATH=VALUE", setting, &path, &value); !s.ok()) return s;
-    if (absl::Status s = SetByPath(path, value, experiment); !s.ok()) {
+    if (absl::Status s = SetByPath(path, value, experiment, mask.add_paths()); !s.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("--set ", s.message()));
     }
   }
+  if (changed != nullptr) *changed = mask;
   return absl::OkStatus();
 }
 

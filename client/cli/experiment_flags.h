@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "google/protobuf/field_mask.pb.h"
 #include "gradeline/v1/experiment.pb.h"
 
 namespace gradeline::cli {
@@ -23,8 +24,10 @@ std::shared_ptr<ExperimentFlags> AddExperimentFlags(CLI::App& app);
 
 /// Reads the file, if there is one, into `experiment`.
 absl::Status ReadExperimentFile(const ExperimentFlags& flags, v1::Experiment* experiment);
-/// Lets the flags go over what `experiment` has; names become resource names.
-absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* experiment);
+/// Lets the flags go over what `experiment` has; names become resource names. `changed`, if given, gets the paths of
+/// what the flags set.
+absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* experiment,
+                                  google::protobuf::FieldMask* changed = nullptr);
 
 /// The experiment without what the server alone sets: what a file has.
 v1::Experiment AskedOf(const v1::Experiment& experiment);

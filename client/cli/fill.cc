@@ -193,11 +193,19 @@ std::vector<std::string> FieldNames(const Descriptor* descriptor) {
   return out;
 }
 
-absl::Status SetByPath(const std::string& path, const std::string& value, Message* message) {
+absl::Status SetByPath(const std::string& path, const std::string& value, Message* message, std::string* mask_path) {
   const std::vector<std::string> steps = absl::StrSplit(path, '.');
+  std::vector<std::string> masked;
+  bool in_list = false;
+  const auto add = [&](const std::string& step) {
+    if (!in_list) masked.push_back(step);
+    if (mask_path != nullptr) *mask_path = absl::StrJoin(masked, ".");
+  };
   for (size_t i = 0; i < steps.size(); ++i) {
     if (IsA(message->GetDescriptor(), "google.protobuf.Struct")) {
-      return SetInStruct(path, absl::StrJoin(steps.begin() + i, steps.end(), "."), value, message);
+      const std::string key = absl::StrJoin(steps.begin() + i, steps.end(), ".");
+      add(key);
+      return SetInStruct(path, key, value, message);
     }
     std::string name = steps[i];
     const int index = IndexOf(&name);
@@ -208,7 +216,9 @@ absl::Status SetByPath(const std::string& path, const std::string& value, Messag
     }
     const bool last = i + 1 == steps.size();
     const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    add(field->name());
     if (field->is_repeated()) {
+      in_list = true;
       const int size = message->GetReflection()->FieldSize(*message, field);
       if (!is_message || last || index < 0 || index >= size) {
         return absl::InvalidArgumentError(absl::StrCat(path, ": ", name, " is a list of ", size,
@@ -222,6 +232,10 @@ absl::Status SetByPath(const std::string& path, const std::string& value, Messag
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", name, " is no list"));
     }
     if (last) {
+      if (is_message && value.empty()) {
+        message->GetReflection()->ClearField(message, field);
+        return absl::OkStatus();
+      }
       if (is_message && !IsA(field->message_type(), "google.protobuf.Timestamp")) {
         return absl::InvalidArgumentError(
             absl::StrCat(path, ": has fields of its own: ", absl::StrJoin(FieldNames(field->message_type()), ", ")));

@@ -29,8 +29,11 @@ const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descr
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* descriptor);
 
 /// Sets the field at `path`: names joined by dots, "[2]" for an existing entry of a list. Within a Struct the rest of
-/// the path is one key, and the value is read by ParseValue. INVALID_ARGUMENT names the path and near names.
-absl::Status SetByPath(const std::string& path, const std::string& value, google::protobuf::Message* message);
+/// the path is one key, and the value is read by ParseValue. A message takes the empty value, which clears it.
+/// INVALID_ARGUMENT names the path and near names. `mask_path`: the path as a field mask has it, in snake_case and no
+/// further than a list.
+absl::Status SetByPath(const std::string& path, const std::string& value, google::protobuf::Message* message,
+                       std::string* mask_path = nullptr);
 
 /// Sets a loss's parameter in a message that has the fields `params` and `reduction`. The name `reduction` is the
 /// host's: it sets the field of that name, the others go into `params`.

@@ -164,15 +164,15 @@ TEST_F(StoreContract, ACompleteSealBeforeAnEpochIsOfTheNewestAttempt) {
   seal(1, 2, false, 3);
   seal(2, 1, true, 4);
   Write([&](Transaction& t) {
-    const auto before = [&](int32_t attempt, int64_t epoch) {
-      const auto found = *t.FindCompleteSealBefore(no, attempt, {Phase::kTrain, epoch});
+    const auto before = [&](int32_t first, int32_t last, int64_t epoch) {
+      const auto found = *t.FindCompleteSealBefore(no, first, last, {Phase::kTrain, epoch});
       return found ? std::make_pair(found->attempt, found->epoch) : std::make_pair(0, int64_t{-1});
     };
-    EXPECT_EQ(before(0, 9), std::make_pair(2, int64_t{1}));
-    EXPECT_EQ(before(1, 9), std::make_pair(1, int64_t{1}));
-    EXPECT_EQ(before(0, 1), std::make_pair(1, int64_t{0}));
-    EXPECT_EQ(before(2, 1), std::make_pair(0, int64_t{-1}));
-    EXPECT_FALSE(*t.FindCompleteSealBefore(no, 0, {Phase::kTest, 9}));
+    EXPECT_EQ(before(1, 2, 9), std::make_pair(2, int64_t{1}));
+    EXPECT_EQ(before(1, 1, 9), std::make_pair(1, int64_t{1}));
+    EXPECT_EQ(before(1, 2, 1), std::make_pair(1, int64_t{0}));
+    EXPECT_EQ(before(2, 2, 1), std::make_pair(0, int64_t{-1}));
+    EXPECT_FALSE(*t.FindCompleteSealBefore(no, 1, 2, {Phase::kTest, 9}));
   });
 }
 

@@ -27,7 +27,8 @@ void CopyAsked(const Experiment& from, Experiment& to) {
   to.architecture_params = from.architecture_params;
   to.losses = from.losses;
   to.metrics = from.metrics;
-  to.training = from.training;
+  to.training = from.asked_training.value_or(from.training);
+  to.asked_training.reset();
   to.labels = from.labels;
   to.notes = from.notes;
 }
@@ -123,23 +124,24 @@ absl::StatusOr<Experiment> Experiments::Clone(const std::string& id, const std::
 
 absl::StatusOr<Experiment> Experiments::Impl::Edited(const Experiment& stored, const ExperimentEdit& edit) const {
   Violations violations;
-  Experiment edited = stored;
   const Experiment asked = edit.apply(stored, violations);
+  Experiment before = stored, edited = stored;
+  CopyAsked(stored, before);
   CopyAsked(asked, edited);
+  const bool draft = stored.state == ExperimentState::kDraft, asks_the_same = DifferentFields(before, edited).empty();
   absl::Status checked;
-  if (DifferentFields(stored, edited).empty()) {
-    checked = CheckLabelsAndNotes(edited);
-  } else {
+  std::vector<std::string> different;
+  if (!asks_the_same) {
     checked = Resolve(edited);
-    // Resolved, what was left to a default may be what it was.
-    const std::vector<std::string> different = DifferentFields(stored, edited);
-    if (!different.empty() && stored.state != ExperimentState::kDraft) return NotADraft(stored, different);
-    if (different.empty()) {
-      edited = stored;
-      edited.labels = asked.labels;
-      edited.notes = asked.notes;
-      checked = CheckLabelsAndNotes(edited);
-    }
+    different = DifferentFields(stored, edited);
+    if (!different.empty() && !draft) return NotADraft(stored, different);
+  }
+  // Resolved, what was left to a default may be what it was.
+  if (asks_the_same || (different.empty() && !draft)) {
+    edited = stored;
+    edited.labels = asked.labels;
+    edited.notes = asked.notes;
+    checked = CheckLabelsAndNotes(edited);
   }
   violations.MergeRest("", checked);
   GRADELINE_RETURN_IF_ERROR(violations.ToStatus());

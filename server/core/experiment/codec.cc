@@ -233,7 +233,7 @@ template <typename A>
 void Fields(A& a, Experiment& v) {
   Each(a, v.id, v.split, v.architecture, v.task, v.architecture_params, v.losses, v.metrics, v.training, v.state,
        v.reason, v.state_ms, v.create_ms, v.attempt, v.revision, v.etag, v.heads, v.catalog_digest, v.numerics,
-       v.labels, v.notes, v.delete_ms);
+       v.labels, v.notes, v.delete_ms, v.asked_training);
 }
 template <typename A>
 void Fields(A& a, ComponentTotal& v) {
@@ -260,7 +260,9 @@ template <typename A>
 void Fields(A& a, Directive& v) {
   double rate = v.learning_rate.value_or(std::numeric_limits<double>::quiet_NaN());
   Each(a, v.stop, rate, v.best_epoch, v.best_value, v.stale_epochs, v.momentum, v.plateau);
-  v.learning_rate = std::isnan(rate) ? std::nullopt : std::optional<double>(rate);
+  if constexpr (std::is_same_v<A, Reader>) {
+    v.learning_rate = std::isnan(rate) ? std::nullopt : std::optional<double>(rate);
+  }
 }
 template <typename A>
 void Fields(A& a, Seal& v) {

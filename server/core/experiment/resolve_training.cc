@@ -6,7 +6,6 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -27,6 +26,7 @@ const std::map<std::string, std::string>& Paths() {
       {"iterations", "training.iterations"},
       {"batch_size", "training.batchSize"},
       {"learning_rate", "training.learningRate"},
+      {"seed", "training.seed"},
       {"workers", "training.workers"},
       {"patience", "training.earlyStopping.patience"},
       {"min_delta", "training.earlyStopping.minDelta"},
@@ -39,12 +39,12 @@ const ParamSpec& FieldOf(const Catalog& catalog, const std::string& name) {
   return *std::find_if(fields.begin(), fields.end(), [&name](const ParamSpec& spec) { return spec.name == name; });
 }
 
-// Checks `value` as the catalog's field says; 0 is a number that was not given where the field has a default beside it.
+// Checks `value` as the catalog's field says. A 0 that the field does not allow was not given: the default is taken.
 template <typename T>
 void ResolveField(const Catalog& catalog, const std::string& name, T& value, Violations& violations) {
   const ParamSpec& spec = FieldOf(catalog, name);
-  const bool zero_is_default = spec.name != "patience" && spec.name != "min_delta";
-  if (value == T{} && zero_is_default && spec.fallback) value = static_cast<T>(*spec.fallback);
+  const bool given = value != T{} || ResolveParams({&spec, 1}, {{name, 0.0}}).ok();
+  if (!given && spec.fallback) value = static_cast<T>(*spec.fallback);
   const auto resolved = ResolveParams({&spec, 1}, {{name, static_cast<double>(value)}});
   for (const FieldViolation& violation : FieldViolationsOf(resolved.status())) {
     violations.Add(Paths().at(name), violation.description);
@@ -68,11 +68,17 @@ void RefuseParams(const ParamMap& params, const std::string& field, const char* 
   if (!params.empty()) violations.Add(field, absl::StrCat("is given without a ", what));
 }
 
+constexpr size_t kMostMilestones = 1000;
+
 // An epoch is a whole number, which a list of numbers cannot say by itself.
 void CheckMilestones(const ParamMap& params, const std::string& field, Violations& violations) {
   const auto found = params.find("milestones");
   const auto* list = found == params.end() ? nullptr : std::get_if<std::vector<double>>(&found->second);
   if (list == nullptr) return;
+  if (list->size() > kMostMilestones) {
+    violations.Add(field + ".milestones",
+                   absl::StrCat("has ", list->size(), " entries; allowed: up to ", kMostMilestones));
+  }
   for (size_t i = 0; i < list->size(); ++i) {
     if (std::floor((*list)[i]) == (*list)[i]) continue;
     violations.Add(field + ".milestones",
@@ -80,13 +86,26 @@ void CheckMilestones(const ParamMap& params, const std::string& field, Violation
   }
 }
 
-// What an epoch's rate depends on besides the epoch, in one place for experiments and previews.
+// What is off was not given, where something else is then taken.
+void DropOff(ParamMap& params, const char* name) {
+  const auto found = params.find(name);
+  if (found != params.end() && found->second == ParamValue(std::string("off"))) params.erase(found);
+}
+
+// What an epoch's rate depends on besides the epoch, in one place for experiments and previews. `path` is the message
+// that has the fields scheduler and learningRate, with its dot.
 void ResolveSchedule(const Catalog& catalog, const std::string& id, double learning_rate, ParamMap& params,
-                     const std::string& field, const std::string& params_field, Violations& violations) {
+                     const std::string& path, const std::string& params_field, Violations& violations) {
   // The lower end is checked against the upper one whoever gave it.
-  if (id == "cyclic_lr" && learning_rate > 0) params.emplace("base_lr", learning_rate);
-  ResolveChoice(catalog.FindScheduler(id), field, params, params_field, violations);
-  CheckMilestones(params, params_field, violations);
+  DropOff(params, "base_lr");
+  const bool taken = id == "cyclic_lr" && learning_rate > 0 && params.emplace("base_lr", learning_rate).second;
+  Violations found;
+  ResolveChoice(catalog.FindScheduler(id), path + "scheduler", params, params_field, found);
+  CheckMilestones(params, params_field, found);
+  for (const FieldViolation& violation : found.list()) {
+    const bool of_rate = taken && violation.field == params_field + ".base_lr";
+    violations.Add(of_rate ? path + "learningRate" : violation.field, violation.description);
+  }
 }
 
 class TrainingResolver {
@@ -112,6 +131,7 @@ class TrainingResolver {
                       absl::StrCat("is ", training_.world_size, "; allowed: integers in [1, 4096]"));
     }
     ResolveField(catalog_, "learning_rate", training_.learning_rate, violations_);
+    ResolveField(catalog_, "seed", training_.seed, violations_);
     ResolveField(catalog_, "workers", training_.workers, violations_);
     ResolveField(catalog_, "iterations", training_.iterations, violations_);
     Scheduler(solver);
@@ -134,8 +154,7 @@ class TrainingResolver {
     const std::string field = "training.schedulerParameters";
     if (training_.scheduler.empty()) return RefuseParams(params, field, "scheduler", violations_);
     if (training_.scheduler == kReduceOnPlateau) Monitor(params, field);
-    ResolveSchedule(catalog_, training_.scheduler, training_.learning_rate, params, "training.scheduler", field,
-                    violations_);
+    ResolveSchedule(catalog_, training_.scheduler, training_.learning_rate, params, "training.", field, violations_);
     const auto cycles = params.find("cycle_momentum");
     if (cycles == params.end() || cycles->second != ParamValue(true)) return;
     const bool has = solver != nullptr && std::any_of(solver->params.begin(), solver->params.end(),
@@ -148,6 +167,7 @@ class TrainingResolver {
   // What the plateau is looked for in: as given, as early stopping's, or the loss.
   void Monitor(ParamMap& params, const std::string& field) {
     if (experiment_.heads.empty()) return;  // the architecture is wrong, and says so
+    DropOff(params, "monitor");
     if (params.count("monitor") == 0) {
       const bool validates = HasPhase(experiment_, Phase::kValidation);
       params["monitor"] = training_.early_stopping ? training_.early_stopping->monitor
@@ -176,11 +196,15 @@ class TrainingResolver {
   void Padding(const absl::StatusOr<const ChoiceInfo*>& found, ParamMap& params, const std::string& field) {
     if (!found.ok()) return;
     const auto& specs = (*found)->params;
-    if (std::none_of(specs.begin(), specs.end(), [](const ParamSpec& spec) { return spec.name == kLabelPadding; })) {
-      return;
-    }
+    const auto padding =
+        std::find_if(specs.begin(), specs.end(), [](const ParamSpec& spec) { return spec.name == kLabelPadding; });
+    if (padding == specs.end()) return;
+    const absl::StatusOr<ParamMap> resolved = ResolveParams(specs, params);
+    if (!padding->when.empty() && resolved.ok() && !RuleHolds(padding->when, *resolved)) return;
     for (const ResolvedHead& head : experiment_.heads) {
-      const auto ignored = head.params.find("ignore_index");
+      const auto ignored = std::find_if(head.params.begin(), head.params.end(), [](const auto& param) {
+        return param.first == "ignore_index" || absl::EndsWith(param.first, ".ignore_index");  // of a sum's term
+      });
       if (!absl::StartsWith(head.signal, "pixel-") || ignored == head.params.end()) continue;
       const auto [given, taken] = params.emplace(kLabelPadding, ignored->second);
       if (taken || given->second == ignored->second) continue;
@@ -201,6 +225,7 @@ class TrainingResolver {
 
 absl::Status ResolveTraining(const Catalog& catalog, Experiment& experiment) {
   Violations violations;
+  experiment.asked_training = experiment.training;
   TrainingResolver(catalog, experiment, violations).Run();
   return violations.ToStatus();
 }
@@ -215,8 +240,7 @@ absl::StatusOr<std::vector<Rate>> PreviewRates(const Catalog& catalog, ScheduleP
   for (const FieldViolation& violation : numbers.list()) {
     violations.Add(violation.field.substr(std::string("training.").size()), violation.description);
   }
-  ResolveSchedule(catalog, preview.scheduler, preview.learning_rate, preview.params, "scheduler", "parameters",
-                  violations);
+  ResolveSchedule(catalog, preview.scheduler, preview.learning_rate, preview.params, "", "parameters", violations);
   if (!preview.losses.empty() && preview.scheduler != kReduceOnPlateau) {
     violations.Add("losses", absl::StrCat("has ", preview.losses.size(), "; only ", kReduceOnPlateau, " looks at any"));
   } else if (numbers.empty() && preview.losses.size() > static_cast<size_t>(preview.epochs)) {

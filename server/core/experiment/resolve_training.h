@@ -12,7 +12,8 @@
 
 namespace gradeline {
 
-/// Fills in what `experiment.training` leaves at 0 or does not name. Task and heads must be resolved, if they can be.
+/// Fills in what `experiment.training`, as asked for, leaves at 0 or does not name, and keeps it as asked for too: an
+/// update changes that, so that what was filled in follows. Task and heads must be resolved, if they can be.
 /// INVALID_ARGUMENT with all violations, fields below "training": "training.solverParameters.momentum".
 absl::Status ResolveTraining(const Catalog& catalog, Experiment& experiment);
 

@@ -4,6 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "server/core/base/status.h"
+#include "server/core/loss/known_training.h"
 
 namespace gradeline {
 namespace {
@@ -24,13 +25,7 @@ ParamSpec Spec(const std::string& name, uint32_t kind, std::optional<double> fal
 Catalog TestCatalog() {
   TrainingOffer offer;
   offer.solvers = {{.id = "sgd", .params = {Spec("momentum", GDL_NUMBER, 0)}, .learning_rate = 0.5}, {.id = "plain"}};
-  offer.schedulers = {
-      {.id = "reduce_lr_on_plateau",
-       .params = {Spec("monitor", kMeasureKind, std::nullopt), Spec("patience", GDL_INTEGER, 10)}},
-      {.id = "step_lr", .params = {Spec("step_size", GDL_INTEGER, 10), Spec("gamma", GDL_NUMBER, 0.5)}}};
-  ParamSpec mode = Spec("mode", GDL_CHOICE, 0);
-  mode.choices = {"min", "max"};
-  offer.schedulers[0].params.push_back(mode);
+  offer.schedulers = Schedules();
   offer.augmentations = {
       {.id = "rotate", .params = {Spec("label_padding", GDL_INTEGER, std::nullopt)}, .tasks = {"segmentation"}}};
   offer.training = TrainingFields();
@@ -79,6 +74,11 @@ TEST(ResolveTraining, FilledInPixelsAreThoseThatTheLossIgnores) {
               ElementsAre(FieldViolation{"training.augmentations[0].parameters.label_padding",
                                          "is 0, but head segmentation ignores 255: filled pixels would be learned as a "
                                          "class"}));
+  experiment.heads[0].params = {{"cross_entropy.ignore_index", 7.0}, {"dice.smooth", 1.0}};
+  experiment.training.augmentations[0].params.clear();
+  ASSERT_TRUE(ResolveTraining(TestCatalog(), experiment).ok());
+  EXPECT_EQ(experiment.training.augmentations[0].params, (ParamMap{{"label_padding", 7.0}})) << "of a sum's term";
+  experiment.training.augmentations[0].params["label_padding"] = 0.0;
   experiment.task = "other";
   experiment.heads[0].signal = "multiclass";
   EXPECT_THAT(FieldViolationsOf(ResolveTraining(TestCatalog(), experiment)),
@@ -108,8 +108,41 @@ TEST(ResolveTraining, APlateauMonitorsWhatStoppingDoesOrTheLoss) {
   EXPECT_EQ(monitor(experiment), "train.loss min");
 }
 
+TEST(ResolveTraining, WhatWasAskedForStaysKnown) {
+  Experiment experiment = Segmentation();
+  experiment.training.solver = "sgd";
+  experiment.training.scheduler = "cyclic_lr";
+  experiment.training.scheduler_params["max_lr"] = 2.0;
+  ASSERT_TRUE(ResolveTraining(TestCatalog(), experiment).ok());
+  EXPECT_EQ(experiment.training.learning_rate, 0.5) << "the solver's";
+  EXPECT_EQ(experiment.training.scheduler_params.at("base_lr"), ParamValue(0.5));
+  ASSERT_TRUE(experiment.asked_training.has_value());
+  EXPECT_EQ(experiment.asked_training->learning_rate, 0);
+  EXPECT_EQ(experiment.asked_training->scheduler_params, (ParamMap{{"max_lr", 2.0}}));
+}
+
+TEST(ResolveTraining, ARateAboveItsCycleIsTheRatesMistake) {
+  Experiment experiment = Segmentation();
+  experiment.training.scheduler = "cyclic_lr";
+  experiment.training.learning_rate = 1;
+  experiment.training.scheduler_params["base_lr"] = std::string("off");
+  Catalog catalog = TestCatalog();
+  EXPECT_TRUE(ResolveTraining(catalog, experiment).ok()) << "the server's own schedule asks for nothing";
+  TrainingOffer offer = catalog.offer();
+  offer.schedulers[1].params[0].needs = {"base_lr <= max_lr"};
+  catalog = *Catalog::Make({{"segmentation", "", "", {}}}, {}, "", {{}, offer.schedulers, {}, {}});
+  experiment.training.scheduler_params = {{"base_lr", std::string("off")}};
+  EXPECT_THAT(
+      FieldViolationsOf(ResolveTraining(catalog, experiment)),
+      ElementsAre(FieldViolation{"training.learningRate", "is 1, which needs base_lr <= max_lr; max_lr is 0.1"}));
+  experiment.training = {.scheduler = "cyclic_lr", .scheduler_params = {{"base_lr", 0.2}}};
+  EXPECT_THAT(FieldViolationsOf(ResolveTraining(catalog, experiment)),
+              ElementsAre(FieldViolation{"training.schedulerParameters.base_lr",
+                                         "is 0.2, which needs base_lr <= max_lr; max_lr is 0.1"}));
+}
+
 TEST(PreviewRates, AreThoseOfTheSchedule) {
-  const auto rates = PreviewRates(TestCatalog(), {"step_lr", {{"step_size", 2.0}}, 1, 5, {}});
+  const auto rates = PreviewRates(TestCatalog(), {"step_lr", {{"step_size", 2.0}, {"gamma", 0.5}}, 1, 5, {}});
   ASSERT_TRUE(rates.ok()) << rates.status();
   EXPECT_THAT(*rates, ElementsAre(Rate{1, {}}, Rate{1, {}}, Rate{0.5, {}}, Rate{0.5, {}}, Rate{0.25, {}}));
   EXPECT_EQ(PreviewRates(TestCatalog(), {"step_lr", {}, 0, 0, {}})->size(), 7u) << "the default of epochs";

@@ -77,7 +77,8 @@ absl::Status StoreSeal(Group& group, AttemptKey key, PhaseOfEpoch phase, const F
   seal.seal_ms = group.now_ms();
   fold.Fill(seal);
   if (complete && HasDirective(experiment, phase.phase)) {
-    GRADELINE_ASSIGN_OR_RETURN(const auto before, group.store().FindCompleteSealBefore(key.first, 0, phase));
+    GRADELINE_ASSIGN_OR_RETURN(const auto before,
+                               group.store().FindCompleteSealBefore(key.first, 1, key.second, phase));
     seal.directive = Decide(experiment, seal, before);
   }
   return group.Record(key.first, experiment, &seal);
@@ -378,7 +379,8 @@ absl::StatusOr<std::pair<Experiment, std::string>> OpenAttempt(Group& group, int
 absl::StatusOr<int64_t> NextEpoch(Group& group, int64_t no, const Experiment& experiment) {
   GRADELINE_ASSIGN_OR_RETURN(const AttemptRow attempt, group.store().GetAttempt(no, experiment.attempt));
   const PhaseOfEpoch after_all{Phase::kTrain, experiment.training.epochs};
-  GRADELINE_ASSIGN_OR_RETURN(const auto last, group.store().FindCompleteSealBefore(no, experiment.attempt, after_all));
+  GRADELINE_ASSIGN_OR_RETURN(const auto last,
+                             group.store().FindCompleteSealBefore(no, attempt.attempt, attempt.attempt, after_all));
   return last ? last->epoch + 1 : attempt.first_epoch;
 }
 
@@ -395,9 +397,11 @@ absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const 
   if (!SameToken(request.token, attempt.token)) return WrongToken(group, joined.no, experiment, request.token);
   GRADELINE_RETURN_IF_ERROR(CheckJoin(request, experiment, attempt, numerics));
   joined.first_epoch = attempt.first_epoch;
+  // By what earlier attempts sealed alone, so that every rank gets the same whenever it joins.
   std::optional<Seal> before;
   if (const std::optional<Phase> rated = RatedBy(experiment)) {
-    GRADELINE_ASSIGN_OR_RETURN(before, store.FindCompleteSealBefore(joined.no, 0, {*rated, attempt.first_epoch}));
+    GRADELINE_ASSIGN_OR_RETURN(
+        before, store.FindCompleteSealBefore(joined.no, 1, attempt.attempt - 1, {*rated, attempt.first_epoch}));
   }
   joined.rate = RateOf(experiment, attempt.first_epoch, before);
   GRADELINE_ASSIGN_OR_RETURN(joined.rank, store.GetRank(joined.no, attempt.attempt, request.rank));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <utility>
 #include <vector>
@@ -117,13 +118,13 @@ struct ScheduleSteps {
 
   // A milestone that is there twice counts twice: gamma to the power of its number, not a second product.
   static Step MultiLr(const ParamMap& params) {
-    std::vector<double> milestones;
+    std::map<int64_t, int> times;
     if (const auto found = params.find("milestones"); found != params.end()) {
-      milestones = std::get<std::vector<double>>(found->second);
+      for (const double epoch : std::get<std::vector<double>>(found->second)) ++times[static_cast<int64_t>(epoch)];
     }
-    return [gamma = Number(params, "gamma", 0.1), milestones = std::move(milestones)](Schedule& schedule, double) {
-      const auto times = std::count(milestones.begin(), milestones.end(), static_cast<double>(schedule.epoch_));
-      if (times > 0) schedule.rate_.learning_rate *= std::pow(gamma, static_cast<double>(times));
+    return [gamma = Number(params, "gamma", 0.1), times = std::move(times)](Schedule& schedule, double) {
+      const auto found = times.find(schedule.epoch_);
+      if (found != times.end()) schedule.rate_.learning_rate *= std::pow(gamma, found->second);
     };
   }
 

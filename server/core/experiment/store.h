@@ -165,9 +165,9 @@ class Transaction {
   virtual absl::StatusOr<bool> IsSealed(int64_t no, int32_t attempt, PhaseOfEpoch phase) = 0;
   /// The newest seal of each phase, by phase.
   virtual absl::StatusOr<std::vector<Seal>> ListLastSeals(int64_t no, int32_t attempt) = 0;
-  /// The complete seal of the same phase with the highest earlier epoch, of `attempt` or, if that is 0, of the newest
-  /// attempt that has it.
-  virtual absl::StatusOr<std::optional<Seal>> FindCompleteSealBefore(int64_t no, int32_t attempt,
+  /// The complete seal of the same phase with the highest earlier epoch, of the newest attempt from `first` to `last`
+  /// that has it.
+  virtual absl::StatusOr<std::optional<Seal>> FindCompleteSealBefore(int64_t no, int32_t first, int32_t last,
                                                                      PhaseOfEpoch phase) = 0;
   virtual absl::Status InsertSeal(int64_t no, const Seal& seal) = 0;
   virtual absl::Status InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind,

@@ -183,7 +183,8 @@ struct Experiment {
   ParamMap architecture_params;
   std::vector<HeadLoss> losses;  ///< as asked for
   std::vector<std::string> metrics;
-  Training training;
+  Training training;                            ///< as asked for; once resolved, what that comes to
+  std::optional<Training> asked_training = {};  ///< once resolved: as asked for, where it is known
   ExperimentState state = ExperimentState::kDraft;
   std::string reason;
   int64_t state_ms = 0, create_ms = 0;

@@ -23,20 +23,16 @@ struct ChoiceInfo {
 
 struct TrainingOffer {
   std::vector<ChoiceInfo> solvers, schedulers, augmentations;
-  std::vector<ParamSpec> training;  ///< named as the fields of TrainingFields
+  std::vector<ParamSpec> training;  ///< named as TrainingFields of known_training.h
 };
-
-/// The numbers of a training with what this server can do at all: kind, range, default. The catalog's file has the same
-/// names and kinds and may only narrow.
-const std::vector<ParamSpec>& TrainingFields();
 
 /// The augmentations' parameter that fills new pixels of a label map. It is the ignore_index of the pixel losses, so
 /// that what is filled in is not learned.
 inline constexpr char kLabelPadding[] = "label_padding";
 
-/// Sorts by id and adds what is wrong: ids, parameters, tasks that there are not, schedulers that the server cannot
-/// compute, numbers beyond TrainingFields. Fields "solvers.<id>.parameters.<name>", "training.parameters.<name>". An
-/// empty `training` becomes TrainingFields.
+/// Sorts by id and adds what is wrong: ids, parameters, tasks that there are not, schedulers and numbers beyond those
+/// of known_training.h. Fields "solvers.<id>.parameters.<name>", "training.parameters.<name>". An empty `training`
+/// becomes TrainingFields.
 void CheckOffer(TrainingOffer& offer, const std::vector<std::string>& tasks, Violations& violations);
 
 }  // namespace gradeline

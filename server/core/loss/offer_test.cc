@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "server/core/loss/catalog.h"
 #include "server/core/loss/condition.h"
+#include "server/core/loss/known_training.h"
 #include "server/core/loss/params.h"
 
 namespace gradeline {
@@ -80,14 +81,16 @@ TEST(Offer, WhatIsWrongIsSaidAtOnce) {
   offer.solvers[0].params = {Spec("a", GDL_NUMBER, -1), Spec("a", GDL_NUMBER, 0), Spec("b", GDL_BOOL, 0, {"speed > 0"}),
                              Spec("d", GDL_NUMBER, 0, {"a is 0"}), Spec("e", GDL_NUMBER, 1, {"a < low"})};
   offer.solvers[0].params[2].when = "a=1";
-  offer.schedulers = {{.id = "polynomial_lr"}};
+  offer.schedulers = {{.id = "polynomial_lr"}, Schedules()[5]};
+  offer.schedulers[1].params[0].min = 0;  // step_size: nothing is a whole number of 0 epochs
+  offer.schedulers[1].params[1].name = "gama";
   offer.augmentations = {{.id = "blur", .tasks = {"classifikation"}}, {.id = "none"}};
   EXPECT_THAT(
       Problems(offer),
       ElementsAre(
           FieldViolation{"solvers.S-G-D.id",
                          "is \"S-G-D\"; allowed: 1 to 63 characters of a-z, 0-9 and _, beginning with a letter"},
-          FieldViolation{"solvers.S-G-D.parameters.a.default", "is not what the parameter itself allows"},
+          FieldViolation{"solvers.S-G-D.parameters.a.default", "is -1; allowed: finite numbers of at least 0"},
           FieldViolation{"solvers.S-G-D.parameters.a", "is there twice"},
           FieldViolation{"solvers.S-G-D.parameters.b.when",
                          "is \"a=1\"; allowed: \"parameter=word\" of a choice or a bool among a, a, b, d, e"},
@@ -100,9 +103,12 @@ TEST(Offer, WhatIsWrongIsSaidAtOnce) {
           FieldViolation{"schedulers.polynomial_lr.id",
                          "is no schedule that the server computes; known: cosine_annealing_lr, cyclic_lr, "
                          "exponential_lr, multi_step_lr, reduce_lr_on_plateau, step_lr"},
-          FieldViolation{"solvers.S-G-D.learning_rate", "is not above 0"},
+          FieldViolation{"schedulers.step_lr.parameters.step_size.min", "is 0; allowed: 1 to 100000"},
+          FieldViolation{"schedulers.step_lr.parameters.gama", "is no parameter of step_lr; did you mean gamma?"},
+          FieldViolation{"schedulers.step_lr.parameters", "lacks gamma"},
           FieldViolation{"augmentations.blur.tasks[0]", "is \"classifikation\"; did you mean classification?"},
-          FieldViolation{"augmentations.none.tasks", "is empty; an augmentation is for at least one task"}));
+          FieldViolation{"augmentations.none.tasks", "is empty; an augmentation is for at least one task"},
+          FieldViolation{"solvers.S-G-D.learning_rate", "is 0; allowed: finite numbers greater than 0"}));
 }
 
 TEST(Offer, DefaultsMeetWhatTheyNeed) {
@@ -125,17 +131,22 @@ TEST(Offer, TheTrainingsFileMayOnlyNarrow) {
   offer.training[3].fallback = 1;
   offer.training[4].kind = GDL_NUMBER;
   offer.training[5].flags |= GDL_MAY_BE_OFF;
+  offer.training[5].fallback = 4;  // workers: 0 is none
   offer.training.pop_back();
-  offer.training.push_back(Spec("batchsize", GDL_INTEGER, 1));
-  EXPECT_THAT(Problems(offer),
-              ElementsAre(FieldViolation{"training.parameters.epochs.min", "is -1; allowed: 1 to 100000"},
-                          FieldViolation{"training.parameters.epochs.max", "is 200000; allowed: 1 to 100000"},
-                          FieldViolation{"training.parameters.learning_rate.min", "is 0; allowed: greater"},
-                          FieldViolation{"training.parameters.seed.kind", "is another than the server's"},
-                          FieldViolation{"training.parameters.workers.optional", "is true; the server needs a value"},
-                          FieldViolation{"training.parameters.batchsize",
-                                         "is no parameter of a training; did you mean batch_size?"},
-                          FieldViolation{"training.parameters", "lacks monitor"}));
+  offer.training.push_back(Spec("batchsize", GDL_INTEGER, 0));
+  EXPECT_THAT(
+      Problems(offer),
+      ElementsAre(
+          FieldViolation{"training.parameters.epochs.min", "is -1; allowed: 1 to 100000"},
+          FieldViolation{"training.parameters.epochs.max", "is 200000; allowed: 1 to 100000"},
+          FieldViolation{"training.parameters.learning_rate.min", "is 0; allowed: greater"},
+          FieldViolation{"training.parameters.seed.kind", "is number; allowed: integer"},
+          FieldViolation{"training.parameters.workers.optional", "is true; allowed: a parameter with a default"},
+          FieldViolation{"training.parameters.batchsize", "is no parameter of a training; did you mean batch_size?"},
+          FieldViolation{"training.parameters", "lacks monitor"},
+          FieldViolation{"training.parameters.epochs.default", "is 10; allowed: 0, or a min above it"},
+          FieldViolation{"training.parameters.learning_rate.default", "is 1; allowed: 0, or a min above it"},
+          FieldViolation{"training.parameters.workers.default", "is 4; allowed: 0, or a min above it"}));
 }
 
 }  // namespace

@@ -89,9 +89,19 @@ void CheckParamSpecs(absl::Span<const ParamSpec> specs, const std::string& path,
     if (!names.insert(spec.name).second) add("", "is there twice");
     ParamSpec free = spec;
     free.needs.clear();
+    for (size_t i = 0; i < spec.choices.size(); ++i) {
+      const auto begin = spec.choices.begin(), end = begin + static_cast<std::ptrdiff_t>(i);
+      if (std::find(begin, end, spec.choices[i]) != end) {
+        add(absl::StrCat(".choices[", i, "]"), absl::StrCat("is \"", spec.choices[i], "\", which is there twice"));
+      }
+    }
     const auto alone = ResolveParams({&free, 1}, {});
-    if (!alone.ok() || !ResolveParams({&free, 1}, *alone).ok()) {
-      add(".default", "is not what the parameter itself allows");
+    if (spec.min > spec.max) {
+      add(".min", absl::StrCat("is ", ParamText(spec.min), "; allowed: no more than max, ", ParamText(spec.max)));
+    } else if (alone.ok()) {
+      for (const FieldViolation& violation : FieldViolationsOf(ResolveParams({&free, 1}, *alone).status())) {
+        add(".default", violation.description);
+      }
     }
     if (!spec.when.empty() && !CheckRule(spec.when, specs).ok()) {
       add(".when", std::string(CheckRule(spec.when, specs).message()));

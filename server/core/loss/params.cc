@@ -149,8 +149,12 @@ void CheckNeeds(absl::Span<const ParamSpec> specs, const ParamMap& resolved, Vio
     for (const std::string& text : spec.needs) {
       const auto condition = ParseCondition(text);
       if (!condition || Holds(*condition, resolved)) continue;
-      violations.Add(spec.name, absl::StrCat("is ", ParamText(own->second), ", which needs ", text, "; ",
-                                             condition->left, " is ", ParamText(resolved.at(condition->left))));
+      // The other side of a comparison with itself.
+      const auto other = resolved.find(condition->left == spec.name ? condition->right : condition->left);
+      violations.Add(spec.name, absl::StrCat("is ", ParamText(own->second), ", which needs ", text,
+                                             other == resolved.end()
+                                                 ? ""
+                                                 : absl::StrCat("; ", other->first, " is ", ParamText(other->second))));
     }
   }
 }

@@ -76,12 +76,12 @@ absl::StatusOr<std::vector<Seal>> SqlTransaction::ListLastSeals(int64_t no, int3
   return ReadSeals(std::move(query));
 }
 
-absl::StatusOr<std::optional<Seal>> SqlTransaction::FindCompleteSealBefore(int64_t no, int32_t attempt,
+absl::StatusOr<std::optional<Seal>> SqlTransaction::FindCompleteSealBefore(int64_t no, int32_t first, int32_t last,
                                                                            PhaseOfEpoch phase) {
   Query query = connection_->Prepare(
       "SELECT result FROM seals WHERE experiment = ?1 AND phase = ?2 AND epoch < ?3 AND verdict = 'complete' AND "
-      "(?4 = 0 OR attempt = ?4) ORDER BY epoch DESC, attempt DESC LIMIT 1");
-  query.Bind(no, phase.phase, phase.epoch, attempt);
+      "attempt BETWEEN ?4 AND ?5 ORDER BY epoch DESC, attempt DESC LIMIT 1");
+  query.Bind(no, phase.phase, phase.epoch, first, last);
   GRADELINE_ASSIGN_OR_RETURN(std::vector<Seal> found, ReadSeals(std::move(query)));
   return found.empty() ? std::nullopt : std::optional<Seal>(std::move(found.front()));
 }
