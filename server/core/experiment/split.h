@@ -58,7 +58,7 @@ struct SplitRules {
 /// STRATIFIED, each item of one class: the same within each class, classes in order of label and one generator for all;
 /// a class's share of a part is rounded down or up, whichever keeps the running totals nearest to the percentages. Else
 /// iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011): the rarest class first, each of its items to the part
-/// that wants most of it, within the sizes above; items without a class fill up what is left.
+/// that lacks most of the item's classes, within the sizes above; items without a class fill up what is left.
 /// GROUP: a group is never parted: the largest first (equal ones in the order of a shuffle), each to the part that
 /// lacks most. Sizes are as near to the percentages as that comes.
 /// DATASET: of each dataset in `sources` its percent, taken at random, go to its part; all others are parted as by
