@@ -31,12 +31,12 @@ absl::Status Create(Context& context, const v1::Experiment& wanted, bool dry_run
 }
 
 absl::Status Update(Context& context, const v1::Experiment& wanted, const google::protobuf::FieldMask& mask,
-                    const ApplyFlags& flags, v1::Experiment* made) {
+                    const ApplyFlags& flags, const std::string& etag, v1::Experiment* made) {
   v1::UpdateExperimentRequest request;
   request.mutable_experiment()->set_name(wanted.name());
   if (mask.paths_size() > 0) *request.mutable_experiment() = wanted;
   *request.mutable_update_mask() = mask;
-  request.set_etag(flags.etag);
+  request.set_etag(etag);
   request.set_request_id(RandomUuid());
   request.set_validate_only(flags.fields->dry_run);
   return context.Call(&client::Connection::experiments, &v1::ExperimentService::Stub::UpdateExperiment, request, made);
@@ -55,13 +55,17 @@ absl::Status Apply(Context& context, const ApplyFlags& flags) {
   if (name.empty()) return UsageError("apply needs a name, as NAME or in the file of -f");
   const absl::Status found = Get(context, name, &stored);
   if (!found.ok() && (!absl::IsNotFound(found) || fields.file.empty())) return found;
-  // Without a file the flags go over what is there, and nothing else is asked for.
+  // Without a file the flags go over what is there and over nothing that has come since, and nothing else is asked for.
   google::protobuf::FieldMask mask;
-  if (fields.file.empty()) wanted = AskedOf(stored);
+  std::string etag = flags.etag;
+  if (fields.file.empty()) {
+    wanted = AskedOf(stored);
+    if (etag.empty()) etag = stored.etag();
+  }
   if (absl::Status s = ApplyExperimentFlags(fields, &wanted, &mask); !s.ok()) return s;
   if (!fields.file.empty()) mask.clear_paths(), mask.add_paths("*");
   const absl::Status done =
-      found.ok() ? Update(context, wanted, mask, flags, &made) : Create(context, wanted, fields.dry_run, &made);
+      found.ok() ? Update(context, wanted, mask, flags, etag, &made) : Create(context, wanted, fields.dry_run, &made);
   if (!done.ok()) return done;
   const char* what = !found.ok() ? "created" : (SaySame(stored, made) ? "unchanged" : "updated");
   context.err << "experiment " << IdOf(made.name()) << ' ' << what

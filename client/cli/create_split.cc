@@ -42,6 +42,10 @@ absl::Status SetRatios(const std::string& text, v1::Split* split) {
           absl::StrCat("--ratios: there is no part \"", part, "\", allowed are train, validation, test"));
     }
   }
+  if (split->train_percent() == 0 && split->validation_percent() == 0 && split->test_percent() == 0) {
+    return absl::InvalidArgumentError(  // on the wire that is the default
+        absl::StrCat("--ratios is \"", text, "\", all 0; the percentages must add up to 100"));
+  }
   return absl::OkStatus();
 }
 
@@ -58,6 +62,10 @@ absl::Status AddShare(const std::string& text, v1::Split* split) {
   if (words.size() == 2 && !absl::SimpleAtod(words[1], &percent)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--dataset-part: \"", words[1], "\" is no percentage; form: ", kForm));
+  }
+  if (words.size() == 2 && percent == 0) {  // on the wire 0 is the default of 100
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dataset-part: \"", text, "\" has 0 %; allowed: above 0, up to 100"));
   }
   share.set_percent(percent);
   if (absl::Status status = SetByPath("part", words[0], &share); !status.ok()) {

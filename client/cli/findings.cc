@@ -74,7 +74,11 @@ bool CheckText(absl::string_view where, absl::string_view what, absl::string_vie
 
 std::string Quoted(absl::string_view value) {
   constexpr size_t kShown = 80;
-  return absl::StrCat("\"", absl::CHexEscape(value.substr(0, kShown)), value.size() > kShown ? "..." : "", "\"");
+  size_t shown = std::min(value.size(), kShown);
+  while (shown > 0 && shown < value.size() && (value[shown] & 0xc0) == 0x80) --shown;  // no character is cut
+  const absl::string_view text = value.substr(0, shown);
+  return absl::StrCat("\"", IsUtf8(value) ? absl::Utf8SafeCHexEscape(text) : absl::CHexEscape(text),
+                      shown < value.size() ? "..." : "", "\"");
 }
 
 }  // namespace gradeline::cli

@@ -70,17 +70,18 @@ class CocoImport {
   }
 
   void TakeImage(CocoEntry& entry, const std::string& where) {
-    std::string& uri = entry.file_name.empty() ? entry.coco_url : entry.file_name;
-    if (!CheckText(where, "file_name", uri, 1, kLongestUri, faults_)) return;
+    // First of all its id, so that annotations of a broken image are not broken too.
     const auto [at, added] = images_.emplace(*entry.id, static_cast<int>(found_.items.size()));
     if (!added) return faults_.Add(where, absl::StrCat("id ", *entry.id, " is that of an image before it"));
+    std::string& uri = entry.file_name.empty() ? entry.coco_url : entry.file_name;
+    if (!CheckText(where, "file_name", uri, 1, kLongestUri, faults_)) return;
     found_.items.emplace_back().set_uri(std::move(uri));
   }
 
   void TakeCategory(CocoEntry& entry, const std::string& where) {
-    if (!CheckText(where, "name", entry.name, 1, kLongestClass, faults_)) return;
     const auto [at, added] = categories_.try_emplace(*entry.id, Category{entry.name, entry.index, entry.byte});
     if (!added) return faults_.Add(where, absl::StrCat("id ", *entry.id, " is that of a category before it"));
+    if (!CheckText(where, "name", entry.name, 1, kLongestClass, faults_)) return;
     if (!names_.insert(entry.name).second) {
       faults_.Add(where, absl::StrCat("name ", Quoted(entry.name), " is that of a category before it"));
     }

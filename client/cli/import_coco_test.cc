@@ -67,6 +67,13 @@ TEST(ImportCoco, PanopticSegmentsHaveCategories) {
   EXPECT_THAT(found->items[1].labels(), IsEmpty());
 }
 
+TEST(ImportCoco, ABrokenImageOrCategoryBreaksNoneOfItsAnnotations) {
+  const std::string file = File(kImages, kAnnotations, kCategories);
+  const std::string broken = absl::StrReplaceAll(
+      file, {{"b.jpg", std::string(5000, 'b')}, {"\"dog\"", absl::StrCat('"', std::string(300, 'd'), '"')}});
+  EXPECT_THAT(Message(broken), testing::StartsWith("2 problems; "));
+}
+
 TEST(ImportCoco, AnnotationsMayBeAbsentAndSoMayFileNames) {
   const auto found =
       Read(R"({"images": [{"id": 1, "coco_url": "http://x/1.jpg"}], "categories": [{"id": 1, "name": "a"}]})");

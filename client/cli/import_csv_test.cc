@@ -62,6 +62,10 @@ TEST(ImportCsv, ClassesAreSortedAsNumbersOrWordsOrAsGiven) {
   EXPECT_EQ(given->items[0].label(), 1);
   EXPECT_THAT(Message("path,label\na,cow\nb,dog\n", {"dog", "cat"}),
               HasSubstr("line 2: label is \"cow\", which --classes does not name"));
+  const std::string long_name = "\xc3\xa9" + std::string(77, 'x') + "\xc3\xa9\xc3\xa9";
+  EXPECT_THAT(Message("path,label\na," + long_name + "\n", {"dog"}),
+              HasSubstr("label is \"\xc3\xa9" + std::string(77, 'x') + "...\", which"))
+      << "letters stay readable and whole";
 }
 
 TEST(ImportCsv, QuotesFollowTheStandard) {

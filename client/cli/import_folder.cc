@@ -44,6 +44,7 @@ class FolderImport {
           return std::find(kSubsets.begin(), kSubsets.end(), name) != kSubsets.end();
         });
     if (subsets) {
+      NoteSkipped(top.files);
       for (const std::string& subset : top.folders) ReadClasses(subset + "/", subset, List(subset));
     } else {
       ReadClasses("", "", top);
@@ -51,6 +52,8 @@ class FolderImport {
     if (faults_.empty() && classes_.empty()) faults_.Add("the folder", "has no folders of classes");
     NumberClasses();
     if (absl::Status status = faults_.ToStatus(); !status.ok()) return status;
+    if (beside_ > 0)
+      found_.notes.push_back(absl::StrCat("images that lie in no folder of a class, skipped: ", beside_));
     if (skipped_ > 0) found_.notes.push_back(absl::StrCat("files that are no images, skipped: ", skipped_));
     return std::move(found_);
   }
@@ -83,12 +86,17 @@ class FolderImport {
   }
 
   void ReadClasses(const std::string& prefix, const std::string& subset, const Content& content) {
+    NoteSkipped(content.files);
     for (const std::string& name : content.folders) {
       if (!CheckText(Quoted(prefix + name), "the class's name", name, 1, kLongestClass, faults_)) continue;
       const int label = classes_.try_emplace(name, static_cast<int>(classes_.size())).first->second;
       images_.resize(classes_.size());
       ReadImages(prefix + name, subset, label);
     }
+  }
+
+  void NoteSkipped(const std::vector<std::string>& files) {
+    for (const std::string& file : files) ++(IsImage(file) ? beside_ : skipped_);
   }
 
   void ReadImages(const std::string& below, const std::string& subset, int label) {
@@ -126,9 +134,9 @@ class FolderImport {
 
   const std::string root_;
   std::map<std::string, int> classes_;
-  std::vector<int64_t> images_;  // of each label
-  std::set<fs::path> open_;      // folders above the one being read, without links
-  int64_t skipped_ = 0;
+  std::vector<int64_t> images_;       // of each label
+  std::set<fs::path> open_;           // folders above the one being read, without links
+  int64_t skipped_ = 0, beside_ = 0;  // files that are no images; images that are of no class
   Faults faults_;
   Findings found_;
 };

@@ -40,7 +40,7 @@ class ImportFolder : public testing::Test {
 
 TEST_F(ImportFolder, ClassesAreFoldersInOrderOfName) {
   for (const char* path : {"dog/2.PNG", "dog/1.jpg", "dog/deep/3.webp", "cat/a.jpeg", "Zebra/z.tif", "dog/notes.txt",
-                           "readme.md", ".git/x.png", "cat/.hidden.png", "cat/.cache/b.png"}) {
+                           "readme.md", "stray.jpg", ".git/x.png", "cat/.hidden.png", "cat/.cache/b.png"}) {
     Put(path);
   }
   const auto found = ReadFolder(root_.string());
@@ -50,11 +50,14 @@ TEST_F(ImportFolder, ClassesAreFoldersInOrderOfName) {
   EXPECT_THAT(Uris(*found), ElementsAre("Zebra/z.tif", "cat/a.jpeg", "dog/1.jpg", "dog/2.PNG", "dog/deep/3.webp"));
   EXPECT_EQ(found->items[4].label(), 2);
   EXPECT_EQ(found->items[4].subset(), "");
-  EXPECT_THAT(found->notes, ElementsAre("files that are no images, skipped: 1"));
+  EXPECT_THAT(found->notes, ElementsAre("images that lie in no folder of a class, skipped: 1",
+                                        "files that are no images, skipped: 2"));
 }
 
 TEST_F(ImportFolder, FoldersOfPartsAreSubsets) {
-  for (const char* path : {"train/dog/1.jpg", "train/cat/2.jpg", "val/ant/3.jpg", "val/cat/4.jpg"}) Put(path);
+  for (const char* path : {"train/dog/1.jpg", "train/cat/2.jpg", "val/ant/3.jpg", "val/cat/4.jpg", "val/stray.png"}) {
+    Put(path);
+  }
   const auto found = ReadFolder(root_.string());
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_THAT(found->classes, ElementsAre("ant", "cat", "dog"));
@@ -63,6 +66,7 @@ TEST_F(ImportFolder, FoldersOfPartsAreSubsets) {
   EXPECT_EQ(found->items[1].subset(), "train");
   EXPECT_EQ(found->items[2].label(), 0);
   EXPECT_EQ(found->items[2].subset(), "val");
+  EXPECT_THAT(found->notes, ElementsAre("images that lie in no folder of a class, skipped: 1"));
 }
 
 TEST_F(ImportFolder, AClassMayBeCalledTest) {

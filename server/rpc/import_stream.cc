@@ -60,10 +60,14 @@ void ImportStream::OnReadDone(bool ok) {
 
 absl::Status ImportStream::Take(const v1::ImportDatasetRequest& message) {
   const bool header = message.part_case() == v1::ImportDatasetRequest::kHeader;
-  if (message.part_case() == v1::ImportDatasetRequest::PART_NOT_SET || header == std::exchange(header_seen_, true)) {
-    Violations violations;
+  Violations violations;
+  if (header == std::exchange(header_seen_, true)) {
     violations.Add("header", header ? "comes twice: only the first message has it"
                                     : "is missing: it is the first message of an import");
+    return violations.ToStatus();
+  }
+  if (message.part_case() == v1::ImportDatasetRequest::PART_NOT_SET) {
+    violations.Add("part", "is missing in a message; allowed: items, or end in the last one");
     return violations.ToStatus();
   }
   if (message.has_items()) return TakeItems(message.items());

@@ -71,6 +71,8 @@ class SplitTest(unittest.TestCase):
         total = sum(int(split[f"{part}Count"]) for part in ("train", "validation", "test"))
         self.assertEqual(total, 500)
         self.create("wrong", "--strategy", "dataset", "--dataset-part", "more=exam", datasets="scenes,more", code=6, err="exam")
+        self.create("wrong", "--strategy", "dataset", "--dataset-part", "more=test:0", datasets="scenes,more", code=6, err="has 0 %")
+        self.create("wrong", "--ratios", "train=0,test=0", code=6, err="add up to 100")
         self.create("wrong", "--dataset-part", "more=test", datasets="scenes,more", code=6, err="DATASET only")
 
     def test_filters(self):

@@ -75,6 +75,8 @@ TEST_F(DataFields, ImportDataset) {
   EXPECT_EQ(Imported({Items({{"u", 0}})}), Invalid({"header: is missing: it is the first message of an import"}));
   const ImportPart good = Header("datasets/n", {"a", "b"});
   EXPECT_EQ(Imported({good, good}), Invalid({"header: comes twice: only the first message has it"}));
+  EXPECT_EQ(Imported({good, ImportPart()}),
+            Invalid({"part: is missing in a message; allowed: items, or end in the last one"}));
   EXPECT_EQ(Imported({good}), Invalid({"items: is empty; allowed: at least one item"}));
   EXPECT_EQ(Imported({Header("datasets/N", {}, "x"), Items({{"", 5}})}),
             Invalid({absl::StrCat("header.dataset.name: \"datasets/N\" is no resource name of the form "

@@ -25,6 +25,7 @@ using Field = ListQuery::Field;
 using Operator = ListQuery::Operator;
 
 constexpr size_t kMostTerms = 32;
+constexpr int64_t kYear1 = -62'135'596'800, kYear10000 = 253'402'300'800;  // seconds since 1970; as of a Timestamp
 constexpr char kFields[] = "name, state, split, architecture, task, create_time";
 constexpr char kLabels[] = "labels.";
 
@@ -211,7 +212,9 @@ class FilterReader {
 
   bool SetTime(size_t at, const std::string& value, ListQuery::Term& term) {
     absl::Time time;
-    if (!absl::ParseTime(absl::RFC3339_full, value, &time, nullptr)) {
+    // It would also take "infinite-future", and years that milliseconds cannot count.
+    if (!absl::ParseTime(absl::RFC3339_full, value, &time, nullptr) || time < absl::FromUnixSeconds(kYear1) ||
+        time >= absl::FromUnixSeconds(kYear10000)) {
       Problem(at, absl::StrCat(Quoted(value), " is no time; allowed: as \"2026-01-31T08:00:00Z\""));
       return false;
     }

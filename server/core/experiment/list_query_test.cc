@@ -61,6 +61,10 @@ TEST(ListQuery, WhatIsWrongIsNamedWithItsPositionAndWhatIsAllowed) {
                   "filter at 42: \"<\" is no operator of state; allowed: =, !=",
                   "filter at 68: \"noon\" is no time; allowed: as \"2026-01-31T08:00:00Z\"",
                   "filter at 84: \"a*b\" has a *; allowed: one at the end of a name"));
+  EXPECT_THAT(Problems("create_time < infinite-future AND create_time > 292277026596-12-04T15:30:07.999Z"),
+              ElementsAre("filter at 15: \"infinite-future\" is no time; allowed: as \"2026-01-31T08:00:00Z\"",
+                          "filter at 49: \"292277026596-12-04T15:30:07.999Z\" is no time; allowed: as "
+                          "\"2026-01-31T08:00:00Z\""));
   EXPECT_THAT(Problems("task = a OR task = b"),
               ElementsAre("filter at 10: \"OR\" stands between two terms; allowed: AND (OR, NOT and parentheses are "
                           "not)"));
