@@ -225,10 +225,9 @@ Look SplitLook() {
 Look ItemLook() {
   using T = v1::Item;
   return {{MakeColumn<T>("ITEM", [](const T& t) { return absl::StrCat(t.index()); }),
-           MakeColumn<T>("LABEL",
-                         [](const T& t) {
-                           return t.labels_size() == 0 ? absl::StrCat(t.label()) : absl::StrJoin(t.labels(), ",");
-                         }),
+           MakeColumn<T>(
+               "LABEL",
+               [](const T& t) { return t.has_label() ? absl::StrCat(t.label()) : absl::StrJoin(t.labels(), ","); }),
            MakeColumn<T>("GROUP", [](const T& t) { return t.group(); }),
            MakeColumn<T>("TAGS", [](const T& t) { return absl::StrJoin(t.tags(), ","); }),
            MakeColumn<T>("SUBSET", [](const T& t) { return t.subset(); }),

@@ -88,7 +88,7 @@ Item ItemFromProto(const v1::Item& proto, int64_t index) {
 v1::Item ToProto(const Item& item, bool full) {
   v1::Item proto;
   proto.set_index(item.index);
-  proto.set_label(item.label);
+  if (item.label != kNoLabel) proto.set_label(item.label);
   proto.mutable_labels()->Assign(item.labels.begin(), item.labels.end());
   if (!item.dataset.empty()) proto.set_dataset(absl::StrCat("datasets/", item.dataset));
   if (!full) return proto;

@@ -64,6 +64,8 @@ class FormatsTest(ImportCase):
         self.assertEqual((run.json["multiLabel"], run.json["classes"]), (True, ["cat", "dog"]))
         self.assertEqual(run.json["classCounts"][1], {"class": "dog", "items": "1", "annotations": "2"})
         self.assertEqual([item["labels"] for item in self.items("csv-labels", "tagging")], [[0, 1, 1], []])
+        rows = self.assertRun(server("get", "items", "--split", "csv-labels-all", "--part", "train")).out.splitlines()
+        self.assertEqual([row.split()[:2] for row in rows], [["ITEM", "LABEL"], ["0", "0,1,1"], ["1", "-"]])
 
     def test_csv_from_standard_input(self):
         run = server("import", "dataset", "csv-piped", "--format", "csv", "--from", "-", "--subset", "all", stdin="path,label\na,x\n")

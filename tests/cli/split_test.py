@@ -84,7 +84,8 @@ class SplitTest(unittest.TestCase):
 
     def test_names_come_only_on_request(self):
         self.create("names")
-        self.assertEqual(self.items("names", "test")[0]["uri"], "")
+        first = self.items("names", "test")[0]
+        self.assertEqual((first["uri"], "label" in first), ("", False), "an item with labels has no label")
         self.assertRegex(self.items("names", "test", "--names")[0]["uri"], r"^scenes/\d+\.jpg$")
 
     def test_ranks_share_a_part_without_gap_or_repeat(self):

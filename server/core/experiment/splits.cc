@@ -67,21 +67,31 @@ absl::StatusOr<SplitSource> PartSplit(Store& store, const LossRegistry& registry
   return source;
 }
 
-// Makes labels that are indices into their dataset's classes ones into the split's.
-absl::Status NumberLabels(Store& store, const Split& split, std::vector<PlacedItem>& items) {
-  if (split.class_names.empty()) return absl::OkStatus();
+// Labels as a list shows them: indices into the split's classes, where it has some of its own; no label where an item
+// has labels.
+absl::Status ShowLabels(Store& store, const Split& split, std::vector<PlacedItem>& items) {
+  struct Source {
+    bool multi_label = false;
+    std::vector<int32_t> numbers;  // of its classes in the split's; empty: the same
+  };
   absl::flat_hash_map<std::string_view, int32_t> numbers;
   for (const std::string& name : split.class_names) numbers.emplace(name, static_cast<int32_t>(numbers.size()));
-  absl::flat_hash_map<std::string, std::vector<int32_t>> of_dataset;
+  absl::flat_hash_map<std::string, Source> sources;
   for (const std::string& id : split.datasets) {
     GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset, store.GetDataset(id));
-    for (const std::string& name : dataset.classes) of_dataset[id].push_back(numbers[name]);
+    Source& source = sources[id];
+    source.multi_label = dataset.multi_label;
+    if (numbers.empty()) continue;
+    for (const std::string& name : dataset.classes) source.numbers.push_back(numbers[name]);
   }
-  for (PlacedItem& placed : items) {
-    const std::vector<int32_t>& to = of_dataset[placed.item.dataset];
-    placed.item.label = to[static_cast<size_t>(placed.item.label)];
-    for (int32_t& label : placed.item.labels) label = to[static_cast<size_t>(label)];
-    std::sort(placed.item.labels.begin(), placed.item.labels.end());
+  for (auto& [position, item] : items) {
+    const Source& source = sources[item.dataset];
+    if (!source.numbers.empty()) {
+      item.label = source.numbers[static_cast<size_t>(item.label)];
+      for (int32_t& label : item.labels) label = source.numbers[static_cast<size_t>(label)];
+      std::sort(item.labels.begin(), item.labels.end());
+    }
+    if (source.multi_label) item.label = kNoLabel;
   }
   return absl::OkStatus();
 }
@@ -174,7 +184,7 @@ absl::StatusOr<Page<PlacedItem>> Experiments::ListItems(const std::string& id, P
   auto page = MakePage<PlacedItem>(
       page_size, [&](int limit) { return impl_->store->ListItems(id, part, rank, ranks, limit, last); },
       [](const PlacedItem& placed) { return absl::StrCat(placed.position); });
-  if (page.ok()) GRADELINE_RETURN_IF_ERROR(NumberLabels(*impl_->store, split, page->items));
+  if (page.ok()) GRADELINE_RETURN_IF_ERROR(ShowLabels(*impl_->store, split, page->items));
   return page;
 }
 

@@ -53,10 +53,13 @@ struct Dataset {
   int64_t delete_ms = 0;  ///< 0: it is not deleted
 };
 
+/// The label of a listed item that has labels instead.
+inline constexpr int32_t kNoLabel = -1;
+
 struct Item {
   int64_t index = 0;
   std::string uri = {};
-  int32_t label = 0;                 ///< 0 in a multi-label dataset
+  int32_t label = 0;                 ///< 0 in a multi-label dataset, kNoLabel in a list of a split's items
   std::vector<int32_t> labels = {};  ///< of a multi-label dataset: sorted, a class once for each annotation
   std::string group = {};
   std::vector<std::string> tags = {};  ///< sorted, each once
