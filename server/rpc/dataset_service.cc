@@ -44,13 +44,13 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::ListDatasets(grpc::CallbackServerC
 
 grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServerContext* context,
                                                             const v1::DeleteDatasetRequest* request,
-                                                            v1::DeleteDatasetResponse* response) {
+                                                            v1::Dataset* response) {
   return calls_->Answer(
-      context, "DatasetService/DeleteDataset", request, response,
-      [this, request]() -> absl::StatusOr<v1::DeleteDatasetResponse> {
+      context, "DatasetService/DeleteDataset", request, response, [this, request]() -> absl::StatusOr<v1::Dataset> {
         GRADELINE_ASSIGN_OR_RETURN(const auto id, IdFromName("name", "datasets", request->name()));
-        GRADELINE_RETURN_IF_ERROR(experiments_->DeleteDataset(id, {request->force(), request->purge()}));
-        return v1::DeleteDatasetResponse();
+        GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset,
+                                   experiments_->DeleteDataset(id, {request->force(), request->purge()}));
+        return ToProto(dataset);
       });
 }
 

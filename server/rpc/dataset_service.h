@@ -19,7 +19,7 @@ class DatasetServiceImpl final : public v1::DatasetService::CallbackService {
   grpc::ServerUnaryReactor* ListDatasets(grpc::CallbackServerContext* context, const v1::ListDatasetsRequest* request,
                                          v1::ListDatasetsResponse* response) override;
   grpc::ServerUnaryReactor* DeleteDataset(grpc::CallbackServerContext* context, const v1::DeleteDatasetRequest* request,
-                                          v1::DeleteDatasetResponse* response) override;
+                                          v1::Dataset* response) override;
   grpc::ServerUnaryReactor* UndeleteDataset(grpc::CallbackServerContext* context,
                                             const v1::UndeleteDatasetRequest* request, v1::Dataset* response) override;
 

@@ -53,6 +53,48 @@ TEST_F(StoreContract, DatasetsAndSplits) {
   EXPECT_EQ(store_->ListItems("s", Phase::kTest, 0, 1, 1, -1)->at(0).item.dataset, "d");
 }
 
+TEST_F(StoreContract, WhoRefersToSplitsAndDatasets) {
+  Dataset dataset;
+  dataset.id = "d";
+  Dataset other;
+  other.id = "other";
+  const auto split_of = [](const std::string& id, std::vector<std::string> datasets) {
+    Split split;
+    split.id = id;
+    split.datasets = std::move(datasets);
+    return split;
+  };
+  const auto experiment_of = [](const std::string& id, const std::string& split, int64_t delete_ms) {
+    Experiment experiment;
+    experiment.id = id;
+    experiment.split = split;
+    experiment.delete_ms = delete_ms;
+    return experiment;
+  };
+  Write([&](Transaction& t) {
+    EXPECT_TRUE(t.InsertDataset(dataset, {{0, "u", 0}}).ok());
+    EXPECT_TRUE(t.InsertDataset(other, {{0, "v", 0}}).ok());
+    EXPECT_TRUE(t.InsertSplit(split_of("one", {"d"}), {dataset}, {}).ok());
+    EXPECT_TRUE(t.InsertSplit(split_of("two", {"other", "d"}), {other, dataset}, {}).ok());
+    EXPECT_TRUE(t.InsertExperiment(experiment_of("b", "one", 0)).ok());
+    EXPECT_TRUE(t.InsertExperiment(experiment_of("a", "one", 5)).ok());
+    EXPECT_TRUE(t.InsertExperiment(experiment_of("c", "two", 0)).ok());
+    EXPECT_THAT(*t.ListExperimentsOf("one"), testing::ElementsAre("a", "b"));
+    EXPECT_THAT(*t.ListExperimentsOf("none"), testing::IsEmpty());
+    EXPECT_THAT(*t.ListExperimentsOver("d"), testing::ElementsAre("a", "b", "c"));
+    EXPECT_THAT(*t.ListExperimentsOver("other"), testing::ElementsAre("c"));
+    EXPECT_EQ(t.ListExperimentsOver("none").status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(t.HoldSplit("two")->datasets, split_of("two", {"other", "d"}).datasets);
+    EXPECT_EQ(t.HoldSplit("none").status().code(), absl::StatusCode::kNotFound);
+    EXPECT_THAT(*t.ListDeletedDatasets("two"), testing::IsEmpty());
+    EXPECT_TRUE(t.MarkDataset("other", 7).ok());
+    EXPECT_THAT(*t.ListDeletedDatasets("two"), testing::ElementsAre("other"));
+    EXPECT_THAT(*t.ListDeletedDatasets("one"), testing::IsEmpty());
+    EXPECT_TRUE(t.failure().ok());
+  });
+  EXPECT_THAT(*store_->ListDeletedDatasets("two"), testing::ElementsAre("other"));
+}
+
 bool Same(const Item& a, const Item& b) {
   return std::tie(a.index, a.uri, a.label, a.labels, a.group, a.tags, a.subset) ==
          std::tie(b.index, b.uri, b.label, b.labels, b.group, b.tags, b.subset);

@@ -75,7 +75,7 @@ TEST(Datasets, AreDeletedUndeletedAndPurged) {
   ASSERT_TRUE(world.experiments->ImportDataset(SmallDataset(), Items(4), "").ok());
   EXPECT_EQ(world.experiments->UndeleteDataset("small").status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_TRUE(world.experiments->DeleteDataset("small").ok());
-  EXPECT_EQ(world.experiments->DeleteDataset("small").code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(world.experiments->DeleteDataset("small").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(world.experiments->GetDataset("small").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(world.experiments->GetDataset("small", true)->delete_ms, world.clock.UnixMillis());
   EXPECT_TRUE(world.experiments->ListDatasets(10, "")->items.empty());
@@ -88,11 +88,15 @@ TEST(Datasets, AreDeletedUndeletedAndPurged) {
   EXPECT_EQ(back->delete_ms, 0);
   EXPECT_TRUE(world.experiments->GetDataset("small").ok());
   EXPECT_TRUE(world.experiments->DeleteDataset("small").ok());
-  EXPECT_TRUE(world.experiments->DeleteDataset("small", {.purge = true}).ok());
+  const auto purged = world.experiments->DeleteDataset("small", {.purge = true});
+  ASSERT_TRUE(purged.ok()) << purged.status();
+  EXPECT_EQ(purged->item_count, 4);
+  EXPECT_NE(purged->delete_ms, 0);
   EXPECT_EQ(world.experiments->GetDataset("small", true).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(world.experiments->UndeleteDataset("small").status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(world.experiments->ImportDataset(SmallDataset(), Items(5), "").ok());
-  EXPECT_EQ(world.experiments->DeleteDataset("small", {.purge = true}).code(), absl::StatusCode::kFailedPrecondition)
+  EXPECT_EQ(world.experiments->DeleteDataset("small", {.purge = true}).status().code(),
+            absl::StatusCode::kFailedPrecondition)
       << "without a deletion before";
 }
 
@@ -105,7 +109,7 @@ TEST(Datasets, AreNotDeletedUnderTheirSplitsUnlessByForce) {
     ASSERT_TRUE(world.experiments->CreateSplit(split, "", false).ok());
   }
   ASSERT_TRUE(world.experiments->CreateExperiment(TestExperiment(1, 1), "", false).ok());
-  const absl::Status refused = world.experiments->DeleteDataset("d");
+  const absl::Status refused = world.experiments->DeleteDataset("d").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(
       refused.message(),
@@ -119,7 +123,7 @@ TEST(Datasets, AreNotDeletedUnderTheirSplitsUnlessByForce) {
   split.id = "late";
   const absl::Status late = world.experiments->CreateSplit(split, "", false).status();
   EXPECT_THAT(FieldsOf(late), ElementsAre("dataset")) << late;
-  EXPECT_EQ(world.experiments->DeleteDataset("d", {.force = true, .purge = true}).code(),
+  EXPECT_EQ(world.experiments->DeleteDataset("d", {.force = true, .purge = true}).status().code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(world.experiments->ListItems("s", Phase::kTrain, 0, 0, 100, "")->items.size(), 21u);
 }
@@ -161,7 +165,7 @@ TEST(Splits, EveryItemIsInOnePartAndRanksShareIt) {
   }
   EXPECT_EQ(seen.size(), 30u);
   EXPECT_EQ(world.experiments->ListItems("s", Phase::kTrain, 0, 0, 100, "")->items.size(), 21u);
-  EXPECT_EQ(world.experiments->DeleteDataset("d").code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(world.experiments->DeleteDataset("d").status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(Splits, SayEverythingThatIsWrong) {
@@ -402,9 +406,16 @@ TEST(Splits, DeletedOnesComeBackAndPurgedOnesDoNot) {
   EXPECT_EQ(world.experiments->CreateSplit(TwoDatasets::Of({"dogs"}), "", false).status().code(),
             absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(world.experiments->UndeleteSplit("both")->delete_ms, 0);
+  const absl::Status again = world.experiments->UndeleteSplit("both").status();
+  EXPECT_EQ(again.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(ReasonOf(again).reason, "NOT_DELETED");
   EXPECT_EQ(world.Part("both", Phase::kTrain).size(), 28u);
-  ASSERT_TRUE(world.experiments->DeleteSplit("both").ok());
-  ASSERT_TRUE(world.experiments->DeleteSplit("both", {.purge = true}).ok());
+  const auto deleted = world.experiments->DeleteSplit("both");
+  ASSERT_TRUE(deleted.ok());
+  world.clock.now_ms += 1000;
+  const auto purged = world.experiments->DeleteSplit("both", {.purge = true});
+  ASSERT_TRUE(purged.ok());
+  EXPECT_EQ(purged->delete_ms, deleted->delete_ms) << "as it was";
   EXPECT_EQ(world.experiments->GetSplit("both", true).status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(world.experiments->CreateSplit(TwoDatasets::Of({"dogs"}), "", false).ok());
 }
@@ -418,6 +429,28 @@ TEST(Splits, OneThatIsUsedIsDeletedOnlyByForce) {
     EXPECT_EQ(ReasonOf(used).reason, "SPLIT_IN_USE");
   }
   EXPECT_TRUE(world.experiments->DeleteSplit("s", {.force = true}).ok());
+}
+
+TEST(Splits, ItemsThatHaveLabelsHaveNoLabel) {
+  TwoDatasets world;
+  Dataset scenes = TwoDatasets::Named("scenes", {"cat", "poodle"});
+  scenes.multi_label = true;
+  std::vector<Item> items(20);
+  for (size_t i = 0; i < items.size(); ++i) {
+    items[i].uri = absl::StrCat("scene", i);
+    if (i % 2 == 1) items[i].labels = {0, 1};
+  }
+  ASSERT_TRUE(world.experiments->ImportDataset(scenes, items, "").ok());
+  Split split = TwoDatasets::Of({"dogs", "scenes"});
+  ASSERT_TRUE(world.experiments->CreateSplit(split, "", false).ok());
+  for (const auto& [position, item] : world.Part("both", Phase::kTrain)) {
+    if (item.dataset == "dogs") {
+      EXPECT_EQ(item.label, item.index % 2);
+    } else {
+      EXPECT_EQ(item.label, kNoLabel);
+      EXPECT_EQ(item.labels, item.index % 2 == 1 ? std::vector<int32_t>({0, 2}) : std::vector<int32_t>());
+    }
+  }
 }
 
 }  // namespace

@@ -121,6 +121,7 @@ class SplitTest(unittest.TestCase):
         self.call("get", "items", "--split", "gone", "--part", "train", code=3, err="deleted")
         self.create("gone", code=5, err="exists")
         self.call("undelete", "split", "gone")
+        self.call("undelete", "split", "gone", code=5, err="not deleted")
         self.call("purge", "split", "gone", code=5, err="not deleted")
         self.call("delete", "split", "gone")
         self.call("purge", "split", "gone")
@@ -132,6 +133,10 @@ class SplitTest(unittest.TestCase):
         self.call("create", "experiment", "user-of-it", "--split", "used", "--architecture", "resnet-multilabel")
         self.call("delete", "split", "used", code=5, err="user-of-it")
         self.call("delete", "split", "used", "--force")
+        self.call("start", "experiment", "user-of-it", code=5, err="split used is deleted")
+        self.call("clone", "experiment", "user-of-it", "another", code=5, err="split used is deleted")
+        self.call("undelete", "split", "used")
+        self.call("start", "experiment", "user-of-it")
 
 
 if __name__ == "__main__":

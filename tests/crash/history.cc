@@ -87,7 +87,7 @@ absl::Status History::Tell(Server& server, int64_t epoch, const Witness& witness
     for (const auto& rank : ranks) sent |= rank->Send(epoch, 1 + random() % 6);
     released.Notify();
     // Answers after all that was sent.
-    status = server.experiments->DeleteDataset("nothing");
+    status = server.experiments->DeleteDataset("nothing").status();
     if (absl::IsNotFound(status)) status = absl::OkStatus();
     for (const auto& rank : ranks) status.Update(rank->failure());
   }

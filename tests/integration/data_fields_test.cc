@@ -211,12 +211,12 @@ TEST_F(DataFields, DatasetNames) {
   EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, get), bad);
   v1::DeleteDatasetRequest remove;
   remove.set_name("d");
-  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), bad);
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::DeleteDataset, dataset_, remove), bad);
   const Refusal none{StatusCode::kNotFound, {"no dataset is called \"none\""}};
   get.set_name("datasets/none");
   EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, get), none);
   remove.set_name("datasets/none");
-  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), none);
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::DeleteDataset, dataset_, remove), none);
   v1::UndeleteDatasetRequest undelete;
   undelete.set_name("d");
   EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::UndeleteDataset, dataset_, undelete), bad);
@@ -227,12 +227,12 @@ TEST_F(DataFields, DatasetNames) {
   EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::UndeleteDataset, dataset_, undelete),
             (Refusal{StatusCode::kAlreadyExists, {"dataset d is not deleted"}}));
   remove.set_name("datasets/d");
-  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove),
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::DeleteDataset, dataset_, remove),
             (Refusal{StatusCode::kFailedPrecondition,
                      {"dataset d is used by 1 split (s); with force it is deleted all the same, and its items stay for "
                       "them"}}));
   remove.set_purge(true);
-  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove),
+  EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::DeleteDataset, dataset_, remove),
             (Refusal{StatusCode::kFailedPrecondition,
                      {"dataset d is used by 1 split (s); their items would be lost: delete those first"}}));
 }
@@ -242,7 +242,9 @@ TEST_F(DataFields, DeletedDatasetsAreShownOnRequest) {
   ASSERT_TRUE(ServerTest::Import({Header("datasets/n", {"a"}), Items({{"u", 0}}), End()}, &made).ok());
   v1::DeleteDatasetRequest remove;
   remove.set_name("datasets/n");
-  EXPECT_EQ(Refused<v1::DeleteDatasetResponse>(&DatasetStub::DeleteDataset, dataset_, remove), kOk);
+  v1::Dataset hidden;
+  ASSERT_TRUE(Call(&DatasetStub::DeleteDataset, dataset_, remove, &hidden).ok());
+  EXPECT_TRUE(hidden.has_delete_time()) << "as it is now";
   v1::GetDatasetRequest get;
   get.set_name("datasets/n");
   EXPECT_EQ(Refused<v1::Dataset>(&DatasetStub::GetDataset, dataset_, get),
@@ -364,6 +366,9 @@ TEST_F(DataFields, DeleteSplit) {
   EXPECT_EQ(deleted("s", false, false), no_name);
   EXPECT_EQ(Refused<v1::Split>(&SplitStub::UndeleteSplit, split_, undelete), no_name);
   EXPECT_EQ(deleted("splits/none", true, false), (Refusal{StatusCode::kNotFound, {"no split is called \"none\""}}));
+  undelete.set_name("splits/s");
+  EXPECT_EQ(Refused<v1::Split>(&SplitStub::UndeleteSplit, split_, undelete),
+            (Refusal{StatusCode::kAlreadyExists, {"split s is not deleted"}}));
 }
 
 TEST_F(DataFields, ListItems) {

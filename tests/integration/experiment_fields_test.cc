@@ -292,8 +292,7 @@ TEST_F(ExperimentFields, CloneDeleteAndUndelete) {
   EXPECT_EQ(undelete("e", "7", ""), Invalid({"name: " + no_name, no_id}));
   EXPECT_EQ(remove("experiments/none", "", ""), none);
   EXPECT_EQ(undelete("experiments/none", "", ""), none);
-  EXPECT_EQ(undelete("experiments/e", "", ""),
-            (Refusal{StatusCode::kFailedPrecondition, {"experiment e is not deleted"}}));
+  EXPECT_EQ(undelete("experiments/e", "", ""), (Refusal{StatusCode::kAlreadyExists, {"experiment e is not deleted"}}));
   EXPECT_EQ(
       remove("experiments/e", "", "", true),
       (Refusal{StatusCode::kFailedPrecondition, {"experiment e is not deleted; only a deleted one can be purged"}}));

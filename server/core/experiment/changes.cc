@@ -8,17 +8,10 @@
 #include "server/core/experiment/labels.h"
 #include "server/core/experiment/names.h"
 #include "server/core/experiment/resolve.h"
+#include "server/core/experiment/users.h"
 
 namespace gradeline {
 namespace {
-
-absl::Status NameTaken(const Experiment& there) {
-  if (there.delete_ms == 0) return absl::AlreadyExistsError(absl::StrCat("experiment ", there.id, " exists"));
-  return WithReason(absl::AlreadyExistsError(absl::StrCat("experiment ", there.id,
-                                                          " exists and is deleted; undelete it, or purge it to free "
-                                                          "its name")),
-                    "DELETED", {{"experiment", there.id}});
-}
 
 // What a person asks for and says, without what was resolved of it and what has happened since.
 void CopyAsked(const Experiment& from, Experiment& to) {
@@ -58,11 +51,11 @@ std::vector<std::string> DifferentFields(const Experiment& a, const Experiment& 
   return different;
 }
 
-// Classes of a split's items; 0: not known.
-int64_t CountClasses(Store& store, const Split& split) {
+// Classes of a split's items.
+absl::StatusOr<int64_t> CountClasses(Store& store, const Split& split) {
   if (!split.class_names.empty()) return static_cast<int64_t>(split.class_names.size());
-  const absl::StatusOr<Dataset> dataset = store.GetDataset(split.datasets[0]);
-  return dataset.ok() ? static_cast<int64_t>(dataset->classes.size()) : 0;
+  GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset, store.GetDataset(split.datasets[0]));
+  return static_cast<int64_t>(dataset.classes.size());
 }
 
 absl::Status NotADraft(const Experiment& experiment, const std::vector<std::string>& fields) {
@@ -74,10 +67,22 @@ absl::Status NotADraft(const Experiment& experiment, const std::vector<std::stri
 
 }  // namespace
 
+absl::Status HoldSplit(Transaction& store, const std::string& id) {
+  GRADELINE_ASSIGN_OR_RETURN(const Split split, store.HoldSplit(id));
+  GRADELINE_ASSIGN_OR_RETURN(const auto deleted, store.ListDeletedDatasets(id));
+  return CheckUsable(split, deleted);
+}
+
 absl::Status Experiments::Impl::Resolve(Experiment& experiment) const {
-  const absl::StatusOr<Split> split = ShownSplit(store->GetSplit(experiment.split), false);
-  if (!split.ok() && !absl::IsNotFound(split.status())) return split.status();
-  const auto classes = split.ok() ? CountClasses(*store, *split) : 0;
+  absl::StatusOr<Split> split = store->GetSplit(experiment.split);
+  int64_t classes = 0;
+  if (split.ok()) {
+    GRADELINE_ASSIGN_OR_RETURN(const auto deleted, store->ListDeletedDatasets(experiment.split));
+    GRADELINE_ASSIGN_OR_RETURN(classes, CountClasses(*store, *split));
+    if (absl::Status usable = CheckUsable(*split, deleted); !usable.ok()) split = std::move(usable);
+  } else if (!absl::IsNotFound(split.status())) {
+    return split.status();
+  }
   GRADELINE_RETURN_IF_ERROR(ResolveExperiment(*registry, split, experiment, classes));
   return LoadHeads(*registry, experiment).status();  // what Start asks
 }
@@ -94,13 +99,17 @@ absl::StatusOr<Experiment> Experiments::Impl::Make(absl::StatusOr<Experiment> as
   if (validate_only) {
     GRADELINE_RETURN_IF_ERROR(resolved);
     const auto there = store->GetExperiment(experiment.id);
-    if (there.ok()) return NameTaken(there->second);
+    if (there.ok()) return NameTaken("experiment", experiment.id, there->second.delete_ms != 0);
+    if (!absl::IsNotFound(there.status())) return there.status();
     return experiment;
   }
   // A repeat is answered even if the catalog has changed since, or what was copied is gone.
   return WriteOnce<Experiment>(Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
     GRADELINE_RETURN_IF_ERROR(resolved);
-    if (const auto there = group.store().GetExperiment(experiment.id); there.ok()) return NameTaken(there->second);
+    if (const auto there = group.store().GetExperiment(experiment.id); there.ok()) {
+      return NameTaken("experiment", experiment.id, there->second.delete_ms != 0);
+    }
+    GRADELINE_RETURN_IF_ERROR(HoldSplit(group.store(), experiment.split));
     experiment.create_ms = experiment.state_ms = group.now_ms();
     GRADELINE_ASSIGN_OR_RETURN(const int64_t no, group.store().InsertExperiment(experiment));
     GRADELINE_RETURN_IF_ERROR(group.Record(no, experiment, nullptr));
@@ -160,6 +169,9 @@ absl::StatusOr<Experiment> Experiments::Update(const std::string& id, const Expe
                                         auto& [no, stored] = found;
                                         GRADELINE_RETURN_IF_ERROR(CheckWritable(stored, etag));
                                         GRADELINE_ASSIGN_OR_RETURN(Experiment edited, impl_->Edited(stored, edit));
+                                        if (edited.split != stored.split) {
+                                          GRADELINE_RETURN_IF_ERROR(HoldSplit(group.store(), edited.split));
+                                        }
                                         if (!validate_only && Encode(edited) != Encode(stored)) {
                                           GRADELINE_RETURN_IF_ERROR(group.RecordChange(no, edited));
                                         }
@@ -176,11 +188,7 @@ absl::StatusOr<Experiment> Experiments::Delete(const std::string& id, bool purge
         auto& [no, experiment] = found;
         GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
         if (purge) {
-          if (experiment.delete_ms == 0) {
-            return WithReason(absl::FailedPreconditionError(
-                                  absl::StrCat("experiment ", id, " is not deleted; only a deleted one can be purged")),
-                              "NOT_DELETED", {{"experiment", id}});
-          }
+          if (experiment.delete_ms == 0) return NotPurgeable("experiment", id);
           GRADELINE_RETURN_IF_ERROR(group.store().PurgeExperiment(no));
           return experiment;
         }
@@ -197,19 +205,16 @@ absl::StatusOr<Experiment> Experiments::Delete(const std::string& id, bool purge
 absl::StatusOr<Experiment> Experiments::Undelete(const std::string& id, const std::string& request_id,
                                                  const std::string& etag) {
   const Digest digest = DigestOf("UndeleteExperiment", absl::StrCat(id, "\n", etag));
-  return impl_->WriteOnce<Experiment>(
-      Command::kAtomic, request_id, digest, [&](Group& group) -> absl::StatusOr<Experiment> {
-        GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
-        auto& [no, experiment] = found;
-        GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
-        if (experiment.delete_ms == 0) {
-          return WithReason(absl::FailedPreconditionError(absl::StrCat("experiment ", id, " is not deleted")),
-                            "NOT_DELETED", {{"experiment", id}});
-        }
-        experiment.delete_ms = 0;
-        GRADELINE_RETURN_IF_ERROR(group.RecordChange(no, experiment));
-        return experiment;
-      });
+  return impl_->WriteOnce<Experiment>(Command::kAtomic, request_id, digest,
+                                      [&](Group& group) -> absl::StatusOr<Experiment> {
+                                        GRADELINE_ASSIGN_OR_RETURN(auto found, group.store().OwnExperiment(id));
+                                        auto& [no, experiment] = found;
+                                        GRADELINE_RETURN_IF_ERROR(CheckEtag(experiment, etag));
+                                        if (experiment.delete_ms == 0) return NotDeleted("experiment", id);
+                                        experiment.delete_ms = 0;
+                                        GRADELINE_RETURN_IF_ERROR(group.RecordChange(no, experiment));
+                                        return experiment;
+                                      });
 }
 
 }  // namespace gradeline

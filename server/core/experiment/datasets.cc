@@ -25,19 +25,14 @@ absl::Status CheckImport(const Dataset& dataset, const std::vector<Item>& items)
 
 // What an import finds under its name: the same content is its answer.
 absl::StatusOr<Dataset> Found(Dataset there, const Dataset& imported) {
-  if (there.delete_ms != 0) {
-    return WithReason(absl::AlreadyExistsError(absl::StrCat("dataset ", there.id,
-                                                            " is deleted, and its name stays "
-                                                            "taken: undelete it, or purge it for good")),
-                      "DATASET_DELETED", {{"dataset", there.id}});
-  }
+  if (there.delete_ms != 0) return NameTaken("dataset", there.id, true);
   if (there.fingerprint == imported.fingerprint) return there;
   return absl::AlreadyExistsError(absl::StrCat("dataset ", there.id, " exists, with other content"));
 }
 
 // The refusal of a deletion, with what it would break.
-absl::Status InUse(Store& store, const std::string& id, const std::vector<std::string>& splits, bool purge) {
-  GRADELINE_ASSIGN_OR_RETURN(const auto experiments, ExperimentsOver(store, splits));
+absl::Status InUse(Transaction& store, const std::string& id, const std::vector<std::string>& splits, bool purge) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto experiments, store.ListExperimentsOver(id));
   std::string text = absl::StrCat("dataset ", id, " is used by ", Named("split", splits));
   if (!experiments.empty()) absl::StrAppend(&text, " and, through them, by ", Named("experiment", experiments));
   absl::StrAppend(&text, purge ? "; their items would be lost: delete those first"
@@ -84,32 +79,26 @@ absl::StatusOr<Page<Dataset>> Experiments::ListDatasets(int page_size, const std
       [](const Dataset& dataset) { return dataset.id; });
 }
 
-absl::Status Experiments::DeleteDataset(const std::string& id, DeleteHow how) {
-  std::vector<std::string> users;
-  const absl::Status deleted =
-      impl_
-          ->Write<bool>(Command::kAlone,
-                        [&](Group& group) -> absl::StatusOr<bool> {
-                          GRADELINE_ASSIGN_OR_RETURN(const Dataset dataset,
-                                                     ShownDataset(group.store().GetDataset(id), how.purge));
-                          GRADELINE_ASSIGN_OR_RETURN(users, group.store().ListSplitsOf(id));
-                          if (!users.empty() && (how.purge || !how.force)) return absl::FailedPreconditionError("");
-                          users.clear();
-                          if (how.purge && dataset.delete_ms == 0) return NotDeleted("dataset", id);
-                          const int64_t now_ms = std::max<int64_t>(group.now_ms(), 1);  // 0 would mean: not deleted
-                          GRADELINE_RETURN_IF_ERROR(how.purge ? group.store().RemoveDataset(id)
-                                                              : group.store().MarkDataset(id, now_ms));
-                          return true;
-                        })
-          .status();
-  // The ledger's thread does not wait for the search through all experiments.
-  return users.empty() ? deleted : InUse(*impl_->store, id, users, how.purge);
+absl::StatusOr<Dataset> Experiments::DeleteDataset(const std::string& id, DeleteHow how) {
+  return impl_->Write<Dataset>(Command::kAlone, [&](Group& group) -> absl::StatusOr<Dataset> {
+    GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, ShownDataset(group.store().GetDataset(id), how.purge));
+    GRADELINE_ASSIGN_OR_RETURN(const auto splits, group.store().ListSplitsOf(id));
+    if (!splits.empty() && (how.purge || !how.force)) return InUse(group.store(), id, splits, how.purge);
+    if (how.purge) {
+      if (dataset.delete_ms == 0) return NotPurgeable("dataset", id);
+      GRADELINE_RETURN_IF_ERROR(group.store().RemoveDataset(id));
+      return dataset;
+    }
+    dataset.delete_ms = std::max<int64_t>(group.now_ms(), 1);  // 0 would mean: not deleted
+    GRADELINE_RETURN_IF_ERROR(group.store().MarkDataset(id, dataset.delete_ms));
+    return dataset;
+  });
 }
 
 absl::StatusOr<Dataset> Experiments::UndeleteDataset(const std::string& id) {
   return impl_->Write<Dataset>(Command::kAlone, [&](Group& group) -> absl::StatusOr<Dataset> {
     GRADELINE_ASSIGN_OR_RETURN(Dataset dataset, group.store().GetDataset(id));
-    if (dataset.delete_ms == 0) return absl::AlreadyExistsError(absl::StrCat("dataset ", id, " is not deleted"));
+    if (dataset.delete_ms == 0) return NotDeleted("dataset", id);
     GRADELINE_RETURN_IF_ERROR(group.store().MarkDataset(id, 0));
     dataset.delete_ms = 0;
     return dataset;

@@ -108,6 +108,7 @@ absl::StatusOr<Experiments::Started> Experiments::Start(const std::string& id, c
     auto& [no, experiment] = found;
     GRADELINE_RETURN_IF_ERROR(CheckWritable(experiment, etag));
     if (experiment.state != ExperimentState::kDraft) return WrongState(experiment, "DRAFT");
+    GRADELINE_RETURN_IF_ERROR(HoldSplit(group.store(), experiment.split));
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
     if (validate_only) return Started{std::move(experiment), ""};
     GRADELINE_ASSIGN_OR_RETURN(auto opened, OpenAttempt(group, no, experiment, 0, impl_->options.numerics));
@@ -127,6 +128,7 @@ absl::StatusOr<Experiments::Started> Experiments::Resume(const std::string& id, 
     auto& [no, experiment] = found;
     GRADELINE_RETURN_IF_ERROR(CheckWritable(experiment, etag));
     if (!CanResume(experiment.state)) return WrongState(experiment, "LOST, FAILED, CANCELLED or EARLY_STOPPED");
+    GRADELINE_RETURN_IF_ERROR(HoldSplit(group.store(), experiment.split));
     GRADELINE_RETURN_IF_ERROR(LoadHeads(*impl_->registry, experiment).status());
     GRADELINE_ASSIGN_OR_RETURN(const int64_t next, NextEpoch(group, no, experiment));
     const int64_t first = first_epoch.value_or(next);

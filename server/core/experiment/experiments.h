@@ -89,7 +89,9 @@ class Experiments {
   absl::StatusOr<Page<Dataset>> ListDatasets(int page_size, const std::string& after,
                                              const DatasetFilter& filter = {}) const;
   /// FAILED_PRECONDITION, reason DATASET_IN_USE, while splits use it, naming them and the experiments over them.
-  absl::Status DeleteDataset(const std::string& id, DeleteHow how = {});
+  /// The dataset as it is now; of a purged one as it was.
+  absl::StatusOr<Dataset> DeleteDataset(const std::string& id, DeleteHow how = {});
+  /// ALREADY_EXISTS, reason NOT_DELETED, if it is not deleted; so of splits and experiments.
   absl::StatusOr<Dataset> UndeleteDataset(const std::string& id);
 
   // Splits.

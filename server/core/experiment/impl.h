@@ -101,6 +101,9 @@ struct Experiments::Impl {
 absl::Status CheckEtag(const Experiment& experiment, const std::string& etag);
 /// And FAILED_PRECONDITION, reason DELETED, if the experiment is deleted.
 absl::Status CheckWritable(const Experiment& experiment, const std::string& etag);
+/// Keeps the split, to which an experiment is to refer or on which it is to start, from being deleted before the
+/// transaction ends. NOT_FOUND; see CheckUsable.
+absl::Status HoldSplit(Transaction& store, const std::string& id);
 /// FAILED_PRECONDITION, reason WRONG_STATE: `wanted` is what the call needs.
 absl::Status WrongState(const Experiment& experiment, const char* wanted);
 

@@ -20,7 +20,6 @@
 #include "server/core/metric/metric.h"
 
 namespace gradeline {
-namespace {
 
 absl::Status ToPrecondition(const absl::Status& status) {
   absl::Status precondition(absl::StatusCode::kFailedPrecondition, status.message());
@@ -28,6 +27,8 @@ absl::Status ToPrecondition(const absl::Status& status) {
       [&precondition](absl::string_view url, const absl::Cord& payload) { precondition.SetPayload(url, payload); });
   return precondition;
 }
+
+namespace {
 
 // Violations that know whether they all say "exists, but not here".
 class Problems {
@@ -272,7 +273,11 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
                                int64_t dataset_classes) {
   Problems problems;
   problems.Merge("name", CheckId(experiment.id));
-  problems.Merge("split", split.ok() ? absl::OkStatus() : absl::InvalidArgumentError(split.status().message()));
+  if (absl::IsNotFound(split.status())) {
+    problems.Merge("split", absl::InvalidArgumentError(split.status().message()));
+  } else {
+    problems.Merge("", split.status());
+  }
   experiment.task = split.ok() ? split->task : "";
   experiment.catalog_digest = registry.catalog().digest();
   experiment.heads.clear();

@@ -13,11 +13,14 @@
 
 namespace gradeline {
 
+/// The same with the code FAILED_PRECONDITION.
+absl::Status ToPrecondition(const absl::Status& status);
+
 /// Fills task, heads, catalog digest and what the training leaves out of `experiment`. `split`: the split it names, or
 /// why there is none. All violations at once, fields as in gradeline.v1.Experiment ("losses[0].params.gamma",
-/// "training.worldSize"). When the only problem is a loss, architecture or metric that exists but is not valid here,
-/// the code is FAILED_PRECONDITION; otherwise INVALID_ARGUMENT. Both carry the violations. `dataset_classes`: of the
-/// split's dataset; 0: unknown.
+/// "training.worldSize"). When the only problem is a loss, architecture or metric that exists but is not valid here, or
+/// a split that is not to be used (a FAILED_PRECONDITION in `split`), the code is FAILED_PRECONDITION; otherwise
+/// INVALID_ARGUMENT. Both carry the violations. `dataset_classes`: of the split's dataset; 0: unknown.
 absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusOr<Split>& split, Experiment& experiment,
                                int64_t dataset_classes = 0);
 

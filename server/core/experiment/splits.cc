@@ -34,7 +34,10 @@ std::string FingerprintOf(const SplitSource& source) {
     int32_t dataset = -1;
     for (const PartedItem& place : source.places) {
       if (place.part != part) continue;
-      if (place.source != dataset) chunk += source.datasets[static_cast<size_t>(dataset = place.source)].fingerprint;
+      if (place.source != dataset) {
+        const Dataset& of = source.datasets[static_cast<size_t>(dataset = place.source)];
+        chunk += of.fingerprint.empty() ? of.id : of.fingerprint;  // from before there were fingerprints
+      }
       chunk.append(reinterpret_cast<const char*>(&place.index), sizeof(place.index));
       if (chunk.size() < kChunkBytes) continue;
       digest = DigestOf(digest, chunk);
@@ -100,8 +103,8 @@ absl::Status InUse(const std::string& id, const std::vector<std::string>& users,
   return WithReason(absl::FailedPreconditionError(absl::StrCat(
                         "split ", id, " is used by ", Named("experiment", users),
                         purge ? "; its lists would be lost: delete those first"
-                              : "; with force it is deleted all the same, and those that are not over can no longer "
-                                "read its items")),
+                              : "; with force it is deleted all the same, and those that run can no longer read its "
+                                "items")),
                     "SPLIT_IN_USE", {{"split", id}, {"experiments", absl::StrCat(users.size())}});
 }
 
@@ -118,14 +121,17 @@ absl::StatusOr<Split> Experiments::CreateSplit(Split split, const std::string& r
   auto source = PartSplit(*impl_->store, *impl_->registry, split);
   if (validate_only) {
     GRADELINE_RETURN_IF_ERROR(source.status());
-    if (impl_->store->GetSplit(split.id).ok()) {
-      return absl::AlreadyExistsError(absl::StrCat("split ", split.id, " exists"));
-    }
+    const absl::StatusOr<Split> there = impl_->store->GetSplit(split.id);
+    if (there.ok()) return NameTaken("split", there->id, there->delete_ms != 0);
+    if (!absl::IsNotFound(there.status())) return there.status();
     return split;
   }
   // A repeat is answered even if the dataset is gone by now.
   return impl_->WriteOnce<Split>(Command::kAlone, request_id, digest, [&](Group& group) -> absl::StatusOr<Split> {
     GRADELINE_RETURN_IF_ERROR(source.status());
+    if (const auto there = group.store().GetSplit(split.id); there.ok()) {
+      return NameTaken("split", there->id, there->delete_ms != 0);
+    }
     split.create_ms = group.now_ms();
     GRADELINE_RETURN_IF_ERROR(group.store().InsertSplit(split, source->datasets, source->places));
     return split;
@@ -143,15 +149,17 @@ absl::StatusOr<Page<Split>> Experiments::ListSplits(int page_size, const std::st
 }
 
 absl::StatusOr<Split> Experiments::DeleteSplit(const std::string& id, DeleteHow how) {
-  // Outside the ledger's thread, which does not wait for the search through all experiments.
-  GRADELINE_RETURN_IF_ERROR(ShownSplit(impl_->store->GetSplit(id), how.purge).status());
-  GRADELINE_ASSIGN_OR_RETURN(const std::vector<std::string> users, ExperimentsOver(*impl_->store, {id}));
-  if (!users.empty() && (how.purge || !how.force)) return InUse(id, users, how.purge);
   return impl_->Write<Split>(Command::kAlone, [&](Group& group) -> absl::StatusOr<Split> {
     GRADELINE_ASSIGN_OR_RETURN(Split split, ShownSplit(group.store().GetSplit(id), how.purge));
-    if (how.purge && split.delete_ms == 0) return NotDeleted("split", id);
+    GRADELINE_ASSIGN_OR_RETURN(const auto users, group.store().ListExperimentsOf(id));
+    if (!users.empty() && (how.purge || !how.force)) return InUse(id, users, how.purge);
+    if (how.purge) {
+      if (split.delete_ms == 0) return NotPurgeable("split", id);
+      GRADELINE_RETURN_IF_ERROR(group.store().RemoveSplit(id));
+      return split;
+    }
     split.delete_ms = std::max<int64_t>(group.now_ms(), 1);  // 0 would mean: not deleted
-    GRADELINE_RETURN_IF_ERROR(how.purge ? group.store().RemoveSplit(id) : group.store().UpdateSplit(split));
+    GRADELINE_RETURN_IF_ERROR(group.store().UpdateSplit(split));
     return split;
   });
 }
@@ -159,6 +167,7 @@ absl::StatusOr<Split> Experiments::DeleteSplit(const std::string& id, DeleteHow 
 absl::StatusOr<Split> Experiments::UndeleteSplit(const std::string& id) {
   return impl_->Write<Split>(Command::kAlone, [&](Group& group) -> absl::StatusOr<Split> {
     GRADELINE_ASSIGN_OR_RETURN(Split split, group.store().GetSplit(id));
+    if (split.delete_ms == 0) return NotDeleted("split", id);
     split.delete_ms = 0;
     GRADELINE_RETURN_IF_ERROR(group.store().UpdateSplit(split));
     return split;

@@ -110,13 +110,22 @@ class Transaction {
   virtual absl::StatusOr<Dataset> GetDataset(const std::string& id) = 0;
   /// Ids of the splits that use it, in order. NOT_FOUND.
   virtual absl::StatusOr<std::vector<std::string>> ListSplitsOf(const std::string& dataset) = 0;
+  /// Ids of the experiments of its splits, deleted ones too, in order. NOT_FOUND.
+  virtual absl::StatusOr<std::vector<std::string>> ListExperimentsOver(const std::string& dataset) = 0;
   virtual absl::Status MarkDataset(const std::string& id, int64_t delete_ms) = 0;  ///< sets it; NOT_FOUND
   virtual absl::Status RemoveDataset(const std::string& id) = 0;                   ///< with its items; NOT_FOUND
   /// `datasets`: as they were read, one for each of the split's; `items` in their order. ALREADY_EXISTS; NOT_FOUND or
   /// FAILED_PRECONDITION if a dataset is no longer what it was.
   virtual absl::Status InsertSplit(const Split& split, const std::vector<Dataset>& datasets,
                                    const std::vector<PartedItem>& items) = 0;
+  /// NOT_FOUND. Nobody else writes or holds the split until the transaction ends.
   virtual absl::StatusOr<Split> GetSplit(const std::string& id) = 0;
+  /// As GetSplit, for an experiment that is to refer to it: others may hold it too, but nobody writes it.
+  virtual absl::StatusOr<Split> HoldSplit(const std::string& id) = 0;
+  /// Ids of its datasets that are deleted, in order.
+  virtual absl::StatusOr<std::vector<std::string>> ListDeletedDatasets(const std::string& split) = 0;
+  /// Ids of the experiments that refer to it, deleted ones too, in order.
+  virtual absl::StatusOr<std::vector<std::string>> ListExperimentsOf(const std::string& split) = 0;
   virtual absl::Status UpdateSplit(const Split& split) = 0;     ///< NOT_FOUND
   virtual absl::Status RemoveSplit(const std::string& id) = 0;  ///< with its item lists; NOT_FOUND
 
@@ -231,6 +240,8 @@ class Store {
   /// Every item of a dataset by index, one at a time, Item::dataset left empty. NOT_FOUND.
   virtual absl::Status ScanItems(const std::string& dataset, const std::function<void(const Item&)>& row) = 0;
   virtual absl::StatusOr<Split> GetSplit(const std::string& id) = 0;
+  /// As in a transaction.
+  virtual absl::StatusOr<std::vector<std::string>> ListDeletedDatasets(const std::string& split) = 0;
   virtual absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after, bool deleted) = 0;
   /// Items of a part by position, those whose position is rank modulo world_size, after position `after` (-1: from the
   /// start).

@@ -5,12 +5,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/core/base/status.h"
+#include "server/core/experiment/resolve.h"
 
 namespace gradeline {
 namespace {
 
 constexpr size_t kMostNamed = 10;
-constexpr int kExperimentsPage = 1000;
 
 }  // namespace
 
@@ -22,29 +22,35 @@ std::string Named(const char* kind, const std::vector<std::string>& ids) {
   return text + ")";
 }
 
-absl::StatusOr<std::vector<std::string>> ExperimentsOver(Store& store, const std::vector<std::string>& splits) {
-  std::vector<std::string> ids;
-  for (const std::string& split : splits) {
-    ListQuery query;
-    query.terms.emplace_back();
-    query.terms[0].field = ListQuery::Field::kSplit;
-    query.terms[0].value = split;
-    query.show_deleted = true;
-    std::string after;
-    for (size_t found = kExperimentsPage; found == kExperimentsPage;) {
-      GRADELINE_ASSIGN_OR_RETURN(const auto page, store.ListExperiments(query, kExperimentsPage, after));
-      for (const Experiment& experiment : page) ids.push_back(experiment.id);
-      if (!page.empty()) after = PlaceOf(query, page.back());
-      found = page.size();
-    }
+absl::Status CheckUsable(const Split& split, const std::vector<std::string>& deleted_datasets) {
+  Violations violations;
+  if (split.delete_ms != 0) {
+    violations.Add("split", absl::StrCat("split ", split.id, " is deleted; undelete it, or take another"));
+    return WithReason(ToPrecondition(violations.ToStatus()), "SPLIT_DELETED", {{"split", split.id}});
   }
-  std::sort(ids.begin(), ids.end());
-  return ids;
+  if (deleted_datasets.empty()) return absl::OkStatus();
+  violations.Add("split", absl::StrCat("split ", split.id, " draws on ", Named("deleted dataset", deleted_datasets),
+                                       "; undelete what is deleted, or take another split"));
+  return WithReason(ToPrecondition(violations.ToStatus()), "DATASET_DELETED",
+                    {{"split", split.id}, {"datasets", absl::StrJoin(deleted_datasets, ",")}});
+}
+
+absl::Status NameTaken(const char* kind, const std::string& id, bool deleted) {
+  if (!deleted) return absl::AlreadyExistsError(absl::StrCat(kind, " ", id, " exists"));
+  return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                        kind, " ", id, " exists and is deleted; undelete it, or purge it to free its name")),
+                    "DELETED", {{kind, id}});
+}
+
+absl::Status NotPurgeable(const char* kind, const std::string& id) {
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(kind, " ", id, " is not deleted; only a deleted one can be purged")),
+      "NOT_DELETED", {{kind, id}});
 }
 
 absl::Status NotDeleted(const char* kind, const std::string& id) {
-  return absl::FailedPreconditionError(
-      absl::StrCat(kind, " ", id, " is not deleted; only a deleted one can be purged"));
+  return WithReason(absl::AlreadyExistsError(absl::StrCat(kind, " ", id, " is not deleted")), "NOT_DELETED",
+                    {{kind, id}});
 }
 
 }  // namespace gradeline

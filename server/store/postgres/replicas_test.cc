@@ -165,9 +165,27 @@ TEST_F(Replicas, ADatasetIsNotDeletedUnderASplitThatTheOtherMakes) {
     split.datasets = {dataset.id};
     absl::Status made, deleted;
     std::thread other([&] { made = second_.experiments->CreateSplit(split, "", false).status(); });
-    deleted = first_.experiments->DeleteDataset(dataset.id);
+    deleted = first_.experiments->DeleteDataset(dataset.id).status();
     other.join();
     EXPECT_NE(made.ok(), deleted.ok()) << made << " " << deleted;
+  }
+}
+
+TEST_F(Replicas, ASplitIsNotDeletedUnderAnExperimentThatTheOtherMakes) {
+  first_.MakeSplit();
+  const Split made = *first_.experiments->GetSplit("s");
+  for (int i = 0; i < 20; ++i) {
+    Split split = made;
+    split.id = absl::StrCat("s", i);
+    ASSERT_TRUE(first_.experiments->CreateSplit(split, "", false).ok());
+    Experiment experiment = TestExperiment(1, 1);
+    experiment.id = absl::StrCat("e", i);
+    experiment.split = split.id;
+    absl::Status created, deleted;
+    std::thread other([&] { created = second_.experiments->CreateExperiment(experiment, "", false).status(); });
+    deleted = first_.experiments->DeleteSplit(split.id).status();
+    other.join();
+    EXPECT_NE(created.ok(), deleted.ok()) << created << " " << deleted;
   }
 }
 

@@ -118,12 +118,33 @@ absl::Status ReadItems(Connection& connection, int64_t dataset_no, const std::fu
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id) {
-  Query query = connection.Prepare("SELECT no, spec FROM splits WHERE name = ?1");
+absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id, RowLock lock) {
+  Query query =
+      connection.Prepare(lock == RowLock::kForUpdate  ? "SELECT no, spec FROM splits WHERE name = ?1 FOR UPDATE"
+                         : lock == RowLock::kForShare ? "SELECT no, spec FROM splits WHERE name = ?1 FOR SHARE"
+                                                      : "SELECT no, spec FROM splits WHERE name = ?1");
   GRADELINE_ASSIGN_OR_RETURN(const bool found, query.Bind(id).Step());
   if (!found) return NotFound("split", id);
   GRADELINE_ASSIGN_OR_RETURN(Split split, Decode<Split>(query.View(1)));
   return std::make_pair(query.Number(0), std::move(split));
+}
+
+absl::StatusOr<std::vector<std::string>> ReadDeletedDatasets(Connection& connection, const std::string& split) {
+  Query query = connection.Prepare(
+      "SELECT d.name FROM splits AS s JOIN split_datasets AS c ON c.split = s.no JOIN datasets AS d ON d.no = "
+      "c.dataset "
+      "WHERE s.name = ?1 AND d.delete_ms <> 0 ORDER BY d.name");
+  query.Bind(split);
+  return ReadIds(std::move(query));
+}
+
+absl::StatusOr<std::vector<std::string>> ReadIds(Query query) {
+  std::vector<std::string> ids;
+  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
+    ids.push_back(query.Bytes(0));
+    return absl::OkStatus();
+  }));
+  return ids;
 }
 
 absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id,

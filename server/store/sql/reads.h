@@ -13,8 +13,9 @@
 
 namespace gradeline {
 
-/// kForUpdate, where the database has it: nobody else gets or writes the row until the transaction ends.
-enum class RowLock { kNone, kForUpdate };
+/// Where the database has them, until the transaction ends. kForUpdate: nobody else gets or writes the row; kForShare:
+/// nobody writes it.
+enum class RowLock { kNone, kForUpdate, kForShare };
 absl::StatusOr<std::pair<int64_t, Dataset>> ReadDataset(Connection& connection, const std::string& id,
                                                         RowLock lock = RowLock::kNone);
 /// The dataset of a row of columns spec, delete_ms.
@@ -23,7 +24,11 @@ absl::StatusOr<Dataset> DatasetOf(const Query& query, int first_column);
 absl::Status ReadItems(Connection& connection, int64_t dataset_no, const std::function<void(const Item&)>& row);
 /// Sets the item to a row of columns item, uri, label, more; leaves its dataset.
 absl::Status ReadItem(const Query& query, Item& item);
-absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id);
+absl::StatusOr<std::pair<int64_t, Split>> ReadSplit(Connection& connection, const std::string& id,
+                                                    RowLock lock = RowLock::kNone);
+absl::StatusOr<std::vector<std::string>> ReadDeletedDatasets(Connection& connection, const std::string& split);
+/// The ids a prepared query gives in its only column.
+absl::StatusOr<std::vector<std::string>> ReadIds(Query query);
 absl::StatusOr<std::pair<int64_t, Experiment>> ReadExperiment(Connection& connection, const std::string& id,
                                                               RowLock lock = RowLock::kNone);
 absl::StatusOr<Experiment> ReadExperiment(Connection& connection, int64_t no, RowLock lock = RowLock::kNone);

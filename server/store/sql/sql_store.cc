@@ -87,6 +87,10 @@ absl::StatusOr<Split> SqlStore::GetSplit(const std::string& id) {
   });
 }
 
+absl::StatusOr<std::vector<std::string>> SqlStore::ListDeletedDatasets(const std::string& split) {
+  return Read([&](Connection& connection) { return ReadDeletedDatasets(connection, split); });
+}
+
 absl::StatusOr<std::vector<Split>> SqlStore::ListSplits(int limit, const std::string& after, bool deleted) {
   return Read([&](Connection& connection) -> absl::StatusOr<std::vector<Split>> {
     Query query = connection.Prepare(

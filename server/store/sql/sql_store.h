@@ -24,6 +24,7 @@ class SqlStore : public Store {
                                                     const DatasetFilter& filter) override;
   absl::Status ScanItems(const std::string& dataset, const std::function<void(const Item&)>& row) override;
   absl::StatusOr<Split> GetSplit(const std::string& id) override;
+  absl::StatusOr<std::vector<std::string>> ListDeletedDatasets(const std::string& split) override;
   absl::StatusOr<std::vector<Split>> ListSplits(int limit, const std::string& after, bool deleted) override;
   absl::StatusOr<std::vector<PlacedItem>> ListItems(const std::string& id, Phase part, int32_t rank, int32_t world_size,
                                                     int limit, int64_t after) override;

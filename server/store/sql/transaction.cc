@@ -1,5 +1,7 @@
 #include "server/store/sql/transaction.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "server/core/base/status.h"
 #include "server/core/experiment/codec.h"
@@ -108,12 +110,16 @@ absl::StatusOr<std::vector<std::string>> SqlTransaction::ListSplitsOf(const std:
       "SELECT DISTINCT s.name FROM splits AS s JOIN split_datasets AS d ON d.split = s.no WHERE d.dataset = ?1 ORDER "
       "BY s.name");
   query.Bind(found.first);
-  std::vector<std::string> splits;
-  GRADELINE_RETURN_IF_ERROR(ForRows(query, [&] {
-    splits.push_back(query.Bytes(0));
-    return absl::OkStatus();
-  }));
-  return splits;
+  return ReadIds(std::move(query));
+}
+
+absl::StatusOr<std::vector<std::string>> SqlTransaction::ListExperimentsOver(const std::string& dataset) {
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadDataset(*connection_, dataset, lock_));
+  Query query = connection_->Prepare(
+      "SELECT name FROM experiments WHERE split IN (SELECT s.name FROM split_datasets AS d JOIN splits AS s ON s.no = "
+      "d.split WHERE d.dataset = ?1) ORDER BY name");
+  query.Bind(found.first);
+  return ReadIds(std::move(query));
 }
 
 absl::Status SqlTransaction::MarkDataset(const std::string& id, int64_t delete_ms) {
@@ -129,22 +135,24 @@ absl::Status SqlTransaction::RemoveDataset(const std::string& id) {
 
 absl::Status SqlTransaction::InsertSplit(const Split& split, const std::vector<Dataset>& datasets,
                                          const std::vector<PartedItem>& items) {
-  std::vector<int64_t> dataset_numbers;
-  for (const Dataset& dataset : datasets) {
-    GRADELINE_ASSIGN_OR_RETURN(const auto now, ReadDataset(*connection_, dataset.id, lock_));
-    if (now.second.create_ms != dataset.create_ms || now.second.delete_ms != 0) {
-      return absl::FailedPreconditionError(absl::StrCat("dataset ", dataset.id, " has changed meanwhile"));
+  std::map<std::string, const Dataset*> by_id;  // locked in this order, so that no two wait for one another
+  for (const Dataset& dataset : datasets) by_id.emplace(dataset.id, &dataset);
+  std::map<std::string, int64_t> numbers;
+  for (const auto& [id, dataset] : by_id) {
+    GRADELINE_ASSIGN_OR_RETURN(const auto now, ReadDataset(*connection_, id, lock_));
+    if (now.second.create_ms != dataset->create_ms || now.second.delete_ms != 0) {
+      return absl::FailedPreconditionError(absl::StrCat("dataset ", id, " has changed meanwhile"));
     }
-    dataset_numbers.push_back(now.first);
+    numbers.emplace(id, now.first);
   }
   Query insert =
       connection_->Prepare("INSERT INTO splits(name, spec) VALUES(?1, ?2) ON CONFLICT DO NOTHING RETURNING no");
   GRADELINE_ASSIGN_OR_RETURN(const bool inserted, insert.Bind(split.id, Blob{Encode(split)}).Step());
   if (!inserted) return Taken(absl::StrCat("split ", split.id));
   const int64_t no = insert.Number(0);
-  for (size_t source = 0; source < dataset_numbers.size(); ++source) {
+  for (size_t source = 0; source < datasets.size(); ++source) {
     connection_->Prepare("INSERT INTO split_datasets(split, source, dataset) VALUES(?1, ?2, ?3)")
-        .Bind(no, source, dataset_numbers[source])
+        .Bind(no, source, numbers[datasets[source].id])
         .Send();
   }
   static const std::string& many = *new std::string(InsertSql(kPartColumns, kPartValues, kRowsAtOnce));
@@ -165,19 +173,35 @@ absl::Status SqlTransaction::InsertSplit(const Split& split, const std::vector<D
 }
 
 absl::StatusOr<Split> SqlTransaction::GetSplit(const std::string& id) {
-  GRADELINE_ASSIGN_OR_RETURN(auto found, ReadSplit(*connection_, id));
+  GRADELINE_ASSIGN_OR_RETURN(auto found, ReadSplit(*connection_, id, lock_));
   return std::move(found.second);
 }
 
+absl::StatusOr<Split> SqlTransaction::HoldSplit(const std::string& id) {
+  GRADELINE_ASSIGN_OR_RETURN(
+      auto found, ReadSplit(*connection_, id, lock_ == RowLock::kNone ? RowLock::kNone : RowLock::kForShare));
+  return std::move(found.second);
+}
+
+absl::StatusOr<std::vector<std::string>> SqlTransaction::ListDeletedDatasets(const std::string& split) {
+  return ReadDeletedDatasets(*connection_, split);
+}
+
+absl::StatusOr<std::vector<std::string>> SqlTransaction::ListExperimentsOf(const std::string& split) {
+  Query query = connection_->Prepare("SELECT name FROM experiments WHERE split = ?1 ORDER BY name");
+  query.Bind(split);
+  return ReadIds(std::move(query));
+}
+
 absl::Status SqlTransaction::UpdateSplit(const Split& split) {
-  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(*connection_, split.id));
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(*connection_, split.id, lock_));
   return connection_->Prepare("UPDATE splits SET spec = ?2, delete_ms = ?3 WHERE no = ?1")
       .Bind(found.first, Blob{Encode(split)}, split.delete_ms)
       .Run();
 }
 
 absl::Status SqlTransaction::RemoveSplit(const std::string& id) {
-  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(*connection_, id));
+  GRADELINE_ASSIGN_OR_RETURN(const auto found, ReadSplit(*connection_, id, lock_));
   for (const char* statement : {"DELETE FROM split_items WHERE split = ?1",
                                 "DELETE FROM split_datasets WHERE split = ?1", "DELETE FROM splits WHERE no = ?1"}) {
     GRADELINE_RETURN_IF_ERROR(connection_->Prepare(statement).Bind(found.first).Run());

@@ -29,11 +29,15 @@ class SqlTransaction : public Transaction {
   absl::Status InsertDataset(const Dataset& dataset, const std::vector<Item>& items) override;
   absl::StatusOr<Dataset> GetDataset(const std::string& id) override;
   absl::StatusOr<std::vector<std::string>> ListSplitsOf(const std::string& dataset) override;
+  absl::StatusOr<std::vector<std::string>> ListExperimentsOver(const std::string& dataset) override;
   absl::Status MarkDataset(const std::string& id, int64_t delete_ms) override;
   absl::Status RemoveDataset(const std::string& id) override;
   absl::Status InsertSplit(const Split& split, const std::vector<Dataset>& datasets,
                            const std::vector<PartedItem>& items) override;
   absl::StatusOr<Split> GetSplit(const std::string& id) override;
+  absl::StatusOr<Split> HoldSplit(const std::string& id) override;
+  absl::StatusOr<std::vector<std::string>> ListDeletedDatasets(const std::string& split) override;
+  absl::StatusOr<std::vector<std::string>> ListExperimentsOf(const std::string& split) override;
   absl::Status UpdateSplit(const Split& split) override;
   absl::Status RemoveSplit(const std::string& id) override;
 

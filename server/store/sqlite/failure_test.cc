@@ -39,7 +39,7 @@ TEST(AFullDisk, ClosesTheStreamAndTheWorkerReplaysWhenThereIsRoom) {
       });
     }
     // Waits for all of them: it is queued behind.
-    EXPECT_EQ(world.experiments->DeleteDataset("nothing").code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(world.experiments->DeleteDataset("nothing").status().code(), absl::StatusCode::kNotFound);
   }
   EXPECT_EQ(failed.first, RecordFate::kFailed);
   EXPECT_EQ(failed.second.code(), absl::StatusCode::kResourceExhausted) << failed.second;
@@ -102,7 +102,7 @@ TEST(AFullDisk, IsNotReadyUntilThereIsRoomAgain) {
   EXPECT_EQ(ReasonOf(failed).reason, "DISK_FULL");
   // The answer comes before the ledger is done with the group.
   EXPECT_TRUE(Eventually([&] { return absl::IsResourceExhausted(world.store->Check()); }));
-  EXPECT_EQ(world.experiments->DeleteDataset("none").code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(world.experiments->DeleteDataset("none").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(world.store->Check().code(), absl::StatusCode::kResourceExhausted) << "nothing was written in between";
   disk.full = false;
   EXPECT_TRUE(Eventually([&] { return world.store->Check().ok(); })) << "nobody writes, and yet it must be found out";
