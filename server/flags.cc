@@ -50,8 +50,9 @@ std::string HelpText() {
 
   --config FILE     YAML; every key with its default is in configs/gradelined.yaml
   --set path=value  lays one key over the file: --set grpc.listen=127.0.0.1:0 --set store.path=/tmp/g.db
-  --check           does not serve: checks configuration, plugins and catalog, and says every problem with file, line and
-                    field; opens no database. Exit code 1 if there is any
+  --check           does not serve: checks the configuration, then plugins, the catalog's files and what they say of one
+                    another, and says with file, line and field all that is wrong with the first of these that is; opens
+                    no database. Exit code 1 then; a plugin that is refused counts only with plugins.strict
   --restore FILE    does not serve: checks the backup FILE (gradeline db backup) and makes the database store.path of it;
                     with --force also where there is one. Exit code 5: a server uses it, it exists, or the backup is of
                     a newer schema; 6: the backup is damaged; 3: there is no such file

@@ -50,6 +50,38 @@ class Case(unittest.TestCase):
         return self.run_to("get", "experiments", "-o", "name", *flags).out.split()
 
 
+class FollowingTest(Case):
+    """What a person did not ask for follows what they change."""
+
+    def set(self, name, *settings, code=0, err=()):
+        words = [word for setting in settings for word in ("--set", "training." + setting)]
+        run = self.run_to("apply", "experiment", name, *words, "-o", "json", code=code, err=err)
+        return run.json["training"] if code == 0 else None
+
+    def test_another_solver_brings_its_own(self):
+        training = self.create("solvers", "--set", "training.solver=adam")["training"]
+        self.assertEqual((training["learningRate"], training["solverParameters"]["beta2"]), (0.001, 0.999))
+        training = self.set("solvers", "solver=sgd", "solver_parameters.momentum=0.9")
+        self.assertEqual((training["learningRate"], training["solverParameters"]["momentum"]), (0.01, 0.9))
+        self.assertNotIn("beta2", training["solverParameters"])
+        training = self.set("solvers", "solver_parameters.nesterov=true")
+        self.assertEqual((training["solverParameters"]["momentum"], training["solverParameters"]["nesterov"]), (0.9, True))
+        self.set("solvers", "solver=adam", code=6, err=["training.solverParameters.momentum: is no parameter", "nesterov"])
+        training = self.set("solvers", "solver=adam", "solver_parameters=")
+        self.assertEqual((training["learningRate"], training["solverParameters"]["beta1"]), (0.001, 0.9))
+
+    def test_another_measure_has_another_direction(self):
+        training = self.create("measures", "--set", "training.scheduler=reduce_lr_on_plateau")["training"]
+        self.assertEqual(training["schedulerParameters"]["monitor"], "validation.loss")
+        training = self.set("measures", "scheduler_parameters.monitor=validation.accuracy")
+        self.assertEqual(training["schedulerParameters"]["mode"], "max")
+        training = self.set("measures", "scheduler=cyclic_lr", "scheduler_parameters=", "scheduler_parameters.max_lr=0.5",
+                            "learning_rate=0.02")
+        self.assertEqual(training["schedulerParameters"]["base_lr"], 0.02)
+        self.assertEqual(self.set("measures", "learning_rate=0.03")["schedulerParameters"]["base_lr"], 0.03)
+        self.set("measures", "learning_rate=0.6", code=6, err="training.learningRate: is 0.6, which needs base_lr <= max_lr")
+
+
 class ApplyTest(Case):
     def export(self, name):
         return self.run_to("export", "experiment", name).out
@@ -59,7 +91,7 @@ class ApplyTest(Case):
 
     def test_what_is_exported_and_applied_changes_nothing(self):
         self.create("round", "--param", "classification.label_smoothing=0.25", "--loss-weight", "classification=0.5",
-                    "--set", "training.seed=18446744073709551615", "--set", "training.learning_rate=1e-3", "--set",
+                    "--set", "training.seed=9007199254740992", "--set", "training.learning_rate=1e-3", "--set",
                     "architecture_parameters.channels=16", "--set", "training.early_stopping.monitor=validation.loss", "--set",
                     "training.early_stopping.patience=3", "--label", "team=vision", "--label", "number=007", "--label", "yes=true",
                     "--notes", "first line\n\"second\": 50 % é\t'")

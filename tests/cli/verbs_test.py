@@ -305,11 +305,11 @@ class ExperimentTest(Case):
         self.assertRun(server("get", "experiment", "dry"), code=3)
 
     def test_settings_by_path(self):
-        run = self.assertRun(create_experiment("paths", "--set", "training.seed=18446744073709551615", "--set",
+        run = self.assertRun(create_experiment("paths", "--set", "training.seed=9007199254740992", "--set",
                                                "training.rank_mean=per-rank", "--set", "architecture_parameters.channels=16",
                                                "--set", "training.learningRate=1e-3", "-o", "json"))
         training = run.json["training"]
-        self.assertEqual(training["seed"], "18446744073709551615")
+        self.assertEqual(training["seed"], "9007199254740992")
         self.assertEqual(training["rankMean"], "RANK_MEAN_PER_RANK")
         self.assertEqual(training["learningRate"], 0.001)
         self.assertEqual(run.json["architectureParameters"]["channels"], 16)

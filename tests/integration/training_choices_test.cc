@@ -53,18 +53,20 @@ TEST_F(TrainingChoices, MetricsAndTraining) {
         t.set_non_finite(static_cast<v1::NonFinite>(3));
         t.mutable_early_stopping()->set_monitor("validation.f_score");
         t.mutable_early_stopping()->set_mode(static_cast<v1::MonitorMode>(3));
-        t.mutable_early_stopping()->set_patience(0);
+        t.mutable_early_stopping()->set_patience(-1);
         t.mutable_early_stopping()->set_min_delta(-0.5);
       }),
       Invalid({"experiment.training.earlyStopping.mode: 3 is unknown; allowed: MONITOR_MODE_MIN, MONITOR_MODE_MAX",
                "experiment.training.nonFinite: 3 is unknown; allowed: NON_FINITE_REFUSE, NON_FINITE_SKIP",
                "experiment.training.earlyStopping.monitor: \"validation.f_score\" is no measure of the experiment; "
                "allowed: train.loss, train.accuracy, validation.loss, validation.accuracy",
-               "experiment.training.earlyStopping.patience: is 0; allowed: integers in [1, 100000]",
+               "experiment.training.earlyStopping.patience: is -1; allowed: integers in [1, 100000]",
                "experiment.training.earlyStopping.minDelta: is -0.5; allowed: finite numbers of at least 0"}));
 }
 
 TEST_F(TrainingChoices, SolverSchedulerAndAugmentations) {
+  EXPECT_EQ(WithTraining([](v1::Training& t) { t.set_seed((uint64_t{1} << 53) + 2); }),
+            Invalid({"experiment.training.seed: is 9007199254740994; allowed: integers in [0, 9007199254740992]"}));
   const auto set = [](google::protobuf::Struct* params, const std::string& name, double value) {
     (*params->mutable_fields())[name].set_number_value(value);
   };

@@ -137,16 +137,15 @@ absl::StatusOr<Experiment> Experiments::Impl::Edited(const Experiment& stored, c
   Experiment before = stored, edited = stored;
   CopyAsked(stored, before);
   CopyAsked(asked, edited);
-  const bool draft = stored.state == ExperimentState::kDraft, asks_the_same = DifferentFields(before, edited).empty();
   absl::Status checked;
   std::vector<std::string> different;
-  if (!asks_the_same) {
+  if (!DifferentFields(before, edited).empty()) {
     checked = Resolve(edited);
+    // Resolved, what was left to a default may be what it was.
     different = DifferentFields(stored, edited);
-    if (!different.empty() && !draft) return NotADraft(stored, different);
+    if (!different.empty() && stored.state != ExperimentState::kDraft) return NotADraft(stored, different);
   }
-  // Resolved, what was left to a default may be what it was.
-  if (asks_the_same || (different.empty() && !draft)) {
+  if (different.empty()) {
     edited = stored;
     edited.labels = asked.labels;
     edited.notes = asked.notes;
