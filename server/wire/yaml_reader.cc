@@ -1,7 +1,5 @@
 #include "server/wire/yaml_reader.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <cmath>
 #include <fstream>
 #include <set>
@@ -18,6 +16,7 @@
 #include "google/protobuf/struct.pb.h"
 #include "server/core/base/status.h"
 #include "server/core/base/utf8.h"
+#include "server/wire/yaml_document.h"
 
 namespace gradeline {
 namespace {
@@ -27,6 +26,8 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 constexpr size_t kLargestFileBytes = size_t{1} << 20;
+// Of paths, values and problems; only aliases and very long keys come near.
+constexpr size_t kMostBytes = size_t{16} << 20;
 
 std::string KindOf(const YAML::Node& node) {
   if (node.IsMap()) return "a mapping";
@@ -69,7 +70,7 @@ class Reader {
     for (const auto& entry : node) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
       const std::string below = path.empty() ? key : absl::StrCat(path, ".", key);
-      Note(entry.first, below);
+      if (!Note(entry.first, below)) return;
       if (!seen.insert(key).second) {
         Add(entry.first, below, "is there twice");
         continue;
@@ -103,6 +104,7 @@ class Reader {
     AddAt(at_key ? LineOf(lines_, path) : node.Mark().line + 1, path, std::move(description));
   }
   void AddAt(int line, const std::string& path, std::string description) {
+    spent_ += path.size() + description.size();
     const std::string where = line > 0 ? absl::StrCat(name_, ":", line) : name_;
     violations_.Add(path.empty() ? where : absl::StrCat(where, ": ", path), std::move(description));
   }
@@ -124,7 +126,19 @@ class Reader {
                      : absl::StrCat("is no key; did you mean ", absl::StrJoin(near, ", "), "?"));
   }
 
-  void Note(const YAML::Node& node, const std::string& path) { lines_.emplace(path, node.Mark().line + 1); }
+  /// False when nothing more may be read: aliases could make gigabytes of a few lines.
+  bool Note(const YAML::Node& node, const std::string& path) {
+    lines_.emplace(path, node.Mark().line + 1);
+    return Spend(path.size() + 1, node, path);
+  }
+  bool Spend(size_t bytes, const YAML::Node& node, const std::string& path) {
+    spent_ += bytes;
+    if (spent_ > kMostBytes && !exhausted_) {
+      exhausted_ = true;
+      Add(node, path, absl::StrCat("is too much: with what aliases repeat, over ", kMostBytes, " bytes"));
+    }
+    return !exhausted_;
+  }
 
   void ReadList(const YAML::Node& node, const std::string& path, Message& message, const FieldDescriptor* field) {
     if (!node.IsSequence()) {
@@ -133,7 +147,7 @@ class Reader {
     }
     for (size_t i = 0; i < node.size(); ++i) {
       const std::string below = absl::StrCat(path, "[", i, "]");
-      Note(node[i], below);
+      if (!Note(node[i], below)) return;
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         ReadMessage(node[i], below, *message.GetReflection()->AddMessage(&message, field));
       } else {
@@ -151,7 +165,7 @@ class Reader {
     for (const auto& entry : node) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
       const std::string below = absl::StrCat(path, ".", key);
-      Note(entry.first, below);
+      if (!Note(entry.first, below)) return;
       if (key.empty()) {
         Add(entry.first, below, "has an empty key");
       } else if (!seen.insert(key).second) {
@@ -175,6 +189,7 @@ class Reader {
       value.mutable_list_value();
       for (size_t i = 0; i < node.size(); ++i) {
         const std::string below = absl::StrCat(path, "[", i, "]");
+        if (!Note(node[i], below)) return;
         if (node[i].IsScalar()) {
           ReadValue(node[i], below, *value.mutable_list_value()->add_values());
         } else {
@@ -184,6 +199,7 @@ class Reader {
       return;
     }
     double number = 0;
+    if (!Spend(node.Scalar().size(), node, path)) return;
     if (!node.IsScalar()) {
       Add(node, path, absl::StrCat("is ", KindOf(node), "; allowed is a number, a word, true, false or a list"));
     } else if (const bool quoted = node.Tag() == "!";
@@ -198,6 +214,7 @@ class Reader {
 
   void ReadScalar(const YAML::Node& node, const std::string& path, Message& message, const FieldDescriptor* field,
                   bool add) {
+    if (!Spend(node.Scalar().size(), node, path)) return;
     if (!node.IsScalar()) {
       Add(node, path, absl::StrCat("is ", KindOf(node), "; allowed is ", Allowed(field)));
     } else if (!StoreScalar(node.Scalar(), message, field, add)) {
@@ -269,26 +286,15 @@ class Reader {
   YamlLines own_lines_;
   YamlLines& lines_;
   Violations violations_;
+  size_t spent_ = 0;
+  bool exhausted_ = false;
 };
 
-/// Parses, with yaml-cpp's exceptions turned into a violation.
+/// Parses; what is wrong with the text is a violation.
 bool Parse(std::string_view text, Reader& reader, YAML::Node& node) {
-  if (!IsUtf8(text)) {
-    reader.AddAt(0, "", "is not UTF-8");
-    return false;
-  }
-  try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      reader.Add(documents[1], "", "begins a second document; allowed is one");
-      return false;
-    }
-    if (!documents.empty()) node = documents[0];
-    return true;
-  } catch (const YAML::Exception& error) {
-    reader.AddAt(error.mark.line + 1, "", absl::StrCat("is no YAML: ", error.msg));
-    return false;
-  }
+  const auto fault = LoadYaml(std::string(text), &node);
+  if (fault) reader.AddAt(fault->line, "", fault->what);
+  return !fault;
 }
 
 }  // namespace

@@ -122,6 +122,40 @@ TEST(ReadYamlTest, WhatIsNoYaml) {
   EXPECT_THAT(Problems("id: a\ntasks: [b\n"), ElementsAre(Field(&FieldViolation::field, HasSubstr("x.yaml:3"))));
 }
 
+TEST(ReadYamlTest, BytesThatAreNoTextWithTheirLine) {
+  EXPECT_THAT(Problems("id: a\ntitle: \xff\n"), ElementsAre(FieldViolation{"x.yaml:2", "is not UTF-8"}));
+  EXPECT_THAT(Problems("id: a\n\x04\nnonsense"),
+              ElementsAre(FieldViolation{"x.yaml:2", "has the byte 0x04; allowed is text"}));
+  EXPECT_THAT(Problems(std::string("\0i\0d", 4)),
+              ElementsAre(FieldViolation{"x.yaml:1", "has the byte 0x00; allowed is text"}));
+  EXPECT_TRUE(Problems("id: a\r\ntitle: \"\x7f\t\xc2\x85\"\r\n").empty());
+}
+
+TEST(ReadYamlTest, WhatIsBehindTheDocument) {
+  for (const char* rest : {"---\nid: b\n", ",", "...\n,", "---"}) {
+    EXPECT_THAT(Problems(std::string("{id: a}\n") + rest),
+                ElementsAre(Field(&FieldViolation::description, "is behind the end of the document; allowed is one")))
+        << rest;
+  }
+  EXPECT_TRUE(Problems("id: a\n...\n# the end\n").empty());
+}
+
+TEST(ReadYamlTest, WhatAliasesMayRepeat) {
+  const auto refers = [](int times) {
+    std::string text = "tasks: [&a " + std::string(100'000, 'x');
+    for (int i = 1; i < times; ++i) text += ", *a";
+    return text + "]";
+  };
+  EXPECT_TRUE(Problems(refers(100)).empty());
+  EXPECT_THAT(Problems(refers(1000)), ElementsAre(Field(&FieldViolation::description,
+                                                        HasSubstr("is too much: with what aliases repeat, over"))));
+  // Not by an alias: the path of each entry has the key.
+  std::string long_key = "parameters: {" + std::string(1000, 'k') + ": {choices: [a";
+  for (int i = 1; i < 20'000; ++i) long_key += ",a";
+  EXPECT_EQ(Problems(long_key + "]}}").size(), 1u);
+  EXPECT_EQ(Problems("heads: &x [*x]").size(), 1u) << "a part of itself";
+}
+
 TEST(ReadTextFileTest, MissingAndTooLarge) {
   std::string text;
   EXPECT_EQ(ReadTextFile("/nowhere/x.yaml", text).code(), absl::StatusCode::kNotFound);
