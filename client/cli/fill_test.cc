@@ -126,6 +126,74 @@ TEST(Yaml, EveryProblemWithItsLine) {
   EXPECT_THAT(fields, testing::ElementsAre("f.yaml:1", "f.yaml:2", "f.yaml:4", "f.yaml:7", "f.yaml:8"));
 }
 
+std::vector<std::string> ProblemsOf(const std::string& text) {
+  v1::Experiment experiment;
+  std::vector<std::string> problems;
+  for (const auto& [field, what] : client::FieldViolationsOf(FillFromYaml("f", text, &experiment))) {
+    problems.push_back(field + ": " + what);
+  }
+  return problems;
+}
+
+TEST(Yaml, BytesThatAreNoText) {
+  EXPECT_THAT(ProblemsOf("name: a\nnotes: \xff"), testing::ElementsAre("f:2: is not UTF-8"));
+  EXPECT_THAT(ProblemsOf("name: a\n\x04\nnonsense"), testing::ElementsAre("f:2: has the byte 0x04; allowed is text"));
+}
+
+TEST(Yaml, WhatIsBehindTheDocument) {
+  for (const char* rest : {"---\nname: b\n", ",", "...\n,", "---"}) {
+    EXPECT_THAT(ProblemsOf(std::string("{name: a}\n") + rest),
+                testing::ElementsAre(HasSubstr("is behind the end of the document; allowed is one")))
+        << rest;
+  }
+  EXPECT_THAT(ProblemsOf("name: a\n...\n# the end\n"), testing::IsEmpty());
+}
+
+TEST(Yaml, ValuesThatAreDeepOrEndless) {
+  const auto nested = [](int levels) {
+    return "architecture_parameters: {a: " + std::string(levels, '[') + std::string(levels, ']') + "}";
+  };
+  const std::string deep = "f:1: is deeper than the allowed 16 levels";
+  EXPECT_THAT(ProblemsOf(nested(15)), testing::IsEmpty());
+  EXPECT_THAT(ProblemsOf(nested(16)), testing::ElementsAre(deep));
+  EXPECT_THAT(ProblemsOf("architecture_parameters: &x {a: *x}"), testing::ElementsAre(deep)) << "a part of itself";
+  std::string bomb = "architecture_parameters:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 10; ++i) {
+    const std::string line = "  a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
+    const std::string alias = "*a" + std::to_string(i - 1);
+    bomb += line + alias;
+    for (int k = 1; k < 10; ++k) bomb += ", " + alias;
+    bomb += "]\n";
+  }
+  EXPECT_THAT(ProblemsOf(bomb), testing::ElementsAre(HasSubstr("is too much: with what aliases repeat, over")));
+}
+
+TEST(Yaml, KeysOfMaps) {
+  for (const char* map : {"labels", "architecture_parameters"}) {
+    const auto with = [&](const std::string& key) { return std::string(map) + ": {" + key + ": b}"; };
+    EXPECT_THAT(ProblemsOf(with("a: b, a")), testing::ElementsAre("f:1: a comes twice"));
+    for (const std::string& key : {std::string("\"\""), std::string("[a]"), "? " + std::string(129, 'k')}) {
+      EXPECT_THAT(ProblemsOf(with(key)), testing::ElementsAre(HasSubstr("is no word of 1 to 128 bytes"))) << key;
+    }
+    EXPECT_THAT(ProblemsOf(with(std::string(128, 'k'))), testing::IsEmpty());
+  }
+}
+
+TEST(Yaml, EmptyListIsAValue) {
+  v1::Experiment experiment, back;
+  ASSERT_TRUE(FillFromYaml("f", "architecture_parameters: {a: [], b: 1}", &experiment).ok());
+  EXPECT_TRUE(experiment.architecture_parameters().fields().at("a").has_list_value());
+  ASSERT_TRUE(FillFromYaml("f", ToYaml(experiment), &back).ok());
+  EXPECT_EQ(ToJson(back, false), ToJson(experiment, false));
+}
+
+TEST(Yaml, CharactersThatJsonEscapesInPairs) {
+  v1::Experiment experiment, back;
+  experiment.set_notes("\U000e0041 \U0001d173 \\ud83d\\ude00 \"\\ \U0001f600");
+  ASSERT_TRUE(FillFromYaml("f", ToYaml(experiment), &back).ok());
+  EXPECT_EQ(back.notes(), experiment.notes());
+}
+
 TEST(Yaml, TextThatIsNoYaml) {
   v1::Experiment experiment;
   for (const char* text : {"a: [", "\t- x", "a: b: c", "just words", "- 1", "", "a: &x [*x]"}) {

@@ -90,10 +90,29 @@ void Append(const YAML::Node& node, const std::string& indent, std::string* out)
   }
 }
 
+// JSON escapes what is beyond U+FFFF in two, "\\ud834\\udd73", which is no character to YAML: it has "\\U0001d173".
+std::string WithWholeEscapes(const std::string& json) {
+  std::string out;
+  uint32_t high = 0, low = 0;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const absl::string_view rest = absl::string_view(json).substr(i);
+    if (rest[0] == '\\' && rest.size() >= 12 && rest[1] == 'u' && rest[6] == '\\' && rest[7] == 'u' &&
+        absl::SimpleHexAtoi(rest.substr(2, 4), &high) && absl::SimpleHexAtoi(rest.substr(8, 4), &low) &&
+        high >> 10 == 0xd800 >> 10 && low >> 10 == 0xdc00 >> 10) {
+      absl::StrAppendFormat(&out, "\\U%08x", 0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff));
+      i += 11;
+    } else {
+      absl::StrAppend(&out, rest.substr(0, rest[0] == '\\' ? 2 : 1));
+      i += rest[0] == '\\' ? 1 : 0;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string YamlOfJson(const std::string& json) {
-  const YAML::Node document = YAML::Load(json);
+  const YAML::Node document = YAML::Load(WithWholeEscapes(json));
   std::string out;
   Append(document, "", &out);
   return out.empty() ? "{}\n" : out;
