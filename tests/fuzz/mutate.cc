@@ -1,28 +1,42 @@
 #include "tests/fuzz/mutate.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <random>
 #include <set>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 
 namespace gradeline {
 namespace {
 
-constexpr size_t kLongest = 4096;
 constexpr size_t kMostKept = 500;
+// So many short inputs take so long only if one does not end.
+constexpr int64_t kRunsOfAnAlarm = 64;
+constexpr unsigned kLongestSeconds = 60;
 
-int64_t Runs() {
-  const char* given = std::getenv("GRADELINE_FUZZ_RUNS");
-  return given == nullptr ? 20'000 : std::atoll(given);
+std::string current;  // input, for the alarm
+
+[[noreturn]] void TellEndless(int /*signal*/) {
+  std::cerr << "does not end: \"" << absl::CHexEscape(current) << "\"\n";
+  std::_Exit(1);
+}
+
+int64_t Given(const char* variable, int64_t otherwise) {
+  const char* given = std::getenv(variable);
+  return given == nullptr ? otherwise : std::atoll(given);
 }
 
 class Mutator {
  public:
-  Mutator(const std::vector<std::string>& words, uint64_t seed) : words_(words), random_(seed) {}
+  Mutator(const FuzzCorpus& corpus, uint64_t seed) : words_(corpus.words), longest_(corpus.longest), random_(seed) {}
 
   size_t Below(size_t bound) { return bound == 0 ? 0 : random_() % bound; }
 
@@ -58,22 +72,33 @@ class Mutator {
       default:
         input.resize(at);
     }
-    if (input.size() > kLongest) input.resize(kLongest);
+    if (input.size() > longest_) input.resize(longest_);
   }
 
  private:
   const std::vector<std::string>& words_;
+  const size_t longest_;
   std::mt19937_64 random_;
 };
 
 }  // namespace
 
+std::vector<std::string> Words(const std::string& plain, const std::vector<std::string>& others) {
+  std::vector<std::string> words = absl::StrSplit(plain, ' ', absl::SkipEmpty());
+  words.insert(words.end(), others.begin(), others.end());
+  return words;
+}
+
 void Fuzz(const FuzzCorpus& corpus, uint64_t seed, const std::function<bool(const std::string&)>& run) {
   std::vector<std::string> kept = corpus.good;
   std::set<size_t> lengths;
-  Mutator mutator(corpus.words, seed);
-  const auto begin = std::chrono::steady_clock::now();
-  const int64_t runs = Runs();
+  Mutator mutator(corpus, seed + static_cast<uint64_t>(Given("GRADELINE_FUZZ_SEED", 0)));
+  using Clock = std::chrono::steady_clock;
+  using Seconds = std::chrono::duration<double>;
+  const auto begin = Clock::now();
+  const int64_t runs = Given("GRADELINE_FUZZ_RUNS", 20'000) / corpus.share;
+  Seconds slowest{0};
+  std::signal(SIGALRM, TellEndless);
   int64_t done = 0, taken = 0;
   for (; done < runs && !testing::Test::HasFailure(); ++done) {
     std::string input =
@@ -83,13 +108,19 @@ void Fuzz(const FuzzCorpus& corpus, uint64_t seed, const std::function<bool(cons
         mutator.Change(input, kept[mutator.Below(kept.size())]);
       }
     }
+    current = input;
+    if (done % kRunsOfAnAlarm == 0) alarm(kLongestSeconds);
+    const auto started = Clock::now();
     const bool took = run(input);
+    slowest = std::max<Seconds>(slowest, Clock::now() - started);
     taken += took ? 1 : 0;
     if (took && kept.size() < kMostKept && lengths.insert(input.size()).second) kept.push_back(input);
     if (testing::Test::HasFailure()) std::cerr << "input: \"" << absl::CHexEscape(input) << "\"\n";
   }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  std::cerr << done << " runs, " << taken << " taken, in " << seconds.count() << " s\n";
+  alarm(0);
+  const Seconds seconds = Clock::now() - begin;
+  std::cerr << done << " runs, " << taken << " taken, in " << seconds.count() << " s, the slowest in "
+            << slowest.count() * 1e3 << " ms\n";
 }
 
 }  // namespace gradeline
