@@ -70,7 +70,7 @@ TEST(ImportCoco, PanopticSegmentsHaveCategories) {
 TEST(ImportCoco, ABrokenImageOrCategoryBreaksNoneOfItsAnnotations) {
   const std::string file = File(kImages, kAnnotations, kCategories);
   const std::string broken = absl::StrReplaceAll(
-      file, {{"b.jpg", std::string(5000, 'b')}, {"\"dog\"", absl::StrCat('"', std::string(300, 'd'), '"')}});
+      file, {{"b.jpg", std::string(5000, 'b')}, {"\"dog\"", absl::StrCat("\"", std::string(300, 'd'), "\"")}});
   EXPECT_THAT(Message(broken), testing::StartsWith("2 problems; "));
 }
 

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "server/core/loss/known_training.h"
 #include "server/wire/catalog_files.h"
 
 namespace gradeline {
