@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from concurrent import futures
 
 import numpy as np
 import torch
 
 import gradeline
 import gradeline.torch
+from gradeline import wire
 from gradeline.client import struct
 from server import Server
 
@@ -43,8 +45,8 @@ class ScheduleTest(unittest.TestCase):
         self.name, token = server.experiment(epochs=len(VALUES), **training)
         return self.joined(token)
 
-    def joined(self, token: str) -> gradeline.Worker:
-        worker = server.client.join(self.name, token, 0, 1)
+    def joined(self, token: str, rank: int = 0, world_size: int = 1) -> gradeline.Worker:
+        worker = server.client.join(self.name, token, rank, world_size)
         self.addCleanup(worker._close)
         return worker
 
@@ -57,10 +59,24 @@ class ScheduleTest(unittest.TestCase):
         return validation.sealed.loss
 
     def resume(self, worker: gradeline.Worker, first_epoch: int) -> gradeline.Worker:
+        return self.joined(self.resumed(worker, first_epoch))
+
+    def resumed(self, worker: gradeline.Worker, first_epoch: int) -> str:
+        """The token of the next attempt."""
         worker.fail("stopped by the test")
-        return self.joined(
-            server.client.call("ResumeExperiment", name=self.name, first_epoch=first_epoch).attempt_token
-        )
+        return server.client.call("ResumeExperiment", name=self.name, first_epoch=first_epoch).attempt_token
+
+    def train_together(self, workers: list, epoch: int) -> None:
+        """One epoch of two ranks, of which the first validates."""
+        for worker in workers:
+            worker.batch("train", epoch, 0, "classification", rows(0))
+        with futures.ThreadPoolExecutor() as pool:
+            list(pool.map(lambda worker: worker.end_phase("train", epoch), workers))
+        self.validate(workers[0], epoch)
+
+    def validate(self, worker: gradeline.Worker, epoch: int, value: float = 0.0) -> None:
+        with worker.phase("validation", epoch):
+            worker.batch("validation", epoch, 0, "classification", rows(value), gradient=False)
 
     def test_rates_of_the_epoch(self) -> None:
         parameters = struct({"step_size": 2, "gamma": 0.3})
@@ -96,6 +112,32 @@ class ScheduleTest(unittest.TestCase):
         self.assertGreater(len(seen), 1, "it was cut")
         seals = server.client.epochs(self.name)
         self.assertTrue(all(seal.directive.learning_rate is None for seal in seals if seal.phase == "train"))
+
+    def test_ranks_of_a_resumed_attempt_ignore_the_validation_of_the_epoch_before(self) -> None:
+        parameters = struct({"patience": 0, "factor": 0.5})
+        self.name, token = server.experiment(
+            epochs=4,
+            learning_rate=0.1,
+            world_size=2,
+            validation_ranks=wire.PHASE_RANKS["FIRST"],
+            scheduler="reduce_lr_on_plateau",
+            scheduler_parameters=parameters,
+        )
+        workers = [self.joined(token, rank, 2) for rank in range(2)]
+        for epoch in range(2):  # equally good: the second cuts
+            self.train_together(workers, epoch)
+        token = self.resumed(workers[0], 2)
+        workers = [self.joined(token, rank, 2) for rank in range(2)]
+        self.validate(workers[0], 1, value=2.0)  # better, where the first attempt was not
+        walks = [worker.epochs() for worker in workers]
+        self.assertEqual([next(walk) for walk in walks], [2, 2])
+        self.assertEqual([worker.learning_rate for worker in workers], [0.05, 0.05])
+        seal = [seal for seal in server.client.epochs(self.name) if seal.phase == "validation"][-1]
+        self.assertNotEqual(seal.directive.learning_rate, 0.05, "it says otherwise")
+        self.train_together(workers, 2)
+        self.assertEqual([next(walk) for walk in walks], [3, 3])
+        self.assertEqual(workers[0].learning_rate, workers[1].learning_rate)
+        self.assertFalse(workers[0].should_stop or workers[1].should_stop)
 
     def test_momentum_cycles_against_the_rate(self) -> None:
         cycle = {"max_lr": 0.4, "step_size_up": 2, "cycle_momentum": True}

@@ -95,6 +95,7 @@ STATES = _enum("ExperimentState", "EXPERIMENT_STATE_")
 REDUCTIONS = _enum("Reduction", "REDUCTION_")
 RANK_MEANS = _enum("RankMean", "RANK_MEAN_")
 STRATEGIES = _enum("SplitStrategy", "SPLIT_STRATEGY_")
+PHASE_RANKS = _enum("PhaseRanks", "PHASE_RANKS_")
 NON_FINITE = _enum("NonFinite", "NON_FINITE_")
 VERDICTS = _enum("SealVerdict", "SEAL_VERDICT_")
 

@@ -6,7 +6,7 @@ replayed (docs/protocol.md).
 
 import contextlib
 from concurrent.futures import Future
-from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from gradeline import wire
 from gradeline.errors import GradelineError, Refused, Violation
@@ -55,48 +55,71 @@ class Worker(Link):
 
     @property
     def learning_rate(self) -> float:
-        """Of the next epoch, as the newest directive says; before the first, of first_epoch."""
+        """Of the next epoch, as the newest directive of this attempt's epochs says; before the first, of first_epoch.
+
+        An attempt may validate the epoch before its first one: that decides nothing, on no rank.
+        """
         return self._rate().learning_rate
 
     @property
     def momentum(self) -> Optional[float]:
-        """Of the next epoch, where the experiment's schedule cycles it."""
+        """Of the next epoch, where the experiment's schedule cycles it; decided as learning_rate is."""
         rate = self._rate()
         return rate.momentum if rate.HasField("momentum") else None
 
     def _rate(self) -> Any:
         """The newest directive that decides the learning rate, or the welcome."""
         with self._changed:
-            having = [key for key, directive in self._directives.items() if directive.HasField("learning_rate")]
-            newest = max(having, key=lambda key: key[1], default=None)
-            return self._welcome if newest is None else self._directives[newest]
+            deciding = {epoch: one for epoch, one in self._deciding() if one.HasField("learning_rate")}
+            return deciding[max(deciding)] if deciding else self._welcome
 
     @property
     def should_stop(self) -> bool:
-        """Whether a directive has said that no further epoch is to be run."""
+        """Whether a directive of this attempt's epochs, not of one before, has said that no further is to be run."""
         with self._changed:
-            return any(directive.stop for directive in self._directives.values())
+            return any(directive.stop for _, directive in self._deciding())
+
+    def _deciding(self) -> Iterator[Tuple[int, Any]]:
+        """Epoch and Directive, from first_epoch on: only these reach every rank before it begins the next epoch."""
+        return ((epoch, one) for (_, epoch), one in self._directives.items() if epoch >= self.first_epoch)
 
     def epochs(self) -> Iterator[int]:
         """The epochs to train: from first_epoch on, until the last or a directive to stop.
 
         With early stopping, or a schedule that looks at a measure, each waits until the monitored phase of the one before
-        is sealed, on ranks that do not report that phase too.
+        is sealed, on ranks that do not report that phase too. One that reports it must have ended it: FAILED_PRECONDITION.
         """
-        training = self.experiment.training
-        monitors = [training.early_stopping.monitor] if training.HasField("early_stopping") else []
-        if "monitor" in training.scheduler_parameters:
-            monitors.append(training.scheduler_parameters["monitor"])
-        deciding = {phase_number(monitor.partition(".")[0]) for monitor in monitors}
-        for epoch in range(self.first_epoch, training.epochs):
+        monitors = self._monitors()
+        for epoch in range(self.first_epoch, self.experiment.training.epochs):
             if epoch > self.first_epoch:
-                for phase in deciding:
-                    decided = (phase, epoch - 1)
-                    with self._changed:
-                        self._wait(lambda: decided in self._directives)
+                for phase, monitor in monitors:
+                    self._await_directive(phase, epoch - 1, monitor)
             if self.should_stop:
                 return
             yield epoch
+
+    def _monitors(self) -> List[Tuple[str, str]]:
+        """Phase and field of every measure that decides about the next epoch."""
+        training = self.experiment.training
+        monitors = []
+        if training.HasField("early_stopping"):
+            monitors.append((training.early_stopping.monitor, "training.early_stopping.monitor"))
+        if "monitor" in training.scheduler_parameters:
+            monitors.append((training.scheduler_parameters["monitor"], "training.scheduler_parameters.monitor"))
+        return [(measure.partition(".")[0], field) for measure, field in monitors]
+
+    def _await_directive(self, phase: str, epoch: int, monitor: str) -> None:
+        decided = (phase_number(phase), epoch)
+        with self._changed:
+            if decided not in self._directives and self._reports(phase) and decided not in self._ended:
+                text = f"{phase} of epoch {epoch} was not ended, and {monitor} looks at it"
+                raise GradelineError("FAILED_PRECONDITION", text)
+            self._wait(lambda: decided in self._directives)
+
+    def _reports(self, phase: str) -> bool:
+        """Whether this rank is one of those that report a phase; all report train."""
+        ranks = getattr(self.experiment.training, f"{phase}_ranks", wire.PHASE_RANKS["ALL"])
+        return self.rank == 0 or ranks != wire.PHASE_RANKS["FIRST"]
 
     @property
     def committed_seq(self) -> int:

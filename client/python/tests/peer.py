@@ -33,6 +33,11 @@ class Peer:
         self.lose: Set[int] = set()  # seqs that are stored, but whose answer is lost with the connection
         self.cut: Set[int] = set()  # seqs after whose answer the connection is lost, before they are committed
         self.hold_commits = False
+        self.training: Dict[str, Any] = {}  # the experiment's
+        self.first_epoch = 0
+        self.others: List[Any] = []  # ends of phases that other ranks report: sealed, in every stream, once `released`
+        self.released = threading.Event()
+        self.directives: Dict[int, Dict[str, Any]] = {}  # epoch -> what the seals of its phases carry
         self.refuse: Dict[int, bool] = {}  # seq -> recorded or not
         self.conflicts: Set[int] = set()  # seqs of phase ends and goodbyes that are taken and refused
         self.stop_at: Optional[int] = None
@@ -57,8 +62,8 @@ class Peer:
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
 
-    def join(self, **options: Any) -> gradeline.Worker:
-        return gradeline.connect(self.address).join("e", "token", 0, 1, **options)
+    def join(self, rank: int = 0, world_size: int = 1, **options: Any) -> gradeline.Worker:
+        return gradeline.connect(self.address).join("e", "token", rank, world_size, **options)
 
     def close(self) -> None:
         self._server.stop(None).wait()
@@ -80,10 +85,16 @@ class Peer:
         info.attempt, info.committed_seq, info.credits = 1, self.committed_seq, self.credits
         info.max_uncommitted, info.max_message_bytes = self.max_uncommitted, self.max_message_bytes
         info.heads.add().head.head = "classification"
-        info.experiment.name = hello.experiment
+        info.experiment.name, info.first_epoch, info.learning_rate = hello.experiment, self.first_epoch, 0.1
+        info.experiment.training.MergeFrom(type(info.experiment.training)(**self.training))
         for end in self.ends[-1:]:
             self._seal(end, info.last_seals.add())
         yield welcome
+        for end in self.others:
+            self.released.wait(10)
+            response = wire.TrainResponse()
+            self._seal(end, response.sealed.epoch)
+            yield response
         for request in requests:
             self.received.append(request)
             yield from self._answer(request, context)
@@ -191,3 +202,5 @@ class Peer:
         epoch.attempt, epoch.phase, epoch.epoch, epoch.verdict = 1, end.phase, end.epoch, VERDICTS["COMPLETE"]
         epoch.batches = end.records
         epoch.metrics.add(head="classification", metric="accuracy", value=0.5)
+        if end.epoch in self.directives:
+            epoch.directive.MergeFrom(type(epoch.directive)(**self.directives[end.epoch]))
