@@ -1,4 +1,4 @@
-"""Solver and learning rate from the server: directives against PyTorch's own schedulers, over a resume too."""
+"""The learning rate from the server: directives against PyTorch's own schedulers, over a resume too."""
 
 import os
 import pathlib
@@ -154,51 +154,6 @@ class ScheduleTest(unittest.TestCase):
             own.step()
             scheduler.step()
         worker.finish()
-
-
-class SolverTest(unittest.TestCase):
-    def test_every_solver_steps_as_its_peer(self) -> None:
-        peers = {
-            "adam": lambda p: torch.optim.Adam(p, 0.01),
-            "adamw": lambda p: torch.optim.AdamW(p, 0.01),
-            "adamax": lambda p: torch.optim.Adamax(p, 0.01),
-            "adadelta": lambda p: torch.optim.Adadelta(p, 0.01),
-            "adagrad": lambda p: torch.optim.Adagrad(p, 0.01),
-            "asgd": lambda p: torch.optim.ASGD(p, 0.01),
-            "rmsprop": lambda p: torch.optim.RMSprop(p, 0.01),
-            "rprop": lambda p: torch.optim.Rprop(p, 0.01),
-            "sgd": lambda p: torch.optim.SGD(p, 0.01),
-            "lion": lion,
-        }
-        offered = [solver.name.split("/")[1] for solver in server.client.pages("ListSolvers", "solvers")]
-        self.assertEqual(sorted(offered), sorted(peers))
-        for solver, own in peers.items():
-            with self.subTest(solver=solver):
-                name, token = server.experiment(epochs=1, learning_rate=0.01, solver=solver)
-                with server.client.join(name, token, 0, 1) as worker:
-                    weights = [torch.nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2)]
-                    made, wanted = gradeline.torch.optimiser(worker, weights[:1]), own(weights[1:])
-                for step in range(3):
-                    for weight in weights:
-                        weight.grad = weight.detach() * (2 - step) + 0.5
-                    made.step()
-                    wanted.step()
-                self.assertTrue(torch.equal(weights[0], weights[1]), weights)
-                self.assertFalse(torch.equal(weights[0], torch.tensor([1.0, -2.0])))
-
-
-class lion:
-    """Algorithm 2 of arXiv 2302.06675 with beta 0.9 and 0.99, number by number."""
-
-    def __init__(self, weights: list) -> None:
-        self.weight, self.means = weights[0], [0.0, 0.0]
-
-    def step(self) -> None:
-        gradient = self.weight.grad.tolist()
-        for i, mean in enumerate(self.means):
-            update = np.sign(0.9 * mean + 0.1 * gradient[i])
-            self.weight.data[i] -= 0.01 * update
-            self.means[i] = 0.99 * mean + 0.01 * gradient[i]
 
 
 class CheckTest(unittest.TestCase):

@@ -7,6 +7,7 @@
 Parameters are those of configs/catalog/solvers, as the server resolved them.
 """
 
+import inspect
 from typing import Any, Dict, Iterable, Optional
 
 import torch
@@ -58,12 +59,23 @@ _SOLVERS = {
 
 
 def optimiser(worker: Worker, parameters: Iterable[Any]) -> torch.optim.Optimizer:
-    """The optimiser of the experiment's solver over a model's parameters, with the learning rate of this moment."""
+    """The optimiser of the experiment's solver over a model's parameters, with the learning rate of this moment.
+
+    FAILED_PRECONDITION if the experiment names no solver, or this package lacks it or one of its parameters.
+    """
     training = worker.experiment.training
+    if not training.solver:
+        raise GradelineError("FAILED_PRECONDITION", "the experiment names no solver: make the optimiser yourself")
     if training.solver not in _SOLVERS:
         known = ", ".join(sorted(_SOLVERS))
         raise GradelineError("FAILED_PRECONDITION", f'solver: "{training.solver}"; this package has {known}')
-    made = _SOLVERS[training.solver](parameters, lr=worker.learning_rate, **_arguments(dict(training.solver_parameters)))
+    solver = _SOLVERS[training.solver]
+    arguments = _arguments(dict(training.solver_parameters))
+    unknown = sorted(arguments.keys() - (inspect.signature(solver).parameters.keys() - {"params", "lr"}))
+    if unknown:
+        text = f"solver_parameters: {', '.join(unknown)}; {solver.__name__} of this package has no such parameter"
+        raise GradelineError("FAILED_PRECONDITION", text)
+    made = solver(parameters, lr=worker.learning_rate, **arguments)
     set_rate(worker, made)
     return made
 

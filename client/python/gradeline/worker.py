@@ -86,8 +86,9 @@ class Worker(Link):
     def epochs(self) -> Iterator[int]:
         """The epochs to train: from first_epoch on, until the last or a directive to stop.
 
-        With early stopping, or a schedule that looks at a measure, each waits until the monitored phase of the one before
-        is sealed, on ranks that do not report that phase too. One that reports it must have ended it: FAILED_PRECONDITION.
+        With early stopping, or a schedule that looks at a measure, each waits until the monitored phase of the one
+        before is sealed, on ranks that do not report that phase too. One that reports it must have ended it:
+        FAILED_PRECONDITION otherwise.
         """
         monitors = self._monitors()
         for epoch in range(self.first_epoch, self.experiment.training.epochs):
