@@ -132,7 +132,7 @@ absl::Status Worker::Adopt(const v1::Welcome& welcome, std::vector<RecordWindow:
   welcome_ = welcome;
   for (const v1::Epoch& seal : welcome.last_seals()) {
     if (seal.attempt() != welcome.attempt()) continue;
-    should_stop_ |= seal.directive().stop();
+    Heed(seal);
     const auto awaited = awaited_seals_.find({seal.phase(), seal.epoch()});
     if (awaited != awaited_seals_.end()) awaited->second = seal;
   }
@@ -240,7 +240,7 @@ void Worker::Handle(v1::TrainResponse response) {
       const auto awaited = awaited_seals_.find({epoch.phase(), epoch.epoch()});
       // A partial seal ends the attempt: Stop follows and says why.
       const bool complete = epoch.verdict() == v1::SEAL_VERDICT_COMPLETE;
-      should_stop_ |= epoch.directive().stop();
+      Heed(epoch);
       if (complete && awaited != awaited_seals_.end()) awaited->second = std::move(epoch);
       break;
     }
@@ -264,6 +264,14 @@ void Worker::Handle(v1::TrainResponse response) {
   changed_.notify_all();
   lock.unlock();
   if (answer != nullptr) answer(std::move(outcome));
+}
+
+void Worker::Heed(const v1::Epoch& seal) {
+  const bool own = seal.attempt() == welcome_.attempt() && seal.epoch() >= welcome_.first_epoch();
+  if (!own || seal.verdict() != v1::SEAL_VERDICT_COMPLETE) return;
+  should_stop_ |= seal.directive().stop();
+  if (!seal.directive().has_learning_rate()) return;
+  if (!newest_rate_ || seal.epoch() >= newest_rate_->epoch()) newest_rate_ = seal;
 }
 
 // Needs the lock. Whether this is how an attempt ends by this rank's goodbye.
@@ -450,6 +458,17 @@ absl::Status Worker::Bye(const std::string& reason) {
 bool Worker::should_stop() const {
   const std::lock_guard lock(mutex_);
   return should_stop_;
+}
+
+double Worker::learning_rate() const {
+  const std::lock_guard lock(mutex_);
+  return newest_rate_ ? newest_rate_->directive().learning_rate() : welcome_.learning_rate();
+}
+
+std::optional<double> Worker::momentum() const {
+  const std::lock_guard lock(mutex_);
+  const auto of = [](const auto& rate) { return rate.has_momentum() ? std::optional(rate.momentum()) : std::nullopt; };
+  return newest_rate_ ? of(newest_rate_->directive()) : of(welcome_);
 }
 
 int64_t Worker::committed_seq() const {

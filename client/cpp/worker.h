@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -79,8 +80,13 @@ class Worker {
   /// Says goodbye and waits until that is durable. An empty reason: finished; otherwise the experiment becomes FAILED.
   absl::Status Bye(const std::string& reason = "");
 
-  /// Whether a directive has said that no further epoch is to be run: look at it when a phase is sealed.
+  /// Whether a directive of this attempt's epochs has said that no further is to be run: look at it when a phase is
+  /// sealed. Directives of the epoch before first_epoch, which an attempt may validate, decide nothing on any rank.
   bool should_stop() const;
+  /// Of the next epoch, as the newest directive of this attempt's epochs says; before the first, of first_epoch.
+  double learning_rate() const;
+  /// The same, where the experiment's schedule cycles it.
+  std::optional<double> momentum() const;
 
   int64_t committed_seq() const;
   /// How often a lost connection was replaced.
@@ -99,6 +105,8 @@ class Worker {
   absl::Status Serve(const std::vector<RecordWindow::Lost>& lost);
   absl::Status AnswerLost(const RecordWindow::Lost& lost);
   void Handle(v1::TrainResponse response);
+  /// Keeps what a seal's directive decides; needs the lock.
+  void Heed(const v1::Epoch& seal);
   /// Joins again until it works or must not be tried any more.
   bool Rejoin(absl::Status why, std::vector<RecordWindow::Lost>* lost);
   void End(absl::Status why);
@@ -128,6 +136,7 @@ class Worker {
   std::map<std::pair<int, int64_t>, absl::StatusOr<v1::Epoch>> awaited_seals_;
   std::set<std::pair<int, int64_t>> ended_;  // phases that EndPhase was called for
   bool should_stop_ = false;
+  std::optional<v1::Epoch> newest_rate_;  // the seal of the newest epoch whose directive has a learning rate
   std::thread reader_, writer_;
 };
 

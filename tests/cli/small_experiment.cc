@@ -50,7 +50,7 @@ void CreateSplit(client::Connection& connection, const std::string& id) {
 }  // namespace
 
 std::string StartSmallExperiment(client::Connection& connection, const std::string& id, int world_size, int epochs,
-                                 int batch_size) {
+                                 int batch_size, const v1::Training& training) {
   ImportItems(connection, id);
   CreateSplit(connection, id);
   v1::CreateExperimentRequest create;
@@ -63,6 +63,7 @@ std::string StartSmallExperiment(client::Connection& connection, const std::stri
   experiment.mutable_training()->set_batch_size(batch_size);
   experiment.mutable_training()->set_learning_rate(0.1);
   experiment.mutable_training()->set_world_size(world_size);
+  experiment.mutable_training()->MergeFrom(training);
   v1::Experiment made;
   grpc::ClientContext create_call;
   Check(connection.experiments().CreateExperiment(&create_call, create, &made));

@@ -50,11 +50,12 @@ class WorkerTest : public ::testing::Test {
   }
 
   // A started experiment on 30 items: its options for rank 0.
-  WorkerOptions Started(const ServerProcess& server, int world_size = 1, int epochs = 2) {
+  WorkerOptions Started(const ServerProcess& server, int world_size = 1, int epochs = 2,
+                        const v1::Training& training = v1::Training()) {
     const auto connection = To(server.address());
     const std::string id = absl::StrCat("t", ++number_);
     WorkerOptions options;
-    options.attempt_token = testing::StartSmallExperiment(*connection, id, world_size, epochs, kRows);
+    options.attempt_token = testing::StartSmallExperiment(*connection, id, world_size, epochs, kRows, training);
     options.experiment = id;
     options.world_size = world_size;
     options.first_backoff = absl::Milliseconds(5);
@@ -65,6 +66,26 @@ class WorkerTest : public ::testing::Test {
     auto worker = Worker::Join(To(address), options);
     EXPECT_TRUE(worker.ok()) << worker.status();
     return *std::move(worker);
+  }
+
+  // The rank of the next attempt, after the one before failed.
+  static std::unique_ptr<Worker> Resumed(WorkerOptions options, int64_t first_epoch) {
+    v1::ResumeExperimentRequest request;
+    request.set_name("experiments/" + options.experiment);
+    request.set_first_epoch(first_epoch);
+    v1::StartExperimentResponse resumed;
+    grpc::ClientContext call;
+    EXPECT_TRUE(To(server_->address())->experiments().ResumeExperiment(&call, request, &resumed).ok());
+    options.attempt_token = resumed.attempt_token();
+    return Joined(server_->address(), options);
+  }
+
+  // A phase of one batch of one row, all the better the higher `logit` is.
+  static v1::Epoch Run(Worker& worker, v1::Phase phase, int64_t epoch, float logit) {
+    EXPECT_TRUE(worker.Submit(testing::SmallBatch(phase, epoch, 0, {logit, 0, 0}, {0})).get().ok());
+    const absl::StatusOr<v1::Epoch> seal = worker.EndPhase(phase, epoch);
+    EXPECT_TRUE(seal.ok()) << seal.status();
+    return *seal;
   }
 
   static v1::Experiment Look(const std::string& id) {
@@ -270,6 +291,53 @@ TEST_F(WorkerTest, GivesUpAfterItsLimit) {
   const auto result = worker->Submit(BatchOf(v1::PHASE_TRAIN, 0, 0)).get();
   EXPECT_EQ(result.status().code(), absl::StatusCode::kUnavailable) << result.status();
   EXPECT_EQ(worker->EndPhase(v1::PHASE_TRAIN, 0).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(WorkerTest, TellsTheRateAndTheMomentumOfTheNextEpoch) {
+  v1::Training training;
+  training.set_solver("sgd");
+  training.set_scheduler("cyclic_lr");
+  auto& parameters = *training.mutable_scheduler_parameters()->mutable_fields();
+  parameters["max_lr"].set_number_value(0.4);
+  parameters["step_size_up"].set_number_value(2);
+  parameters["cycle_momentum"].set_bool_value(true);
+  const auto worker = Joined(server_->address(), Started(*server_, 1, 3, training));
+  const double rates[] = {0.1, 0.25, 0.4}, momenta[] = {0.9, 0.85, 0.8};  // up in two epochs, momentum down
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    EXPECT_NEAR(worker->learning_rate(), rates[epoch], 1e-12) << epoch;
+    ASSERT_TRUE(worker->momentum().has_value());
+    EXPECT_NEAR(*worker->momentum(), momenta[epoch], 1e-12) << epoch;
+    Run(*worker, v1::PHASE_TRAIN, epoch, 0);
+  }
+  EXPECT_FALSE(worker->should_stop());
+}
+
+TEST_F(WorkerTest, TheEpochBeforeTheAttemptDecidesNothing) {
+  v1::Training training;
+  training.set_scheduler("reduce_lr_on_plateau");
+  auto& parameters = *training.mutable_scheduler_parameters()->mutable_fields();
+  parameters["patience"].set_number_value(0);
+  parameters["factor"].set_number_value(0.5);
+  training.mutable_early_stopping()->set_monitor("validation.loss");
+  training.mutable_early_stopping()->set_patience(1);
+  const WorkerOptions options = Started(*server_, 1, 4, training);
+  auto worker = Joined(server_->address(), options);
+  EXPECT_EQ(worker->learning_rate(), 0.1);
+  EXPECT_FALSE(worker->momentum().has_value());
+  for (int epoch = 0; epoch < 2; ++epoch) {  // equally good: the second cuts, and stops
+    EXPECT_FALSE(worker->should_stop());
+    Run(*worker, v1::PHASE_TRAIN, epoch, 0);
+    Run(*worker, v1::PHASE_VALIDATION, epoch, 0);
+  }
+  EXPECT_EQ(worker->learning_rate(), 0.05);
+  EXPECT_TRUE(worker->should_stop());
+  for (const float logit : {-1.0f, 1.0f}) {  // worse, so that it stops; better, so that there is no cut
+    ASSERT_TRUE(worker->Bye("stopped by the test").ok());
+    worker = Resumed(options, 2);
+    Run(*worker, v1::PHASE_VALIDATION, 1, logit);
+    EXPECT_EQ(worker->learning_rate(), 0.05) << logit;
+    EXPECT_FALSE(worker->should_stop()) << logit;
+  }
 }
 
 TEST_F(WorkerTest, HeartbeatsComeWithoutBatches) {
