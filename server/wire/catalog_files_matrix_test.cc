@@ -27,7 +27,7 @@ struct Row {
 constexpr Row kRows[] = {
     {"classification", "resnet", "classification", 'D', 'y', '-'},
     {"classification", "efficientnet", "classification", 'D', 'y', '-'},
-    {"classification", "fbnetv3", "classification", 'D', 'y', '-'},
+    {"classification", "fbnetv3-classification", "classification", 'D', 'y', '-'},
     {"classification", "small-cnn", "classification", 'D', '-', '-'},
     {"tagging", "resnet-multilabel", "classification", '-', 'D', '-'},
     {"tagging", "efficientnet-multilabel", "classification", '-', 'D', '-'},
@@ -68,6 +68,11 @@ constexpr Row kRows[] = {
     {"instance-segmentation", "fbnetv3-is", "classification", 'D', '-', '-'},
     {"instance-segmentation", "fbnetv3-is", "box", '-', '-', '-'},
     {"instance-segmentation", "fbnetv3-is", "mask", '-', 'D', '-'},
+    {"instance-segmentation", "fbnetv3", "objectness", '-', 'D', '-'},
+    {"instance-segmentation", "fbnetv3", "proposal-box", '-', '-', '-'},
+    {"instance-segmentation", "fbnetv3", "classification", 'D', '-', '-'},
+    {"instance-segmentation", "fbnetv3", "box", '-', '-', '-'},
+    {"instance-segmentation", "fbnetv3", "mask", '-', 'D', '-'},
     {"instance-segmentation", "cascade-mask-rcnn", "objectness", '-', 'D', '-'},
     {"instance-segmentation", "cascade-mask-rcnn", "proposal-box", '-', '-', '-'},
     {"instance-segmentation", "cascade-mask-rcnn", "classification", 'D', '-', '-'},
@@ -228,6 +233,34 @@ TEST_F(MatrixTest, BoxHeadSaysWhyThereIsNoLossYet) {
     EXPECT_EQ(offer.reason,
               "it computes the signal value, the head's signal is box; it is only for task regression, not for "
               "object-detection");
+  }
+}
+
+TEST_F(MatrixTest, FBNetV3IsWhatItsSourcesSay) {
+  // Of d2go's fbnetv3a_dsmask_C4 configurations and the Model Playground's pages.
+  const std::map<std::string, ParamValue> box{{"backbone", std::string("fbnetv3a-dsmask-c4")},
+                                              {"weights", std::string("coco")},
+                                              {"norm", std::string("naive_sync_bn")},
+                                              {"frozen_stages", 0.0},
+                                              {"iou_background", 0.3},
+                                              {"iou_object", 0.7},
+                                              {"proposals_before_nms", 2000.0},
+                                              {"proposals_after_nms", 2000.0},
+                                              {"pooler_resolution", 6.0}};
+  for (const std::string id : {"fbnetv3-od", "fbnetv3-is", "fbnetv3"}) {
+    const bool masks = id != "fbnetv3-od";
+    const auto architecture =
+        registry_->catalog().FindArchitecture(masks ? "instance-segmentation" : "object-detection", id);
+    ASSERT_TRUE(architecture.ok()) << architecture.status();
+    const auto params = ResolveParams((*architecture)->params, {});
+    ASSERT_TRUE(params.ok()) << params.status();
+    for (const auto& [name, value] : box) EXPECT_EQ(params->at(name), value) << id << " " << name;
+    const auto mask_pooler = params->find("mask_pooler_resolution");
+    EXPECT_EQ(mask_pooler == params->end() ? ParamValue(0.0) : mask_pooler->second, ParamValue(masks ? 14.0 : 0.0));
+    for (const char* norm : {"gn", "sync_bn", "naive_sync_bn"}) {
+      EXPECT_TRUE(ResolveParams((*architecture)->params, {{"norm", std::string(norm)}}).ok()) << id << " " << norm;
+    }
+    EXPECT_FALSE(ResolveParams((*architecture)->params, {{"norm", std::string("frozen_bn")}}).ok()) << id;
   }
 }
 

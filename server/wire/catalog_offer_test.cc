@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,8 @@ namespace gradeline {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 namespace fs = std::filesystem;
 
 const std::string kShipped = std::string(GRADELINE_SOURCE_DIR) + "/configs/catalog";
@@ -128,6 +131,42 @@ TEST(ShippedOffer, IsWhole) {
               ElementsAre("blur", "center_crop", "color_jitter", "copy_paste", "equalize", "gauss_noise",
                           "horizontal_flip", "longest_max_size", "mosaic", "random_crop", "random_sized_crop", "resize",
                           "rotate", "shear", "shift_scale_rotate", "smallest_max_size", "to_gray", "vertical_flip"));
+}
+
+TEST(ShippedOffer, RangesHaveTwoEnds) {
+  // What Albumentations, and the Model Playground's pages, draw from a range.
+  const std::map<std::string, std::vector<std::string>> expected{
+      {"blur", {"size_max >= size_min"}},
+      {"gauss_noise", {"var_max >= var_min"}},
+      {"random_sized_crop", {"max_size >= min_size"}},
+      {"rotate", {"angle_max >= angle_min"}},
+      {"shear", {"angle_max >= angle_min"}},
+      {"shift_scale_rotate", {"rotate_max >= rotate_min", "scale_max >= scale_min", "shift_max >= shift_min"}}};
+  std::map<std::string, std::vector<std::string>> shipped;
+  const auto catalog = LoadCatalog(kShipped);
+  for (const ChoiceInfo& augmentation : catalog->offer().augmentations) {
+    for (const ParamSpec& spec : augmentation.params) {
+      for (const std::string& need : spec.needs) shipped[augmentation.id].push_back(need);
+    }
+  }
+  EXPECT_EQ(shipped, expected);
+}
+
+TEST(ShippedOffer, ShiftScaleRotateTakesWhatItsPageSays) {
+  // Factors in [-1, 1], a range of degrees whose sign is the direction.
+  const auto catalog = LoadCatalog(kShipped);
+  const auto& params = (*catalog->FindAugmentation("shift_scale_rotate"))->params;
+  const auto problems = [&](const ParamMap& given) { return FieldViolationsOf(ResolveParams(params, given).status()); };
+  EXPECT_THAT(problems({{"rotate_min", -90.0}, {"rotate_max", -45.0}}), IsEmpty());
+  EXPECT_THAT(problems({{"shift_min", -1.0}, {"shift_max", 1.0}, {"scale_min", -1.0}, {"scale_max", 1.0}}), IsEmpty());
+  EXPECT_THAT(problems({{"shift_min", 0.5}, {"scale_max", -0.5}, {"rotate_max", -90.0}}),
+              UnorderedElementsAre(
+                  FieldViolation{"shift_min", "is 0.5, which needs shift_max >= shift_min; shift_max is 0.0625"},
+                  FieldViolation{"scale_min", "is -0.1, which needs scale_max >= scale_min; scale_max is -0.5"},
+                  FieldViolation{"rotate_min", "is -45, which needs rotate_max >= rotate_min; rotate_max is -90"}));
+  EXPECT_THAT(problems({{"shift_min", -1.5}, {"scale_max", 1.5}}),
+              UnorderedElementsAre(FieldViolation{"shift_min", "is -1.5; allowed: numbers in [-1, 1]"},
+                                   FieldViolation{"scale_max", "is 1.5; allowed: numbers in [-1, 1]"}));
 }
 
 TEST(ShippedOffer, ExplainsEverything) {

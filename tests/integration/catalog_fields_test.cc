@@ -116,7 +116,7 @@ TEST_F(CatalogFields, TaskArchitectureAndHead) {
   EXPECT_EQ(Losses("classification", "faster-rcnn", ""),
             (Refusal{StatusCode::kFailedPrecondition,
                      {"architecture faster-rcnn is for object-detection, not for task classification; for that there "
-                      "are: efficientnet, fbnetv3, resnet, small-cnn"}}));
+                      "are: efficientnet, fbnetv3-classification, resnet, small-cnn"}}));
   EXPECT_EQ(Losses("classifikation", "faster-rcn", "box"),
             (Refusal{StatusCode::kInvalidArgument,
                      {"task: there is no task \"classifikation\"; did you mean classification?",

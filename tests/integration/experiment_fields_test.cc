@@ -58,7 +58,7 @@ TEST_F(ExperimentFields, Architecture) {
   EXPECT_EQ(Created([](v1::Experiment& e) { e.set_architecture("u-net"); }),
             (Refusal{StatusCode::kFailedPrecondition,
                      {"experiment.architecture: architecture u-net is for semantic-segmentation, not for task "
-                      "classification; for that there are: efficientnet, fbnetv3, resnet, small-cnn"}}));
+                      "classification; for that there are: efficientnet, fbnetv3-classification, resnet, small-cnn"}}));
   EXPECT_EQ(
       Created([](v1::Experiment& e) { (*e.mutable_architecture_parameters()->mutable_fields())["depht"] = Number(3); }),
       Invalid({"experiment.architectureParameters.depht: is no parameter; did you mean depth?"}));
