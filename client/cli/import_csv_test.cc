@@ -39,7 +39,7 @@ TEST(ImportCsv, ReadsOneClassEach) {
   EXPECT_THAT(first.tags(), ElementsAre("night", "rain"));
   EXPECT_EQ(first.subset(), "train");
   EXPECT_EQ(found->items[1].label(), 0);
-  EXPECT_EQ(found->items[1].ByteSizeLong(), 7u) << "only a path";
+  EXPECT_EQ(found->items[1].ByteSizeLong(), 9u) << "only a path and a class";
   EXPECT_THAT(found->notes, IsEmpty());
 }
 

@@ -218,7 +218,7 @@ heads:
           FieldViolation{"architectures/mask-rcnn.yaml:3: tasks[0]",
                          "is \"instance-segmentaton\"; did you mean instance-segmentation?"},
           FieldViolation{"architectures/mask-rcnn.yaml:5: parameters.size.default",
-                         "is not what the parameter itself allows"},
+                         "is 0; allowed: finite integers of at least 1"},
           ::testing::AllOf(::testing::Field(&FieldViolation::field, "architectures/mask-rcnn.yaml:8: heads[0].signal"),
                            ::testing::Field(&FieldViolation::description, HasSubstr("is \"pixels\"")))));
 }

@@ -84,14 +84,13 @@ parameters:
 )");
   EXPECT_THAT(
       Problems(),
-      ElementsAre(
-          FieldViolation{"solvers/sgd.yaml:3: parameters.momentum.default", "is not what the parameter itself allows"},
-          FieldViolation{"solvers/sgd.yaml:4: parameters.nesterov.needs[0]",
-                         "is \"momentun > 0\", momentun is no parameter; did you mean momentum?"},
-          FieldViolation{"schedulers/polynomial_lr.yaml:1: id",
-                         "is no schedule that the server computes; known: cosine_annealing_lr, cyclic_lr, "
-                         "exponential_lr, multi_step_lr, reduce_lr_on_plateau, step_lr"},
-          FieldViolation{"augmentations/blur.yaml:2: tasks[1]", "is \"taging\"; did you mean tagging?"}));
+      ElementsAre(FieldViolation{"solvers/sgd.yaml:3: parameters.momentum.default", "is 2; allowed: numbers in [0, 1]"},
+                  FieldViolation{"solvers/sgd.yaml:4: parameters.nesterov.needs[0]",
+                                 "is \"momentun > 0\", momentun is no parameter; did you mean momentum?"},
+                  FieldViolation{"schedulers/polynomial_lr.yaml:1: id",
+                                 "is no schedule that the server computes; known: cosine_annealing_lr, cyclic_lr, "
+                                 "exponential_lr, multi_step_lr, reduce_lr_on_plateau, step_lr"},
+                  FieldViolation{"augmentations/blur.yaml:2: tasks[1]", "is \"taging\"; did you mean tagging?"}));
 }
 
 TEST_F(CatalogOfferTest, TheTrainingHasTheServersFields) {

@@ -90,9 +90,7 @@ std::vector<std::string> PathsOfUpdate(const v1::Experiment& given, const FieldM
 
 Experiment MergedExperiment(const Experiment& stored, const v1::Experiment& given,
                             const std::vector<std::string>& paths, Violations* violations) {
-  Experiment asked = stored;
-  asked.training = stored.asked_training.value_or(stored.training);
-  v1::Experiment merged = ToProto(asked), values = given;
+  v1::Experiment merged = ToProto(stored), values = given;
   FieldMask mask;
   for (const std::string& path : paths) {
     if (!absl::StartsWith(path, kLabel) && ParametersOf(path) == nullptr) mask.add_paths(path);

@@ -17,7 +17,7 @@ namespace gradeline {
 std::vector<std::string> PathsOfUpdate(const v1::Experiment& given, const google::protobuf::FieldMask& mask,
                                        Violations* violations);
 
-/// What `stored` asked for, with what `given` has at `paths`; see ExperimentFromProto for the violations.
+/// `stored`, as asked for, with what `given` has at `paths`; see ExperimentFromProto for the violations.
 Experiment MergedExperiment(const Experiment& stored, const v1::Experiment& given,
                             const std::vector<std::string>& paths, Violations* violations);
 

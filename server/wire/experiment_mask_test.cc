@@ -100,21 +100,16 @@ TEST(ExperimentMask, OnlyWhatIsNamedChangesAndWholeFieldsAreReplaced) {
   EXPECT_TRUE(violations.empty()) << violations.ToStatus();
 }
 
-TEST(ExperimentMask, WhatWasAskedForChanges) {
+TEST(ExperimentMask, OneParameterChangesAlone) {
   Experiment stored = Stored();
-  stored.training.solver = "adam";
-  stored.asked_training = stored.training;
-  stored.asked_training->solver_params = {{"beta1", 0.8}, {"eps", 1e-7}};
-  stored.training.solver_params = {{"beta1", 0.8}, {"beta2", 0.999}, {"eps", 1e-7}};
-  stored.training.learning_rate = 0.001;
-  stored.asked_training->learning_rate = 0;
+  stored.training.solver_params = {{"beta1", 0.8}, {"eps", 1e-7}};
   v1::Experiment given;
   (*given.mutable_training()->mutable_solver_parameters()->mutable_fields())["beta2"].set_number_value(0.9);
   Violations violations;
   const auto paths = Paths({}, {"training.solver_parameters.beta2", "training.solver_parameters.eps"}, &violations);
   const Experiment merged = MergedExperiment(stored, given, paths, &violations);
   EXPECT_EQ(merged.training.solver_params, (ParamMap{{"beta1", 0.8}, {"beta2", 0.9}}));
-  EXPECT_EQ(merged.training.learning_rate, 0) << "the solver's, whichever it is";
+  EXPECT_EQ(merged.architecture_params, stored.architecture_params);
   EXPECT_TRUE(violations.empty()) << violations.ToStatus();
 }
 

@@ -108,17 +108,15 @@ TEST_F(TrainingChoices, SolverSchedulerAndAugmentations) {
             }),
             Invalid({"experiment.training.solverParameters: is given without a solver",
                      "experiment.training.schedulerParameters: is given without a scheduler"}));
-  EXPECT_EQ(
-      WithTraining([&](v1::Training& t) {
-        t.set_solver("adam");
-        t.set_scheduler("cyclic_lr");
-        t.set_learning_rate(0.5);
-        (*t.mutable_scheduler_parameters()->mutable_fields())["cycle_momentum"].set_bool_value(true);
-      }),
-      Invalid({"experiment.training.schedulerParameters.base_lr: is 0.5, which needs base_lr <= max_lr; base_lr is "
-               "0.5",
-               "experiment.training.schedulerParameters.cycle_momentum: needs a solver with momentum; adam has "
-               "none"}));
+  EXPECT_EQ(WithTraining([&](v1::Training& t) {
+              t.set_solver("adam");
+              t.set_scheduler("cyclic_lr");
+              t.set_learning_rate(0.5);
+              (*t.mutable_scheduler_parameters()->mutable_fields())["cycle_momentum"].set_bool_value(true);
+            }),
+            Invalid({"experiment.training.learningRate: is 0.5, which needs base_lr <= max_lr; max_lr is 0.1",
+                     "experiment.training.schedulerParameters.cycle_momentum: needs a solver with momentum; adam has "
+                     "none"}));
   EXPECT_EQ(WithTraining([&](v1::Training& t) {
               t.set_scheduler("reduce_lr_on_plateau");
               (*t.mutable_scheduler_parameters()->mutable_fields())["monitor"].set_string_value("validation.f_score");

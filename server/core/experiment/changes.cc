@@ -133,9 +133,9 @@ absl::StatusOr<Experiment> Experiments::Clone(const std::string& id, const std::
 
 absl::StatusOr<Experiment> Experiments::Impl::Edited(const Experiment& stored, const ExperimentEdit& edit) const {
   Violations violations;
-  const Experiment asked = edit.apply(stored, violations);
   Experiment before = stored, edited = stored;
   CopyAsked(stored, before);
+  const Experiment asked = edit.apply(before, violations);
   CopyAsked(asked, edited);
   absl::Status checked;
   std::vector<std::string> different;

@@ -56,8 +56,8 @@ class Subscription {
 /// A change of what an experiment asks for, of its labels or of its notes.
 struct ExperimentEdit {
   std::string content;  ///< all that it says: a request id is for one content
-  /// The stored experiment with what the edit gives, as far as it can be read; adds what cannot be. What it says of
-  /// other fields is not looked at. Runs on the ledger thread and must not block.
+  /// The stored experiment, as it was asked for, with what the edit gives, as far as it can be read; adds what cannot
+  /// be. What it says of other fields is not looked at. Runs on the ledger thread and must not block.
   std::function<Experiment(const Experiment& stored, Violations& violations)> apply;
 };
 
