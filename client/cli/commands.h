@@ -43,7 +43,8 @@ void AddHelp(CLI::App& app, Context& context);
 /// The subcommand called `word`, by its name or an alias; null if there is none.
 CLI::App* FindSubcommand(CLI::App* app, const std::string& word);
 
-/// The verb's subcommand, which needs a kind of resource. Where it is there already, for another kind, it keeps its help.
+/// The verb's subcommand, which needs a kind of resource. Where it is there already, for another kind, it keeps its
+/// help.
 CLI::App* VerbOf(CLI::App& app, const char* verb, const char* help);
 
 /// A flag that may be repeated and takes one value each time.

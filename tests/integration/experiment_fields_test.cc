@@ -202,29 +202,33 @@ TEST_F(ExperimentFields, Update) {
     change(request);
     return Refused<v1::Experiment>(&Service::UpdateExperiment, experiment_, request);
   };
-  EXPECT_EQ(update([](auto& r) {
-              r.mutable_experiment()->set_name("e");
-              r.mutable_update_mask()->add_paths("note");
-              r.set_request_id("7");
-            }),
-            Invalid({"experiment.name: \"e\" is no resource name of the form \"experiments/{id}\"",
-                     absl::StrCat("requestId: \"7\" ", kUuid),
-                     "updateMask: \"note\" is no field; allowed: split, architecture, architecture_parameters, losses, "
-                     "metrics, training, labels, notes, a field of training, labels.KEY, a parameter of architecture_parameters, "
-               "training.solver_parameters or training.scheduler_parameters, or * alone"}));
-  EXPECT_EQ(update([](auto& r) {
-              r.mutable_update_mask()->add_paths("note");
-              r.mutable_update_mask()->add_paths("training");
-              r.mutable_update_mask()->add_paths("split");
-              r.mutable_experiment()->mutable_training()->set_epochs(-1);
-              r.mutable_experiment()->mutable_training()->set_rank_mean(static_cast<v1::RankMean>(3));
-            }),
-            Invalid({"updateMask: \"note\" is no field; allowed: split, architecture, architecture_parameters, losses, "
-                     "metrics, training, labels, notes, a field of training, labels.KEY, a parameter of architecture_parameters, "
-               "training.solver_parameters or training.scheduler_parameters, or * alone",
-                     "experiment.split: \"\" is no resource name of the form \"splits/{id}\"",
-                     "experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
-                     "experiment.training.epochs: is -1; allowed: integers in [1, 100000]"}));
+  EXPECT_EQ(
+      update([](auto& r) {
+        r.mutable_experiment()->set_name("e");
+        r.mutable_update_mask()->add_paths("note");
+        r.set_request_id("7");
+      }),
+      Invalid(
+          {"experiment.name: \"e\" is no resource name of the form \"experiments/{id}\"",
+           absl::StrCat("requestId: \"7\" ", kUuid),
+           "updateMask: \"note\" is no field; allowed: split, architecture, architecture_parameters, losses, "
+           "metrics, training, labels, notes, a field of training, labels.KEY, a parameter of architecture_parameters, "
+           "training.solver_parameters or training.scheduler_parameters, or * alone"}));
+  EXPECT_EQ(
+      update([](auto& r) {
+        r.mutable_update_mask()->add_paths("note");
+        r.mutable_update_mask()->add_paths("training");
+        r.mutable_update_mask()->add_paths("split");
+        r.mutable_experiment()->mutable_training()->set_epochs(-1);
+        r.mutable_experiment()->mutable_training()->set_rank_mean(static_cast<v1::RankMean>(3));
+      }),
+      Invalid(
+          {"updateMask: \"note\" is no field; allowed: split, architecture, architecture_parameters, losses, "
+           "metrics, training, labels, notes, a field of training, labels.KEY, a parameter of architecture_parameters, "
+           "training.solver_parameters or training.scheduler_parameters, or * alone",
+           "experiment.split: \"\" is no resource name of the form \"splits/{id}\"",
+           "experiment.training.rankMean: 3 is unknown; allowed: RANK_MEAN_PER_RANK, RANK_MEAN_GLOBAL",
+           "experiment.training.epochs: is -1; allowed: integers in [1, 100000]"}));
   EXPECT_EQ(update([](auto& r) { r.mutable_experiment()->set_name("experiments/none"); }),
             (Refusal{StatusCode::kNotFound, {"no experiment is called \"none\""}}));
   EXPECT_EQ(update([](auto& r) { r.set_etag("7"); }),

@@ -64,7 +64,8 @@ class SqlTransaction : public Transaction {
   absl::StatusOr<std::vector<PhaseOfEpoch>> ListSealedPhases(int64_t no, int32_t attempt) override;
   absl::StatusOr<bool> IsSealed(int64_t no, int32_t attempt, PhaseOfEpoch phase) override;
   absl::StatusOr<std::vector<Seal>> ListLastSeals(int64_t no, int32_t attempt) override;
-  absl::StatusOr<std::optional<Seal>> FindCompleteSealBefore(int64_t no, int32_t first, int32_t last, PhaseOfEpoch phase) override;
+  absl::StatusOr<std::optional<Seal>> FindCompleteSealBefore(int64_t no, int32_t first, int32_t last,
+                                                             PhaseOfEpoch phase) override;
   absl::Status InsertSeal(int64_t no, const Seal& seal) override;
   absl::Status InsertIncident(int64_t no, int32_t attempt, int32_t rank, std::string_view kind, std::string_view body,
                               int64_t at_ms) override;
