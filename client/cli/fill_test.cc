@@ -140,6 +140,13 @@ TEST(Yaml, BytesThatAreNoText) {
   EXPECT_THAT(ProblemsOf("name: a\n\x04\nnonsense"), testing::ElementsAre("f:2: has the byte 0x04; allowed is text"));
 }
 
+TEST(Yaml, EscapesThatWouldBeNoText) {
+  EXPECT_THAT(ProblemsOf("name: a\nnotes: \"\\_\\N\"\n"),
+              testing::ElementsAre(HasSubstr("f:2: has the escape \\_ or \\N")));
+  EXPECT_THAT(ProblemsOf("notes: \"\\\xc2\x85\""),
+              testing::ElementsAre("f:1: is no YAML: unknown escape character: \\xc2"));
+}
+
 TEST(Yaml, WhatIsBehindTheDocument) {
   for (const char* rest : {"---\nname: b\n", ",", "...\n,", "---"}) {
     EXPECT_THAT(ProblemsOf(std::string("{name: a}\n") + rest),

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/core/base/utf8.h"
@@ -13,15 +14,19 @@
 namespace gradeline {
 namespace {
 
-/// Of all that is parsed, where the last document began.
-class LastStart : public YAML::EventHandler {
+/// Of all that is parsed, where the last document began and what YAML::Load would not tell.
+class Events : public YAML::EventHandler {
  public:
-  int line = 0;
-  void OnDocumentStart(const YAML::Mark& mark) override { line = mark.line + 1; }
+  int start = 0;  ///< line
+  std::optional<YamlFault> fault;
+  void OnDocumentStart(const YAML::Mark& mark) override { start = mark.line + 1; }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
   void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string& value) override {
+    if (fault || IsUtf8(value)) return;
+    fault = YamlFault{mark.line + 1, R"(has the escape \_ or \N, which is not taken; write \u00a0 or \u0085)"};
+  }
   void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
   void OnSequenceEnd() override {}
   void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
@@ -46,12 +51,13 @@ std::optional<YamlFault> FaultOfBytes(const std::string& text) {
 }
 
 // Not by LoadAll: to it a comma behind the end is a document, and another one, until memory ends.
-std::optional<YamlFault> FaultBehindDocument(const std::string& text) {
+std::optional<YamlFault> FaultOfEvents(const std::string& text) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);
-  LastStart start;
-  if (!parser.HandleNextDocument(start) || !parser.HandleNextDocument(start)) return std::nullopt;
-  return YamlFault{start.line, "is behind the end of the document; allowed is one"};
+  Events events;
+  if (!parser.HandleNextDocument(events) || events.fault) return events.fault;
+  if (!parser.HandleNextDocument(events)) return std::nullopt;
+  return YamlFault{events.start, "is behind the end of the document; allowed is one"};
 }
 
 }  // namespace
@@ -60,9 +66,11 @@ std::optional<YamlFault> LoadYaml(const std::string& text, YAML::Node* document)
   if (auto fault = FaultOfBytes(text)) return fault;
   try {
     document->reset(YAML::Load(text));
-    return FaultBehindDocument(text);
+    return FaultOfEvents(text);
   } catch (const YAML::Exception& error) {
-    return YamlFault{error.mark.line + 1, absl::StrCat("is no YAML: ", error.msg)};
+    // It may quote the first byte of a character.
+    return YamlFault{error.mark.line + 1,
+                     absl::StrCat("is no YAML: ", IsUtf8(error.msg) ? error.msg : absl::CHexEscape(error.msg))};
   }
 }
 

@@ -131,6 +131,15 @@ TEST(ReadYamlTest, BytesThatAreNoTextWithTheirLine) {
   EXPECT_TRUE(Problems("id: a\r\ntitle: \"\x7f\t\xc2\x85\"\r\n").empty());
 }
 
+TEST(ReadYamlTest, EscapesThatWouldBeNoText) {
+  const std::string taken = R"(has the escape \_ or \N, which is not taken; write \u00a0 or \u0085)";
+  EXPECT_THAT(Problems("id: a\ntitle: \"b\\_\"\n"), ElementsAre(FieldViolation{"x.yaml:2", taken}));
+  EXPECT_THAT(Problems("id: a\n\"\\N\": b\n"), ElementsAre(FieldViolation{"x.yaml:2", taken}));
+  EXPECT_TRUE(Problems("id: \"\\u00a0\\u0085\"").empty());
+  EXPECT_THAT(Problems("id: \"\\\xc2\x85\""),
+              ElementsAre(FieldViolation{"x.yaml:1", "is no YAML: unknown escape character: \\xc2"}));
+}
+
 TEST(ReadYamlTest, WhatIsBehindTheDocument) {
   for (const char* rest : {"---\nid: b\n", ",", "...\n,", "---"}) {
     EXPECT_THAT(Problems(std::string("{id: a}\n") + rest),

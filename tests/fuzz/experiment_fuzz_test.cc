@@ -6,6 +6,7 @@
 #include "client/cpp/status.h"
 #include "gradeline/v1/experiment.pb.h"
 #include "gtest/gtest.h"
+#include "server/core/base/utf8.h"
 #include "tests/fuzz/mutate.h"
 #include "tests/fuzz/problems.h"
 
@@ -37,15 +38,15 @@ TEST(YamlFuzz, Experiment) {
        "{\"name\":\"a\",\"losses\":[{\"head\":\"box@2\",\"params\":{\"a\":{\"b\":[null,{\"c\":\"\\u00e9\"}]}}}],"
        "\"createTime\":\"2026-01-31T08:00:00Z\",\"heads\":[{\"phases\":[\"PHASE_TRAIN\"],\"classes\":\"3\"}]}",
        "losses:\n- &a {head: x, weight: 1}\n- *a\ntraining: {}\nlabels:\n  ? a\n  : &b \"1\"\n  c: *b\n"},
-      Words(
-          "name split architecture_parameters losses params training heads labels notes augmentations parameters "
-          "weight metrics createTime PHASE_TEST mean true null ~ 1 -0 1e400 nan inf 1e-320 12345678901234567 "
-          "2026-01-31T08:00:00.5Z 0001-01-01T00:00:00Z { } [ ] [[[[[[[[ [] {} \"\" \n \r\n \t \" ' # | >- |2\n *a "
-          "---\n "
-          "...\n \"\\x00\" \"\\x7f\\x85\" \"\\u2028\\ufeff\" \"\\U000e0041\\U0001d173\" \\ \xc3\xa9 \xff \xef\xbb\xbf "
-          "\x04 \x7f \xf3\xa0\x81\x81 yes a,b 1,",
-          {": ", "- ", "? ", ", ", "{a: {a: ", "{a: [{a: [", "\n  ", " # ", "&a ", "[*a, *a]", "{a: *a, b: *a}",
-           "!!str ", "! ", "<<: *a", "%YAML 1.2\n---\n", "a b", std::string(1, '\0'), std::string(130, 'k')}),
+      Words("name split architecture_parameters losses params training heads labels notes augmentations parameters "
+            "weight metrics createTime PHASE_TEST mean true null ~ 1 -0 1e400 nan inf 1e-320 12345678901234567 "
+            "2026-01-31T08:00:00.5Z 0001-01-01T00:00:00Z { } [ ] [[[[[[[[ [] {} \"\" \n \r\n \t \" ' # | >- |2\n *a "
+            "---\n "
+            "...\n \"\\x00\" \"\\x7f\\x85\" \"\\u2028\\ufeff\" \"\\_\\N\" \"\\U000e0041\\U0001d173\" \\ \xc3\xa9 \xff "
+            "\xef\xbb\xbf "
+            "\x04 \x7f \xf3\xa0\x81\x81 yes a,b 1,",
+            {": ", "- ", "? ", ", ", "{a: {a: ", "{a: [{a: [", "\n  ", " # ", "&a ", "[*a, *a]", "{a: *a, b: *a}",
+             "!!str ", "! ", "<<: *a", "%YAML 1.2\n---\n", "a b", std::string(1, '\0'), std::string(130, 'k')}),
       4,
       1000};
   Fuzz(corpus, 6, [](const std::string& input) {
@@ -57,7 +58,7 @@ TEST(YamlFuzz, Experiment) {
     EXPECT_TRUE(!problems.empty() || absl::StartsWith(status.message(), "x.yaml: is empty")) << status;
     for (const auto& problem : problems) {
       EXPECT_TRUE(NamesPlace(problem.field, "x.yaml", input)) << problem.field << ": " << problem.description;
-      EXPECT_FALSE(problem.description.empty());
+      EXPECT_TRUE(!problem.description.empty() && IsUtf8(problem.description)) << problem.description;
     }
     return false;
   });

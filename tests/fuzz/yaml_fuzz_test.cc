@@ -70,7 +70,8 @@ FuzzCorpus Corpus() {
   corpus.words = Words(
       "id title help link tasks parameters heads kind choices default signal losses params repeat weights cases value "
       "optional grpc listen number choice true false null ~ 1 -1 1e400 .nan inf 0x10 99999999999999999999 2147483648 , "
-      "{ } [ ] [[[[[[[[ \n \r\n \t \" ' # | >- |2\n *a ---\n ...\n \"\\x00\" \"\\ud800\" \"\\U0010ffff\" \\ \xc3\xa9 "
+      "{ } [ ] [[[[[[[[ \n \r\n \t \" ' # | >- |2\n *a ---\n ...\n \"\\x00\" \"\\ud800\" \"\\U0010ffff\" \"\\_\\N\" \\ "
+      "\xc3\xa9 "
       "\xff \xef\xbb\xbf \xff\xfe \x04 \x7f \xc2\x85",
       {": ", "- ", "? ", ", ", "{a: {a: ", "- - - - ", "\n  ", " # ", "&a ", "[*a, *a]", "!!str ", "! ", "!<x> ",
        "<<: *a", "%YAML 1.2\n---\n", "%TAG ! x:\n---\n", std::string(1, '\0')});
