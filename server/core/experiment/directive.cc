@@ -67,22 +67,6 @@ Schedule ScheduleAfter(const Training& training, const std::optional<Seal>& seal
   return schedule;
 }
 
-// The learning rate of the next epoch, as far as this seal decides it.
-void SetRate(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& before, Directive& directive) {
-  const std::optional<Measure> measure = ScheduleMeasure(experiment);
-  if (!measure) {
-    const Rate rate = RateOf(experiment, seal.epoch + 1, std::nullopt);
-    directive.learning_rate = rate.learning_rate;
-    directive.momentum = rate.momentum;
-  } else if (measure->phase == seal.phase) {
-    Schedule schedule = ScheduleAfter(experiment.training, before);
-    // A value that is none is no improvement.
-    schedule.Step(ValueOf(experiment, *measure, seal).value_or(std::numeric_limits<double>::quiet_NaN()));
-    directive.learning_rate = schedule.rate().learning_rate;
-    directive.plateau = schedule.plateau();
-  }
-}
-
 bool Better(const EarlyStopping& stopping, double value, double best) {
   const double gain = stopping.mode == MonitorMode::kMax ? value - best : best - value;
   return gain > 0 && gain >= stopping.min_delta;
@@ -155,6 +139,17 @@ Rate RateOf(const Experiment& experiment, int64_t epoch, const std::optional<Sea
   return schedule.rate();
 }
 
+void DecideRate(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& rated,
+                Directive& directive) {
+  const std::optional<Measure> measure = ScheduleMeasure(experiment);
+  if (!measure || measure->phase != seal.phase) return;
+  Schedule schedule = ScheduleAfter(experiment.training, rated);
+  // A value that is none is no improvement.
+  schedule.Step(ValueOf(experiment, *measure, seal).value_or(std::numeric_limits<double>::quiet_NaN()));
+  directive.learning_rate = schedule.rate().learning_rate;
+  directive.plateau = schedule.plateau();
+}
+
 bool HasDirective(const Experiment& experiment, Phase phase) {
   if (phase == Phase::kTrain || RatedBy(experiment) == phase) return true;
   if (!experiment.training.early_stopping) return false;
@@ -164,7 +159,11 @@ bool HasDirective(const Experiment& experiment, Phase phase) {
 
 Directive Decide(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& before) {
   Directive directive;
-  SetRate(experiment, seal, before, directive);
+  if (!RatedBy(experiment)) {
+    const Rate rate = RateOf(experiment, seal.epoch + 1, std::nullopt);
+    directive.learning_rate = rate.learning_rate;
+    directive.momentum = rate.momentum;
+  }
   if (!experiment.training.early_stopping) return directive;
   const EarlyStopping& stopping = *experiment.training.early_stopping;
   const absl::StatusOr<Measure> measure = FindMeasure(experiment, stopping.monitor);

@@ -35,8 +35,13 @@ std::optional<double> ValueOf(const Experiment& experiment, const Measure& measu
 /// The phase whose seals decide the learning rate by what they measure; nullopt: it depends on the epoch alone.
 std::optional<Phase> RatedBy(const Experiment& experiment);
 
-/// What `epoch` trains with. `before`: with RatedBy, the complete seal of that phase with the highest earlier epoch.
+/// What `epoch` trains with. `before`: with RatedBy, the complete seal of that phase with the highest earlier epoch
+/// that decided a rate.
 Rate RateOf(const Experiment& experiment, int64_t epoch, const std::optional<Seal>& before);
+
+/// Lets a seal of the phase of RatedBy decide the rate of the next epoch. `rated`: the seal before it that did so, of
+/// whatever attempt; nullopt: the schedule begins.
+void DecideRate(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& rated, Directive& directive);
 
 /// Whether seals of the phase carry a directive: train, and the monitored phases.
 bool HasDirective(const Experiment& experiment, Phase phase);
@@ -44,7 +49,7 @@ bool HasDirective(const Experiment& experiment, Phase phase);
 /// The directive of a complete seal. `before`: the complete seal of the same phase with the highest earlier epoch, of
 /// the newest attempt that has it. Its best value counts on; the epochs without improvement are counted within an
 /// attempt. Better: by at least min_delta, and by more than nothing. The last epoch has nothing to stop; what an
-/// attempt was told once stays said. A schedule that looks at a measure goes on from `before` in any attempt.
+/// attempt was told once stays said. Without the rate of a schedule that looks at a measure: see DecideRate.
 Directive Decide(const Experiment& experiment, const Seal& seal, const std::optional<Seal>& before);
 
 }  // namespace gradeline

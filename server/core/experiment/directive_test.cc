@@ -51,6 +51,7 @@ std::vector<Directive> DirectivesOf(const Experiment& experiment, const std::vec
   for (size_t epoch = 0; epoch < losses.size(); ++epoch) {
     Seal seal = Validation(static_cast<int64_t>(epoch), losses[epoch]);
     seal.directive = Decide(experiment, seal, before);
+    DecideRate(experiment, seal, before, *seal.directive);
     directives.push_back(*seal.directive);
     before = seal;
   }
@@ -179,11 +180,13 @@ TEST(Directive, APlateauIsDecidedByTheSealsOfItsPhase) {
 TEST(Directive, APlateauGoesOnInAnotherAttempt) {
   const Experiment experiment = OnPlateau();
   Seal before = Validation(3, 0.5, 1);
-  before.directive = Decide(experiment, before, std::nullopt);
+  before.directive.emplace();
+  DecideRate(experiment, before, std::nullopt, *before.directive);
   EXPECT_EQ(RateOf(experiment, 4, before).learning_rate, 0.25);
   EXPECT_EQ(RateOf(experiment, 4, std::nullopt).learning_rate, 0.25);
   Seal after = Validation(4, 0.5, 2);
-  after.directive = Decide(experiment, after, before);
+  after.directive.emplace();
+  DecideRate(experiment, after, before, *after.directive);
   EXPECT_EQ(after.directive->learning_rate, 0.125);
   EXPECT_EQ(RateOf(experiment, 5, after).learning_rate, 0.125);
 }

@@ -66,6 +66,16 @@ absl::StatusOr<Fold> FoldOf(Group& group, AttemptKey key, PhaseOfEpoch phase, co
   return fold;
 }
 
+// The complete seal before `phase`, of attempts up to `last`, that decided a rate by what it measured.
+absl::StatusOr<std::optional<Seal>> RatedSealBefore(Transaction& store, int64_t no, int32_t last, PhaseOfEpoch phase) {
+  std::optional<Seal> before;
+  do {
+    GRADELINE_ASSIGN_OR_RETURN(before, store.FindCompleteSealBefore(no, 1, last, phase));
+    if (before) last = before->attempt - 1;
+  } while (before && !(before->directive && before->directive->plateau));
+  return before;
+}
+
 absl::Status StoreSeal(Group& group, AttemptKey key, PhaseOfEpoch phase, const Fold& fold, std::vector<int32_t> missing,
                        bool complete, Experiment& experiment) {
   Seal seal;
@@ -80,6 +90,12 @@ absl::Status StoreSeal(Group& group, AttemptKey key, PhaseOfEpoch phase, const F
     GRADELINE_ASSIGN_OR_RETURN(const auto before,
                                group.store().FindCompleteSealBefore(key.first, 1, key.second, phase));
     seal.directive = Decide(experiment, seal, before);
+    if (RatedBy(experiment) == phase.phase) {
+      // An epoch that an earlier attempt trained was followed by the rate that the attempt began with.
+      GRADELINE_ASSIGN_OR_RETURN(const AttemptRow attempt, group.store().GetAttempt(key.first, key.second));
+      GRADELINE_ASSIGN_OR_RETURN(const auto rated, RatedSealBefore(group.store(), key.first, key.second, phase));
+      if (phase.epoch >= attempt.first_epoch) DecideRate(experiment, seal, rated, *seal.directive);
+    }
   }
   return group.Record(key.first, experiment, &seal);
 }
@@ -400,8 +416,8 @@ absl::StatusOr<Joined> JoinRank(Group& group, const JoinRequest& request, const 
   // By what earlier attempts sealed alone, so that every rank gets the same whenever it joins.
   std::optional<Seal> before;
   if (const std::optional<Phase> rated = RatedBy(experiment)) {
-    GRADELINE_ASSIGN_OR_RETURN(
-        before, store.FindCompleteSealBefore(joined.no, 1, attempt.attempt - 1, {*rated, attempt.first_epoch}));
+    GRADELINE_ASSIGN_OR_RETURN(before,
+                               RatedSealBefore(store, joined.no, attempt.attempt - 1, {*rated, attempt.first_epoch}));
   }
   joined.rate = RateOf(experiment, attempt.first_epoch, before);
   GRADELINE_ASSIGN_OR_RETURN(joined.rank, store.GetRank(joined.no, attempt.attempt, request.rank));
