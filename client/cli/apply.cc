@@ -53,7 +53,7 @@ absl::Status Apply(Context& context, const ApplyFlags& flags) {
   if (absl::Status s = ReadExperimentFile(fields, &wanted); !s.ok()) return s;
   const std::string name = fields.name.empty() ? wanted.name() : fields.name;
   if (name.empty()) return UsageError("apply needs a name, as NAME or in the file of -f");
-  const absl::Status found = Get(context, name, &stored);
+  absl::Status found = Get(context, name, &stored);
   if (!found.ok() && (!absl::IsNotFound(found) || fields.file.empty())) return found;
   // Without a file the flags go over what is there and over nothing that has come since, and nothing else is asked for.
   google::protobuf::FieldMask mask;
@@ -64,7 +64,7 @@ absl::Status Apply(Context& context, const ApplyFlags& flags) {
   }
   if (absl::Status s = ApplyExperimentFlags(fields, &wanted, &mask); !s.ok()) return s;
   if (!fields.file.empty()) mask.clear_paths(), mask.add_paths("*");
-  const absl::Status done =
+  absl::Status done =
       found.ok() ? Update(context, wanted, mask, flags, etag, &made) : Create(context, wanted, fields.dry_run, &made);
   if (!done.ok()) return done;
   const char* what = !found.ok() ? "created" : (SaySame(stored, made) ? "unchanged" : "updated");

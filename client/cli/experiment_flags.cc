@@ -93,7 +93,7 @@ absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* 
   if (!flags.name.empty()) experiment->set_name(flags.name);
   if (note(!flags.split.empty(), "split")) experiment->set_split(flags.split);
   if (note(!flags.architecture.empty(), "architecture")) experiment->set_architecture(flags.architecture);
-  if (note(flags.notes_given, "notes")) experiment->set_notes(flags.notes);
+  if (note(flags.notes_option->count() > 0, "notes")) experiment->set_notes(flags.notes);
   note(!flags.losses.empty() || !flags.params.empty() || !flags.weights.empty(), "losses");
   experiment->set_name(ResourceName("experiments", experiment->name()));
   experiment->set_split(ResourceName("splits", experiment->split()));
@@ -147,13 +147,7 @@ std::shared_ptr<ExperimentFlags> AddExperimentFlags(CLI::App& app) {
   AddRepeated(app, "--set", flags->settings,
               "PATH=VALUE: any other field by its name in YAML or JSON, such as training.epochs=5");
   AddRepeated(app, "--label", flags->labels, "KEY=VALUE: a label; KEY- removes one of the file's; may be repeated");
-  app.add_option_function<std::string>(
-      "--notes",
-      [flags](const std::string& notes) {
-        flags->notes = notes;
-        flags->notes_given = true;
-      },
-      "notes for people");
+  flags->notes_option = app.add_option("--notes", flags->notes, "notes for people");
   app.add_flag("--dry-run", flags->dry_run, "check everything, store nothing");
   return flags;
 }

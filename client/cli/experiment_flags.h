@@ -16,7 +16,8 @@ namespace gradeline::cli {
 struct ExperimentFlags {
   std::string name, file, split, architecture, notes;
   std::vector<std::string> losses, params, weights, metrics, settings, labels;
-  bool notes_given = false, dry_run = false;
+  const CLI::Option* notes_option = nullptr;  ///< empty notes may be given
+  bool dry_run = false;
 };
 
 /// -f and the flags of an experiment's fields; NAME is the caller's.

@@ -32,7 +32,7 @@ class CocoImport {
  public:
   absl::StatusOr<Findings> Run(ByteSource* source) {
     std::set<CocoSection> sections;
-    const absl::Status read = ReadCocoEvents(
+    absl::Status read = ReadCocoEvents(
         source, [this](CocoEntry& entry) { Take(entry); }, sections, faults_);
     if (!read.ok()) return read;
     // Where the file ends early, what it lacks says nothing.
