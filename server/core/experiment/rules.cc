@@ -93,8 +93,10 @@ absl::Status StoreSeal(Group& group, AttemptKey key, PhaseOfEpoch phase, const F
     if (RatedBy(experiment) == phase.phase) {
       // An epoch that an earlier attempt trained was followed by the rate that the attempt began with.
       GRADELINE_ASSIGN_OR_RETURN(const AttemptRow attempt, group.store().GetAttempt(key.first, key.second));
-      GRADELINE_ASSIGN_OR_RETURN(const auto rated, RatedSealBefore(group.store(), key.first, key.second, phase));
-      if (phase.epoch >= attempt.first_epoch) DecideRate(experiment, seal, rated, *seal.directive);
+      if (phase.epoch >= attempt.first_epoch) {
+        GRADELINE_ASSIGN_OR_RETURN(const auto rated, RatedSealBefore(group.store(), key.first, key.second, phase));
+        DecideRate(experiment, seal, rated, *seal.directive);
+      }
     }
   }
   return group.Record(key.first, experiment, &seal);
