@@ -39,8 +39,8 @@ absl::Status CheckCatalogMetrics(const Catalog& catalog) {
   Violations violations;
   for (const TaskInfo& task : catalog.tasks()) {
     for (size_t i = 0; i < task.metrics.size(); ++i) {
-      const absl::Status found = FindMetric(task.metrics[i], "").status();
-      if (!absl::IsNotFound(found)) continue;
+      const absl::Status found = FindMetric(task.metrics[i]).status();
+      if (found.ok()) continue;
       violations.Add(absl::StrCat("tasks.", task.id, ".metrics[", i, "]"), std::string(found.message()));
     }
   }
@@ -128,6 +128,7 @@ struct Gradelined::Impl {
     Experiments::Options options;
     options.numerics = engine.numerics();
     options.leases = {config.leases.suspect_ms, config.leases.gone_ms, config.leases.progress_ms};
+    options.metric_bytes = config.metrics.max_bytes;
     options.on_fatal = EndAtOnce;
     experiments = std::make_unique<Experiments>(store, std::move(registry), &clock, std::move(options));
     metrics.CountExperimentsBy([this] { return CountByState(*experiments); });
@@ -141,6 +142,7 @@ struct Gradelined::Impl {
     rpc_options.stall_limit = std::chrono::milliseconds(config.grpc.stall_limit_ms);
     rpc_options.version = Version();
     rpc_options.start_unix_ms = clock.UnixMillis();
+    rpc_options.metric_bytes = config.metrics.max_bytes;
     rpc_options.memory_budget_bytes = config.engine.memory_budget_bytes;
     GRADELINE_ASSIGN_OR_RETURN(rpc, RpcServer::Start(rpc_options, experiments.get(), &engine, &metrics));
     GRADELINE_RETURN_IF_ERROR(store->Advertise(config.grpc.advertise.empty() ? rpc->address() : config.grpc.advertise));

@@ -8,6 +8,7 @@
 #include "server/core/base/ids.h"
 #include "server/core/base/status.h"
 #include "server/rpc/list_page.h"
+#include "server/rpc/metric_list.h"
 #include "server/rpc/offer_calls.h"
 #include "server/wire/catalog.h"
 
@@ -97,26 +98,6 @@ absl::StatusOr<v1::Loss> FindLoss(const LossRegistry& registry, const std::strin
   Violations violations;
   violations.Merge("name", loss.status());
   return violations.ToStatus();
-}
-
-absl::StatusOr<v1::ListMetricsResponse> ListMetricsPage(const Catalog& catalog, const v1::ListMetricsRequest& request) {
-  GRADELINE_ASSIGN_OR_RETURN(const PageRequest page, PageOfTask(catalog, request));
-  v1::ListMetricsResponse response;
-  std::vector<v1::Metric> fitting;
-  for (const Metric* metric : Metrics()) {
-    std::vector<std::string> tasks;
-    bool fits = request.task().empty();
-    for (const TaskInfo& task : catalog.tasks()) {
-      if (std::find(task.metrics.begin(), task.metrics.end(), metric->info().id) == task.metrics.end()) continue;
-      tasks.push_back(task.id);
-      fits |= task.id == request.task();
-    }
-    if (fits) fitting.push_back(ToProto(metric->info(), tasks));
-  }
-  response.set_next_page_token(AddPage(
-      page, std::move(fitting), [](const v1::Metric& metric) { return metric.name(); },
-      [&](const v1::Metric& metric) { *response.add_metrics() = metric; }));
-  return response;
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "server/rpc/evaluate_call.h"
 
-#include <grpcpp/support/proto_buffer_reader.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,7 +17,6 @@
 #include "server/rpc/raw_bytes.h"
 #include "server/wire/params.h"
 #include "server/wire/reply_bytes.h"
-#include "server/wire/status.h"
 #include "server/wire/tensor.h"
 #include "server/wire/training.h"
 
@@ -106,47 +103,25 @@ std::vector<ReplyPiece> ReplyOf(LossResult result, const LossInfo& loss) {
 
 }  // namespace
 
-// Finishes exactly once; gRPC keeps request and response until then, and this until OnDone.
-class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
+class LossEvaluator::Call final : public LaneCall<v1::EvaluateLossRequest> {
  public:
   Call(LossEvaluator* evaluator, const grpc::ByteBuffer* request, grpc::ByteBuffer* response)
-      : evaluator_(evaluator), timer_(evaluator->calls_->Timer("TrainingService/EvaluateLoss")), response_(response) {
-    // gRPC keeps the request until the call ends, and would keep the bytes beside the parsed message.
-    bytes_.Swap(const_cast<grpc::ByteBuffer*>(request));
-  }
-
-  void Start() {
-    const auto size = static_cast<int64_t>(bytes_.Length());
-    if (const absl::Status status = evaluator_->calls_->CheckSize(size); !status.ok()) {
-      return Finish(timer_.End(status));
-    }
-    admitted_ = 2 * size;
-    // Once it is granted, another thread may finish this call before the next line is reached.
-    const absl::Status admitted = evaluator_->engine_->AdmitOrRefuse(admitted_, [this] {
-      lane_ = evaluator_->TakeLane();
-      lane_->Post([this] { Run(); });
-    });
-    if (!admitted.ok()) Finish(timer_.End(admitted));
-  }
+      : LaneCall("TrainingService/EvaluateLoss", &evaluator->lanes_, evaluator->calls_, request, response),
+        evaluator_(evaluator) {}
 
   void OnCancel() override { cancelled_ = true; }
-  void OnDone() override { delete this; }
 
  private:
-  void Run() {
-    grpc::ProtoBufferReader in(&bytes_);
-    const bool parsed = request_.ParseFromZeroCopyStream(&in);
-    bytes_.Clear();
-    if (!parsed) return End(absl::InvalidArgumentError("the message is no gradeline.v1.EvaluateLossRequest"));
-    absl::StatusOr<LossCall> call = CallOf(request_, *evaluator_->registry_, *evaluator_->engine_);
+  void Run() override {
+    absl::StatusOr<LossCall> call = CallOf(request(), *evaluator_->registry_, *evaluator_->engine_);
     if (!call.ok()) return End(call.status());
-    const absl::StatusOr<int64_t> reply_bytes = evaluator_->engine_->ResultBytes(*call);
-    const int64_t limit = evaluator_->calls_->max_message_bytes();
-    if (reply_bytes.ok() && *reply_bytes > limit) return End(MessageTooLarge("the reply", *reply_bytes, limit));
+    if (const auto bytes = evaluator_->engine_->ResultBytes(*call); bytes.ok()) {
+      if (const absl::Status status = CheckReply(*bytes); !status.ok()) return End(status);
+    }
     call->cancelled = &cancelled_;
     loss_ = call->loss;
     start_ = std::chrono::steady_clock::now();
-    lane_->Compute(*std::move(call), [this](absl::StatusOr<LossResult> result) { Computed(std::move(result)); });
+    lane().Compute(*std::move(call), [this](absl::StatusOr<LossResult> result) { Computed(std::move(result)); });
   }
 
   void Computed(absl::StatusOr<LossResult> result) {
@@ -154,28 +129,10 @@ class LossEvaluator::Call final : public grpc::ServerUnaryReactor {
     evaluator_->calls_->metrics().LossEvaluated(LossLabel(loss_.info().id), LossOutcome(result.status()),
                                                 seconds.count());
     if (!result.ok()) return End(result.status());
-    std::vector<ReplyPiece> pieces = ReplyOf(*std::move(result), loss_.info());
-    const int64_t size = ByteCount(pieces);
-    const int64_t limit = evaluator_->calls_->max_message_bytes();
-    if (size > limit) return End(MessageTooLarge("the reply", size, limit));
-    *response_ = RawBytes(std::move(pieces));
-    End(absl::OkStatus());
-  }
-
-  // On the lane. Finish comes last: after it gRPC deletes this, and a server that stops deletes the evaluator.
-  void End(const absl::Status& status) {
-    evaluator_->GiveBack(std::move(lane_));
-    evaluator_->engine_->Release(admitted_);
-    Finish(timer_.End(status));
+    Answer(RawBytes(ReplyOf(*std::move(result), loss_.info())));
   }
 
   LossEvaluator* const evaluator_;
-  const CallTimer timer_;
-  grpc::ByteBuffer bytes_;
-  grpc::ByteBuffer* const response_;
-  v1::EvaluateLossRequest request_;
-  int64_t admitted_ = 0;
-  std::shared_ptr<Lane> lane_;
   LossHandle loss_;
   std::atomic<bool> cancelled_{false};
   std::chrono::steady_clock::time_point start_;
@@ -185,23 +142,6 @@ grpc::ServerUnaryReactor* LossEvaluator::Evaluate(const grpc::ByteBuffer* reques
   auto* call = new Call(this, request, response);
   call->Start();
   return call;
-}
-
-std::shared_ptr<Lane> LossEvaluator::TakeLane() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      std::shared_ptr<Lane> lane = std::move(idle_.back());
-      idle_.pop_back();
-      return lane;
-    }
-  }
-  return engine_->OpenLane();
-}
-
-void LossEvaluator::GiveBack(std::shared_ptr<Lane> lane) {
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(lane));
 }
 
 }  // namespace gradeline

@@ -166,7 +166,7 @@ absl::StatusOr<v1::ListEpochsResponse> Epochs(Experiments* experiments, const v1
   GRADELINE_ASSIGN_OR_RETURN(const Experiment experiment, experiments->GetExperiment(id));
   GRADELINE_ASSIGN_OR_RETURN(const Page<Seal> seals, experiments->ListEpochs(id, page.size, page.after));
   v1::ListEpochsResponse response;
-  for (const Seal& seal : seals.items) *response.add_epochs() = ToProto(seal, experiment.heads);
+  for (const Seal& seal : seals.items) *response.add_epochs() = ToProto(seal, experiment.heads, request.show_details());
   response.set_next_page_token(NextPageToken(page, seals.next));
   return response;
 }

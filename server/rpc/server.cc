@@ -35,7 +35,7 @@ struct RpcServer::Impl {
         dataset(experiments, &calls),
         split(experiments, &calls),
         experiment(experiments, &calls),
-        training(experiments, e, &calls),
+        training(experiments, e, &calls, options.metric_bytes),
         admin(experiments, &calls) {}
 
   RpcOptions options;

@@ -19,6 +19,7 @@ struct RpcOptions {
   int64_t max_message_bytes = int64_t{256} << 20;
   std::chrono::milliseconds stall_limit{60'000};  ///< how long a client may take nothing of what is written to it
   int worker_threads = 8;                         ///< for calls that wait for a commit
+  int64_t metric_bytes = 64LL << 20;              ///< of memory that EvaluateMetric may count in
   // What GetServerInfo tells.
   std::string version;
   int64_t start_unix_ms = 0;

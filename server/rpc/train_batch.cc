@@ -14,6 +14,7 @@
 #include "server/rpc/loss_outcome.h"
 #include "server/rpc/raw_bytes.h"
 #include "server/rpc/train_stream.h"
+#include "server/wire/metric.h"
 #include "server/wire/reply_bytes.h"
 #include "server/wire/status.h"
 #include "server/wire/tensor.h"
@@ -60,33 +61,18 @@ absl::Status SetNormalisers(const v1::Batch& batch, const SessionHead& head, Los
   return absl::OkStatus();
 }
 
-const TensorView* InputNamed(const LossInfo& loss, const std::vector<std::optional<TensorView>>& inputs,
-                             std::string_view name) {
+// The batch as the head's metrics look at it.
+MetricBatch MetricBatchOf(const SessionHead& head, const std::vector<std::optional<TensorView>>& inputs) {
+  int64_t ignore_index = -100;
+  std::vector<NamedTensor> tensors;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] && loss.tensors[i].name == name) return &*inputs[i];
-  }
-  return nullptr;
-}
-
-// The deltas of the head's metrics, one after another.
-absl::StatusOr<std::vector<double>> MetricDeltas(const SessionHead& head,
-                                                 const std::vector<std::optional<TensorView>>& inputs) {
-  std::vector<double> deltas;
-  const TensorView* prediction = InputNamed(head.loss.info(), inputs, "prediction");
-  const TensorView* target = InputNamed(head.loss.info(), inputs, "target");
-  if (head.metrics.empty() || prediction == nullptr || target == nullptr) return deltas;
-  MetricBatch batch{*prediction, *target};
-  for (const TensorSpec& spec : head.loss.info().tensors) {
-    if (spec.name != "target" || spec.ignore_param.empty()) continue;
+    const TensorSpec& spec = head.loss.info().tensors[i];
+    if (inputs[i]) tensors.push_back({spec.name, *inputs[i]});
     const auto ignored = head.loss.params().find(spec.ignore_param);
-    if (ignored == head.loss.params().end()) continue;
-    if (const double* value = std::get_if<double>(&ignored->second)) batch.ignore_index = static_cast<int64_t>(*value);
+    if (spec.name != "target" || ignored == head.loss.params().end()) continue;
+    if (const double* value = std::get_if<double>(&ignored->second)) ignore_index = static_cast<int64_t>(*value);
   }
-  for (const Metric* metric : head.metrics) {
-    GRADELINE_ASSIGN_OR_RETURN(const std::vector<double> delta, metric->Update(batch));
-    deltas.insert(deltas.end(), delta.begin(), delta.end());
-  }
-  return deltas;
+  return MetricBatch(head.resolved.signal, std::move(tensors), ignore_index);
 }
 
 // Values that would overflow when they are added up cannot be added to an epoch.
@@ -159,6 +145,7 @@ void TrainStream::HandleBatch(StreamPipe::SlotRef slot) {
 void TrainStream::Compute(const std::shared_ptr<Computation>& work) {
   const v1::Batch& batch = reader_.batch();
   const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
+  if (head.resolved.evaluation()) return Evaluate(work);
   LossCall call;
   call.loss = head.loss;
   Violations violations;
@@ -182,6 +169,21 @@ void TrainStream::Compute(const std::shared_ptr<Computation>& work) {
   });
 }
 
+// An evaluation has no loss: its metrics count it here, on the lane. Its items are none of a loss's.
+void TrainStream::Evaluate(const std::shared_ptr<Computation>& work) {
+  const v1::Batch& batch = reader_.batch();
+  const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
+  Violations violations;
+  auto inputs = MetricInputsFromProto(batch.inputs(), head.metrics.inputs());
+  violations.Merge("", inputs.status());
+  if (!batch.normalisers().empty()) violations.Add("normalisers", "is not taken: an evaluation has no loss");
+  if (!violations.empty()) return ReportRefused(work, violations.ToStatus());
+  absl::StatusOr<std::string> counted = head.metrics.Count(MetricBatch(head.resolved.signal, *std::move(inputs)));
+  if (!counted.ok()) return ReportRefused(work, counted.status());
+  work->record.metrics = *std::move(counted);
+  ReportResult(work, LossResult());
+}
+
 void TrainStream::Computed(const std::shared_ptr<Computation>& work, absl::StatusOr<LossResult> result) {
   const SessionHead& head = session_->heads()[static_cast<size_t>(work->record.key.head)];
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - work->start;
@@ -191,9 +193,9 @@ void TrainStream::Computed(const std::shared_ptr<Computation>& work, absl::Statu
   if (const absl::Status status = CheckSummable(*result, head.loss.info()); !status.ok()) {
     return ReportRefused(work, status);
   }
-  absl::StatusOr<std::vector<double>> deltas = MetricDeltas(head, work->inputs);
-  if (!deltas.ok()) return ReportRefused(work, deltas.status());
-  work->record.metrics = *std::move(deltas);
+  absl::StatusOr<std::string> counted = head.metrics.Count(MetricBatchOf(head, work->inputs));
+  if (!counted.ok()) return ReportRefused(work, counted.status());
+  work->record.metrics = *std::move(counted);
   ReportResult(work, *std::move(result));
 }
 
@@ -206,13 +208,15 @@ void TrainStream::ReportResult(const std::shared_ptr<Computation>& work, LossRes
   }
   v1::Result reply;
   reply.set_seq(record.seq);
-  *reply.mutable_value() = LossValueToProto(result, head.loss.info().components);
   *reply.mutable_record() = ToProto(record, session_->heads());
+  std::vector<ReplyTensor> gradients;
+  if (!head.resolved.evaluation()) {
+    const LossInfo& loss = head.loss.info();
+    *reply.mutable_value() = LossValueToProto(result, loss.components);
+    gradients = ReplyGradients(v1::Result::kGradientsFieldNumber, std::move(result.gradients), loss.tensors);
+  }
   Answer(work, std::move(record),
-         RawBytes(ReplyBytes(
-             reply,
-             ReplyGradients(v1::Result::kGradientsFieldNumber, std::move(result.gradients), head.loss.info().tensors),
-             v1::TrainResponse::kResultFieldNumber)));
+         RawBytes(ReplyBytes(reply, std::move(gradients), v1::TrainResponse::kResultFieldNumber)));
 }
 
 void TrainStream::ReportRefused(const std::shared_ptr<Computation>& work, const absl::Status& status) {
@@ -228,15 +232,15 @@ void TrainStream::ReportRefused(const std::shared_ptr<Computation>& work, const 
 
 void TrainStream::Answer(const std::shared_ptr<Computation>& work, Record record, grpc::ByteBuffer answer) {
   const int64_t seq = record.seq;
-  const bool training = record.key.phase == Phase::kTrain;
+  const bool early = record.key.phase == Phase::kTrain && record.metrics.size() <= kLongestMetrics;
   const StreamPipe::ReplyRef reply = pipe_->Promise(seq, std::move(work->slot));
   auto later = std::make_shared<grpc::ByteBuffer>();
-  if (!training) later->Swap(&answer);
-  session_->Report(std::move(record), [self = shared_from_this(), seq, reply = training ? nullptr : reply, later](
+  if (!early) later->Swap(&answer);
+  session_->Report(std::move(record), [self = shared_from_this(), seq, reply = early ? nullptr : reply, later](
                                           RecordFate fate, const absl::Status& status) {
     if (self->Settled(seq, fate, status, reply) && reply != nullptr) self->pipe_->Fulfil(reply, std::move(*later));
   });
-  if (training) pipe_->Fulfil(reply, std::move(answer));
+  if (early) pipe_->Fulfil(reply, std::move(answer));
 }
 
 }  // namespace gradeline

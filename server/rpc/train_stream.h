@@ -54,6 +54,7 @@ class TrainStream final : public RankListener, public LongStream, public std::en
   /// Takes the next seq.
   void Begin(int64_t seq);
   void Compute(const std::shared_ptr<Computation>& work);
+  void Evaluate(const std::shared_ptr<Computation>& work);
   void Computed(const std::shared_ptr<Computation>& batch, absl::StatusOr<LossResult> result);
   void ReportResult(const std::shared_ptr<Computation>& batch, LossResult result);
   void ReportRefused(const std::shared_ptr<Computation>& batch, const absl::Status& status);

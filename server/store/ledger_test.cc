@@ -46,7 +46,7 @@ TEST_F(LedgerTest, OneRankFromStartToEnd) {
   EXPECT_EQ(seal.loss, 1.5 + 0.75);
   EXPECT_EQ(seal.average, 2.25 / 3);
   ASSERT_EQ(seal.metrics.size(), 1u);
-  EXPECT_EQ(seal.metrics[0].value, 6.0 / 40);
+  EXPECT_EQ(seal.metrics[0].result.value, 6.0 / 40);
   SendBye(*session, seq);
   listener_->AwaitStop();
   EXPECT_EQ(world_.Get().state, ExperimentState::kSucceeded);
@@ -246,7 +246,7 @@ TEST_F(LedgerTest, TheSealHasTheSameBitsInEveryOrderAndGrouping) {
     for (int step = 0; step < kSteps; ++step) {
       Record record = TestRecord(1, {kTrain, 0, step, 0, 0}, 0, 1 + static_cast<int64_t>(random() % 50));
       for (Ratio& value : record.values) value = {uniform(random) * std::exp2(random() % 60), uniform(random) + 2};
-      record.metrics = {static_cast<double>(random() % 10), 10};
+      record.metrics = AccuracyCounts(random() % 10, 10);
       of_rank.push_back(record);
     }
   }

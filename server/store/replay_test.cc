@@ -28,22 +28,27 @@ TEST(Replay, RecordsAreChecked) {
   record.code = 17;
   record.items = -1;
   record.values = {{0, 1}};
-  record.metrics = {1.0 / 0.0};
+  record.metrics = "counts";
   EXPECT_THAT(fields(record), ElementsAre("code", "items", "values", "metrics"));
   record = TestRecord(1, {kTrain, 0, 0, 0, 0}, 1);
   record.items = int64_t{1} << 31;
   record.values = {{1e299, -1}, {-kLargestInRecord, 0.0 / 0.0}};
-  record.metrics = {3, 2};
+  record.metrics = AccuracyCounts(3, 2);
   EXPECT_THAT(fields(record),
               ElementsAre("items", "values[0].numerator", "values[0].denominator", "values[1].denominator", "metrics"));
   record = TestRecord(1, {kTrain, 0, 0, 0, 0}, 1);
-  const std::vector<std::vector<double>> wrong_deltas = {{},      {1},      {1, 2, 3},        {0.5, 2},
-                                                         {-1, 2}, {NAN, 2}, {1, 2147483648.0}};
-  for (const std::vector<double>& wrong : wrong_deltas) {
+  const std::string good = AccuracyCounts(1, 2);
+  for (const std::string& wrong :
+       {std::string(), std::string("\2"), good + '\0', good.substr(0, good.size() - 1), std::string(16, '\7'),
+        AccuracyCounts(1, uint64_t{1} << 54), std::string(1025, '\1')}) {
     record.metrics = wrong;
     EXPECT_THAT(fields(record), ElementsAre("metrics"));
   }
-  record.metrics = {0, 0};
+  record.metrics = AccuracyCounts(0, 0);
+  EXPECT_TRUE(session->CheckRecord(record).ok());
+  // Two doubles, as servers kept it that knew accuracy alone.
+  const double old[] = {1, 2};
+  record.metrics = std::string(reinterpret_cast<const char*>(old), sizeof(old));
   EXPECT_TRUE(session->CheckRecord(record).ok());
 }
 
@@ -55,7 +60,7 @@ TEST(Replay, TheLargestRecordsAddUpToAFiniteLoss) {
   const int64_t most = (int64_t{1} << 31) - 1;
   Record record = TestRecord(1, {kTrain, 0, 0, 0, 0}, 0, most);
   record.values = {{kLargestInRecord, kLargestInRecord}, {-kLargestInRecord, 0}};
-  record.metrics = {static_cast<double>(most), static_cast<double>(most)};
+  record.metrics = AccuracyCounts(most, most);
   Send(*session, record);
   record.seq = 2;
   record.key.step = 1;
@@ -67,8 +72,8 @@ TEST(Replay, TheLargestRecordsAddUpToAFiniteLoss) {
   const Seal& seal = listener->seals[0];
   EXPECT_TRUE(std::isfinite(seal.loss)) << seal.loss;
   EXPECT_EQ(seal.items, 2 * most);
-  EXPECT_EQ(seal.metrics[0].value, 1);
-  EXPECT_EQ(seal.metrics[0].count, 2 * most);
+  EXPECT_EQ(seal.metrics[0].result.value, 1);
+  EXPECT_EQ(seal.metrics[0].result.count, 2 * most);
 }
 
 }  // namespace

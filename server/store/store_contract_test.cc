@@ -266,7 +266,7 @@ TEST_F(StoreContract, RecordsComeBackInKeyOrderBitByBit) {
     records.push_back(MakeRecord(static_cast<int64_t>(records.size()) + 1,
                                  {Phase::kTrain, 2, step, static_cast<int32_t>(head), static_cast<int32_t>(part)}));
   }
-  records[0].metrics = {0.1, 7};
+  records[0].metrics = std::string("\1\0counts", 8);
   records[1].code = 3;
   records[1].values.clear();
   Write([&](Transaction& t) {

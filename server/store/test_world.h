@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "server/core/experiment/experiments.h"
 #include "server/core/experiment/test_registry.h"
+#include "server/core/metric/counts_bytes.h"
 #include "server/store/test_store.h"
 
 namespace gradeline {
@@ -178,6 +179,15 @@ class TestWorld {
   Experiments::Options options_;
 };
 
+/// What accuracy counts of a batch, as a record keeps it.
+inline std::string AccuracyCounts(uint64_t right, uint64_t counted) {
+  std::string counts, bytes(1, '\1');
+  PutUnsigned(right, counts);
+  PutUnsigned(counted, counts);
+  PutUnsigned(counts.size(), bytes);
+  return bytes + counts;
+}
+
 /// Head 0 is "classification" (ratio, two components, accuracy), head 1 is "aux" (batchwise, in training alone).
 inline Record TestRecord(int64_t seq, RecordKey key, double value, int64_t items = 10) {
   Record record;
@@ -186,8 +196,9 @@ inline Record TestRecord(int64_t seq, RecordKey key, double value, int64_t items
   record.items = items;
   record.digest.fill(static_cast<uint8_t>(seq));
   record.values.resize(key.head == 0 ? 2 : 1, {value * static_cast<double>(items), static_cast<double>(items)});
-  const auto counted = static_cast<double>(items);
-  if (key.head == 0) record.metrics = {std::clamp(std::floor(value), 0.0, counted), counted};
+  const auto counted = static_cast<uint64_t>(items);
+  const double right = std::clamp(std::floor(value), 0.0, static_cast<double>(items));
+  if (key.head == 0) record.metrics = AccuracyCounts(static_cast<uint64_t>(right), counted);
   return record;
 }
 

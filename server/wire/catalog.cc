@@ -105,6 +105,11 @@ v1::Architecture ToProto(const ArchitectureInfo& architecture, const std::vector
   Copy(architecture.tasks, proto.mutable_tasks());
   for (const ParamSpec& spec : architecture.params) *proto.add_parameters() = ToProto(spec);
   for (const Head& head : heads) *proto.add_heads() = ToProto(head);
+  for (const EvaluationInfo& evaluation : architecture.evaluations) {
+    v1::Evaluation* out = proto.add_evaluations();
+    out->set_id(evaluation.id);
+    out->set_signal(evaluation.signal);
+  }
   return proto;
 }
 
@@ -174,16 +179,6 @@ v1::Augmentation AugmentationToProto(const ChoiceInfo& augmentation) {
   v1::Augmentation proto = ChoiceToProto<v1::Augmentation>("augmentations", augmentation);
   Copy(augmentation.tasks, proto.mutable_tasks());
   proto.set_labels(augmentation.labels);
-  return proto;
-}
-
-v1::Metric ToProto(const MetricInfo& metric, const std::vector<std::string>& tasks) {
-  v1::Metric proto;
-  proto.set_name(absl::StrCat("metrics/", metric.id));
-  proto.set_description(metric.doc);
-  Copy(tasks, proto.mutable_tasks());
-  Copy(metric.signals, proto.mutable_signals());
-  proto.set_maximise(metric.maximise);
   return proto;
 }
 

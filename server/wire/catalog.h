@@ -7,7 +7,6 @@
 #include "server/core/loss/catalog.h"
 #include "server/core/loss/loss_info.h"
 #include "server/core/loss/registry.h"
-#include "server/core/metric/metric.h"
 
 namespace gradeline {
 
@@ -22,8 +21,6 @@ v1::Plugin ToProto(const PluginInfo& plugin);
 v1::Solver SolverToProto(const ChoiceInfo& solver);
 v1::Scheduler SchedulerToProto(const ChoiceInfo& scheduler);
 v1::Augmentation AugmentationToProto(const ChoiceInfo& augmentation);
-/// `tasks`: those whose catalog entry names the metric.
-v1::Metric ToProto(const MetricInfo& metric, const std::vector<std::string>& tasks);
 
 }  // namespace gradeline
 

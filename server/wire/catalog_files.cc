@@ -50,13 +50,14 @@ class Composer {
 
   /// Where a violation of Catalog::Make below "architectures.<id>." was written.
   std::string Where(const std::string& path) const {
-    size_t index = 0;
-    if (path.rfind("heads[", 0) == 0) {
-      const size_t close = path.find(']');
-      if (absl::SimpleAtoi(path.substr(6, close - 6), &index) && index < head_sources_.size()) {
-        const auto& [source, own_index] = head_sources_[index];
-        return source->At(absl::StrCat("heads[", own_index, "]", path.substr(close + 1)));
-      }
+    for (const auto& [list, list_sources] :
+         {std::pair{"heads[", &head_sources_}, {"evaluations[", &evaluation_sources_}}) {
+      if (path.rfind(list, 0) != 0) continue;
+      const size_t open = std::string_view(list).size(), close = path.find(']');
+      size_t index = 0;
+      if (!absl::SimpleAtoi(path.substr(open, close - open), &index) || index >= list_sources->size()) continue;
+      const auto& [source, own_index] = (*list_sources)[index];
+      return source->At(absl::StrCat(list, own_index, "]", path.substr(close + 1)));
     }
     if (path.rfind("parameters.", 0) == 0) {
       const auto found = param_sources_.find(path.substr(11, path.find('.', 11) - 11));
@@ -66,6 +67,8 @@ class Composer {
   }
 
  private:
+  using Sources = std::vector<std::pair<const ArchitectureSource*, int>>;  // file and place in it, of each part
+
   void Overlay(const ArchitectureSource& source) {
     chain_.push_back(source.message.id());
     if (!source.message.extends().empty()) Extend(source);
@@ -75,6 +78,7 @@ class Composer {
       SetParam(source, name, parameter);
     }
     for (int i = 0; i < source.message.heads_size(); ++i) SetHead(source, i);
+    for (int i = 0; i < source.message.evaluations_size(); ++i) SetEvaluation(source, i);
   }
 
   void Extend(const ArchitectureSource& source) {
@@ -143,15 +147,25 @@ class Composer {
     head.losses.fixed = ToParams(source, path + ".losses.fixed", losses.fixed());
     head.losses.weight_for = {losses.weight_for().begin(), losses.weight_for().end()};
     head.losses.reason = losses.reason();
-    // What the other architecture called so is replaced; a second one of this file is left for the catalog to refuse.
-    for (size_t i = 0; i < architecture.heads.size(); ++i) {
-      if (architecture.heads[i].id != head.id || head_sources_[i].first == &source) continue;
-      architecture.heads[i] = std::move(head);
-      head_sources_[i] = {&source, index};
+    Place(source, index, std::move(head), architecture.heads, head_sources_);
+  }
+
+  void SetEvaluation(const ArchitectureSource& source, int index) {
+    const pb::Evaluation& from = source.message.evaluations(index);
+    Place(source, index, EvaluationInfo{from.id(), from.signal()}, architecture.evaluations, evaluation_sources_);
+  }
+
+  // What the other architecture called so is replaced; a second one of this file is left for the catalog to refuse.
+  template <typename T>
+  static void Place(const ArchitectureSource& source, int index, T part, std::vector<T>& parts, Sources& sources) {
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i].id != part.id || sources[i].first == &source) continue;
+      parts[i] = std::move(part);
+      sources[i] = {&source, index};
       return;
     }
-    architecture.heads.push_back(std::move(head));
-    head_sources_.emplace_back(&source, index);
+    parts.push_back(std::move(part));
+    sources.emplace_back(&source, index);
   }
 
   void SetRepeat(const ArchitectureSource& source, const std::string& path, const pb::Repeat& from,
@@ -175,7 +189,7 @@ class Composer {
   Violations& violations_;
   const ArchitectureSource* own_ = nullptr;
   std::vector<std::string> chain_;
-  std::vector<std::pair<const ArchitectureSource*, int>> head_sources_;
+  Sources head_sources_, evaluation_sources_;
   std::map<std::string, const ArchitectureSource*> param_sources_;
 };
 

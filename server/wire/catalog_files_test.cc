@@ -77,6 +77,33 @@ class CatalogFilesTest : public ::testing::Test {
   std::string root_;
 };
 
+TEST_F(CatalogFilesTest, EvaluationsAreInherited) {
+  Write("architectures/faster-rcnn", std::string(kFasterRcnn) + "evaluations:\n  - {id: found, signal: detections}\n");
+  Write("architectures/mask-rcnn",
+        "id: mask-rcnn\nextends: faster-rcnn\ntasks: [instance-segmentation]\nevaluations:\n"
+        "  - {id: masks, signal: instances}\n  - {id: found, signal: panoptic}\n");
+  const auto catalog = LoadCatalog(root_);
+  ASSERT_TRUE(catalog.ok()) << catalog.status();
+  const auto& own = (*catalog->FindArchitecture("", "mask-rcnn"))->evaluations;
+  ASSERT_EQ(own.size(), 2u);
+  EXPECT_EQ(own[0].id + " " + own[0].signal, "found panoptic") << "replaced where it was";
+  EXPECT_EQ(own[1].id, "masks");
+  EXPECT_EQ((*catalog->FindArchitecture("", "faster-rcnn"))->evaluations[0].signal, "detections");
+}
+
+TEST_F(CatalogFilesTest, WrongEvaluationsAreNamedWhereTheyAreWritten) {
+  Write("architectures/faster-rcnn", std::string(kFasterRcnn) + "evaluations:\n  - {id: found, signal: box}\n");
+  Write("architectures/mask-rcnn",
+        "id: mask-rcnn\nextends: faster-rcnn\nevaluations:\n"
+        "  - {id: box, signal: instances}\n  - {id: twice, signal: instances}\n  - {id: twice, signal: instances}\n");
+  std::vector<std::string> fields;
+  for (const FieldViolation& problem : Problems()) fields.push_back(problem.field);
+  EXPECT_THAT(fields,
+              ElementsAre(testing::AllOf(HasSubstr("faster-rcnn.yaml:30: "), HasSubstr("evaluations[0].signal")),
+                          testing::AllOf(HasSubstr("mask-rcnn.yaml:4: "), HasSubstr("evaluations[0].id")),
+                          testing::AllOf(HasSubstr("mask-rcnn.yaml:6: "), HasSubstr("evaluations[2].id"))));
+}
+
 TEST_F(CatalogFilesTest, ReadsTheDocumentedFilesAsTheyAre) {
   const auto catalog = LoadCatalog(root_);
   ASSERT_TRUE(catalog.ok()) << catalog.status();

@@ -145,7 +145,11 @@ std::string Render(const LossRegistry& registry) {
   text += "\n## Architectures\n";
   for (const ArchitectureInfo& architecture : catalog.architectures()) {
     absl::StrAppend(&text, "\n### ", architecture.id, "\n\n", architecture.title, ". ", architecture.doc, " For ",
-                    Join(architecture.tasks), ".\n", ParametersOf(architecture.params));
+                    Join(architecture.tasks), ".");
+    Words evaluations;
+    for (const EvaluationInfo& evaluation : architecture.evaluations) evaluations.push_back(evaluation.id);
+    if (!evaluations.empty()) absl::StrAppend(&text, " For metrics alone: ", Join(evaluations), ".");
+    absl::StrAppend(&text, "\n", ParametersOf(architecture.params));
   }
   text += ChoicesOf("Solvers", catalog.offer().solvers);
   text += ChoicesOf("Schedulers", catalog.offer().schedulers);

@@ -36,6 +36,7 @@ ServerConfig ToStruct(const pb::ServerFile& file) {
   if (file.leases().has_progress_ms()) config.leases.progress_ms = file.leases().progress_ms();
   if (file.engine().has_threads()) config.engine.threads = file.engine().threads();
   if (file.engine().has_memory_budget_bytes()) config.engine.memory_budget_bytes = file.engine().memory_budget_bytes();
+  if (file.metrics().has_max_bytes()) config.metrics.max_bytes = file.metrics().max_bytes();
   config.plugins.directories.assign(file.plugins().directories().begin(), file.plugins().directories().end());
   if (file.plugins().has_probe_deadline_ms()) config.plugins.probe_deadline_ms = file.plugins().probe_deadline_ms();
   if (file.plugins().has_strict()) config.plugins.strict = file.plugins().strict();
@@ -83,6 +84,7 @@ class ValueCheck {
     Range("engine.threads", config.engine.threads, 0, 1024);
     Range("engine.memory_budget_bytes", config.engine.memory_budget_bytes, config.grpc.max_message_bytes,
           std::numeric_limits<int64_t>::max());
+    Range("metrics.max_bytes", config.metrics.max_bytes, 64 << 10, int64_t{1} << 40);
     Range("plugins.probe_deadline_ms", config.plugins.probe_deadline_ms, 100, 600'000);
     for (size_t i = 0; i < config.plugins.directories.size(); ++i) {
       const std::string& directory = config.plugins.directories[i];

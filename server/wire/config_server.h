@@ -33,6 +33,9 @@ struct ServerConfig {
     int threads = 0;  ///< 0: one per core
     int64_t memory_budget_bytes = int64_t{2} << 30;
   } engine;
+  struct Metrics {
+    int64_t max_bytes = int64_t{64} << 20;
+  } metrics;
   struct Plugins {
     std::vector<std::string> directories;
     int64_t probe_deadline_ms = 10'000;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/wire/dataset.h"
+#include "server/wire/metric.h"
 #include "server/wire/params.h"
 
 namespace gradeline {
@@ -216,7 +217,7 @@ v1::Experiment ToProto(const Experiment& experiment) {
   return proto;
 }
 
-v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads) {
+v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads, bool details) {
   v1::Epoch proto;
   proto.set_attempt(seal.attempt);
   proto.set_phase(static_cast<v1::Phase>(seal.phase));
@@ -237,11 +238,8 @@ v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads) {
     out->set_batch_mean(total.batch_mean);
   }
   for (const MetricValue& metric : seal.metrics) {
-    v1::MetricValue* out = proto.add_metrics();
-    out->set_head(heads.at(static_cast<size_t>(metric.head)).head);
-    out->set_metric(metric.metric);
-    out->set_value(metric.value);
-    out->set_count(metric.count);
+    const ResolvedHead& head = heads.at(static_cast<size_t>(metric.head));
+    *proto.add_metrics() = ToProto(head.head, metric.metric, metric.result, details);
   }
   proto.set_batches(seal.batches);
   proto.set_items(seal.items);

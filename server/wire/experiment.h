@@ -16,8 +16,8 @@ namespace gradeline {
 Experiment ExperimentFromProto(const v1::Experiment& proto, Violations* violations);
 v1::Experiment ToProto(const Experiment& experiment);
 v1::ResolvedHead ToProto(const ResolvedHead& head);
-/// `heads`: those of the experiment, which seals name by number.
-v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads);
+/// `heads`: those of the experiment, which seals name by number. `details`: curves and matrices of the metrics too.
+v1::Epoch ToProto(const Seal& seal, const std::vector<ResolvedHead>& heads, bool details = false);
 v1::LateRank ToProto(const LateRank& late);
 v1::Progress ToProto(const Progress& progress);
 /// `experiment`: whose state an open attempt has.

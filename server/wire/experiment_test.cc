@@ -107,7 +107,7 @@ TEST(Experiment, SealsNameHeadsAndComponents) {
   Seal seal;
   seal.phase = Phase::kTest;
   seal.components = {{0, 1, 6, 4, 1.5, 2, true}};
-  seal.metrics = {{0, "accuracy", 0.5, 8}};
+  seal.metrics = {{0, "accuracy", {.value = 0.5, .count = 8}}};
   seal.refused = {{3, 2}};
   seal.missing_ranks = {1};
   const v1::Epoch epoch = ToProto(seal, {head});

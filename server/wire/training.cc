@@ -26,15 +26,6 @@ void CheckNotNegative(const char* field, int64_t value, Violations* violations) 
   if (value < 0) violations->Add(field, absl::StrCat(value, " is negative; allowed: 0 and above"));
 }
 
-void ReadMetrics(const std::string& bytes, Record* record, Violations* violations) {
-  if (bytes.size() % sizeof(double) != 0) {
-    violations->Add("metrics", absl::StrCat("has ", bytes.size(), " bytes; allowed: what the Result or Refused had"));
-    return;
-  }
-  record->metrics.resize(bytes.size() / sizeof(double));
-  if (!bytes.empty()) std::memcpy(record->metrics.data(), bytes.data(), bytes.size());
-}
-
 /// XXH3 over fields, each variable-length one after its length, so that no two batches give the same bytes.
 class Hasher {
  public:
@@ -126,7 +117,7 @@ absl::StatusOr<Record> RecordFromProto(const v1::Record& proto, const std::vecto
   record.items = proto.items();
   if (key.ok()) record.key = *key;
   for (const v1::Ratio& ratio : proto.values()) record.values.push_back({ratio.numerator(), ratio.denominator()});
-  ReadMetrics(proto.metrics(), &record, &violations);
+  record.metrics = proto.metrics();
   record.refusal = {proto.refusal().reason(), proto.refusal().component(), std::nullopt};
   if (proto.refusal().has_item()) record.refusal.item = proto.refusal().item();
   if (!violations.empty()) return violations.ToStatus();
@@ -150,7 +141,7 @@ v1::Record ToProto(const Record& record, const std::vector<SessionHead>& heads) 
     out->set_numerator(ratio.numerator);
     out->set_denominator(ratio.denominator);
   }
-  proto.set_metrics(record.metrics.data(), record.metrics.size() * sizeof(double));
+  proto.set_metrics(record.metrics);
   if (!record.refusal.empty()) {
     proto.mutable_refusal()->set_reason(record.refusal.reason);
     proto.mutable_refusal()->set_component(record.refusal.component);
@@ -211,6 +202,12 @@ v1::Welcome WelcomeToProto(const WelcomeInfo& info, const std::vector<SessionHea
   for (const SessionHead& head : heads) {
     v1::HeadInputs* out = proto.add_heads();
     *out->mutable_head() = ToProto(head.resolved);
+    if (head.resolved.evaluation()) {
+      for (const MetricInput& input : head.metrics.inputs()) {
+        *(input.optional ? out->add_optional() : out->add_required()) = input.name;
+      }
+      continue;
+    }
     std::string last;
     for (const TensorSpec& spec : head.loss.info().tensors) {
       if (spec.name == last) continue;

@@ -21,8 +21,8 @@ absl::StatusOr<JoinRequest> JoinFromProto(const v1::Hello& hello);
 /// numbers. Whether the key fits the attempt is the session's to say.
 absl::StatusOr<RecordKey> KeyFromProto(const v1::RecordKey& proto, const std::vector<SessionHead>& heads);
 
-/// A replayed record: as KeyFromProto (fields below "key"), besides "digest" not of 16 bytes and "metrics" of a size
-/// that this server does not make. Whether it fits the attempt is the session's to say.
+/// A replayed record: as KeyFromProto (fields below "key"), besides "digest" not of 16 bytes.
+/// Whether it fits the attempt is the session's to say.
 absl::StatusOr<Record> RecordFromProto(const v1::Record& proto, const std::vector<SessionHead>& heads);
 v1::Record ToProto(const Record& record, const std::vector<SessionHead>& heads);
 

@@ -108,9 +108,10 @@ parameters:
 TEST(ReadYamlTest, KeysTwiceAndNothing) {
   EXPECT_THAT(Problems("id: a\nid: b\n"), ElementsAre(FieldViolation{"x.yaml:2: id", "is there twice"}));
   EXPECT_THAT(Problems("id:\n"), ElementsAre(FieldViolation{"x.yaml:1: id", "is nothing; allowed is a word"}));
-  EXPECT_THAT(Problems("zzz: 1\n"),
-              ElementsAre(FieldViolation{"x.yaml:1: zzz",
-                                         "is no key; known: id, title, help, extends, tasks, parameters, heads"}));
+  EXPECT_THAT(
+      Problems("zzz: 1\n"),
+      ElementsAre(FieldViolation{"x.yaml:1: zzz",
+                                 "is no key; known: id, title, help, extends, tasks, parameters, heads, evaluations"}));
 }
 
 TEST(ReadYamlTest, WhatIsNoYaml) {
@@ -212,7 +213,8 @@ TEST(ApplySettingTest, RefusesWithTheSetting) {
   EXPECT_EQ(problem("engine.threads"), (FieldViolation{"--set engine.threads", "has no \"=\"; allowed is path=value"}));
   EXPECT_EQ(problem("grpc=1").field, "--set grpc=1: grpc");
   EXPECT_EQ(problem("grpc.listen.port=1").field, "--set grpc.listen.port=1: grpc.listen");
-  EXPECT_EQ(problem("=1").description, "is no key; known: grpc, http, store, engine, plugins, catalog, log, leases");
+  EXPECT_EQ(problem("=1").description,
+            "is no key; known: grpc, http, store, engine, plugins, catalog, log, leases, metrics");
   EXPECT_NE(problem("plugins.directories=[a").field, "none");
   EXPECT_EQ(problem("store.path=\xff").description, "is not UTF-8");
 }

@@ -128,9 +128,43 @@ TEST_F(CatalogFields, TaskArchitectureAndHead) {
   v1::ListMetricsRequest metrics;
   metrics.set_task("taging");
   EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics), near);
+  metrics.set_task("object-detection");
+  metrics.set_head("boxes");
+  EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics),
+            (Refusal{StatusCode::kInvalidArgument, {"architecture: is missing; head \"boxes\" needs one"}}));
+  metrics.set_architecture("faster-rcnn");
+  EXPECT_EQ(Refused<v1::ListMetricsResponse>(&Catalog::ListMetrics, catalog_, metrics),
+            (Refusal{StatusCode::kInvalidArgument,
+                     {"head: \"boxes\" is not a head of faster-rcnn; there are objectness, proposal-box, "
+                      "classification, box, detections"}}));
   v1::ListAugmentationsRequest augmentations;
   augmentations.set_task("taging");
   EXPECT_EQ(Refused<v1::ListAugmentationsResponse>(&Catalog::ListAugmentations, catalog_, augmentations), near);
+}
+
+TEST_F(CatalogFields, MetricsAreThoseOfTaskAndHead) {
+  const auto listed = [&](const char* task, const char* architecture, const char* head) {
+    v1::ListMetricsRequest request;
+    request.set_task(task);
+    request.set_architecture(architecture);
+    request.set_head(head);
+    v1::ListMetricsResponse response;
+    EXPECT_TRUE(Call(&Catalog::ListMetrics, catalog_, request, &response).ok());
+    std::map<std::string, v1::Metric> metrics;
+    for (const v1::Metric& metric : response.metrics()) metrics[metric.name()] = metric;
+    return metrics;
+  };
+  EXPECT_TRUE(listed("classification", "", "").contains("metrics/accuracy"));
+  EXPECT_FALSE(listed("object-detection", "", "").contains("metrics/accuracy"));
+  const auto of_boxes = listed("object-detection", "faster-rcnn", "detections");
+  ASSERT_TRUE(of_boxes.contains("metrics/coco_average_precision"));
+  const v1::Metric& ap = of_boxes.at("metrics/coco_average_precision");
+  EXPECT_THAT(ap.heads(), testing::ElementsAre("detections"));
+  EXPECT_GT(ap.inputs_size(), 5);
+  EXPECT_GT(ap.parameters_size(), 0);
+  EXPECT_FALSE(ap.title().empty() || ap.reference().empty());
+  EXPECT_TRUE(listed("object-detection", "faster-rcnn", "box").empty());
+  EXPECT_TRUE(listed("classification", "resnet", "").contains("metrics/f_score"));
 }
 
 TEST_F(CatalogFields, AugmentationsAreThoseOfTheTask) {

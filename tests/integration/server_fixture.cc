@@ -232,10 +232,12 @@ v1::Experiment ServerTest::ExperimentNamed(const std::string& id, int world_size
   return experiment;
 }
 
-v1::StartExperimentResponse ServerTest::Started(const std::string& id, int world_size, int epochs) {
+v1::StartExperimentResponse ServerTest::Started(const std::string& id, int world_size, int epochs,
+                                                const std::vector<std::string>& metrics) {
   MakeSplit();
   v1::CreateExperimentRequest create;
   *create.mutable_experiment() = ExperimentNamed(id, world_size, epochs);
+  for (const std::string& metric : metrics) create.mutable_experiment()->add_metrics(metric);
   v1::Experiment experiment;
   absl::Status status = Call(&v1::ExperimentService::Stub::CreateExperiment, experiment_, create, &experiment);
   EXPECT_TRUE(status.ok()) << status;

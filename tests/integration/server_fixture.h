@@ -97,8 +97,9 @@ class ServerTest : public testing::Test {
   /// Dataset "d" of 100 items in 3 classes, split "s" 70/10/20 for classification. Once.
   void MakeSplit();
   v1::Experiment ExperimentNamed(const std::string& id, int world_size, int epochs) const;
-  /// Creates and starts an experiment over the split.
-  v1::StartExperimentResponse Started(const std::string& id, int world_size = 1, int epochs = 2);
+  /// Creates and starts an experiment over the split, with accuracy and further metrics.
+  v1::StartExperimentResponse Started(const std::string& id, int world_size = 1, int epochs = 2,
+                                      const std::vector<std::string>& metrics = {});
   v1::Experiment Get(const std::string& id);
   std::vector<v1::Epoch> Epochs(const std::string& id);
   absl::Status Import(const std::vector<v1::ImportDatasetRequest>& messages, v1::Dataset* dataset);

@@ -1,10 +1,9 @@
 // The training stream when all goes well, and batches that do not.
-#include <sqlite3.h>
-
 #include <cmath>
 #include <future>
 #include <thread>
 
+#include "tests/integration/held_commits.h"
 #include "tests/integration/server_fixture.h"
 
 namespace gradeline {
@@ -73,24 +72,6 @@ TEST_F(Train, GivenNormalisersDivideValueAndGradientAndTheRecordKeepsItsOwn) {
   EXPECT_EQ(given.record().values(0).numerator(), own.record().values(0).numerator());
   EXPECT_EQ(given.gradients(0).data(), own.gradients(0).data()) << "scale 4 over 8 is 1 over 2";
 }
-
-/// Keeps the server from committing while it lives, for less than the server's patience.
-class HeldCommits {
- public:
-  explicit HeldCommits(const std::string& path) {
-    EXPECT_EQ(sqlite3_open(path.c_str(), &database_), SQLITE_OK);
-    sqlite3_busy_timeout(database_, 5000);
-    EXPECT_EQ(sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  }
-  ~HeldCommits() {
-    sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
-    sqlite3_close(database_);
-  }
-  HeldCommits(const HeldCommits&) = delete;
-
- private:
-  sqlite3* database_ = nullptr;
-};
 
 // The wire's order: a training result comes before its commit, a validation result after it.
 TEST_F(Train, AValidationResultWaitsForTheCommitAndATrainingResultDoesNot) {

@@ -19,7 +19,17 @@ class TrainingChoices : public CreationTest {
 TEST_F(TrainingChoices, MetricsAndTraining) {
   EXPECT_EQ(Created([](v1::Experiment& e) { e.set_metrics(0, "acuracy"), e.add_metrics("acuracy"); }),
             Invalid({"experiment.metrics[0]: no metric acuracy; did you mean accuracy?",
-                     "experiment.metrics[1]: \"acuracy\" is given twice"}));
+                     "experiment.metrics[1]: no metric acuracy; did you mean accuracy?"}));
+  EXPECT_EQ(Created([](v1::Experiment& e) {
+              e.set_metrics(0, "accuracy(k=0, q=1)");
+              e.add_metrics("accuracy(k=2)");
+              e.add_metrics("accuracy( k = 2 )");
+              e.add_metrics("accuracy(k");
+            }),
+            Invalid({"experiment.metrics[0].k: is \"0\"; allowed: integers in [1, 100000]",
+                     "experiment.metrics[0].q: is no parameter; did you mean k?",
+                     "experiment.metrics[2]: \"accuracy(k=2)\" is given twice",
+                     "experiment.metrics[3]: \"accuracy(k\" does not end with a )"}));
   EXPECT_EQ(WithTraining([](v1::Training& t) {
               t.set_epochs(-1);
               t.set_batch_size(-1);

@@ -83,6 +83,7 @@ absl::Status Experiments::Impl::Resolve(Experiment& experiment) const {
   } else if (!absl::IsNotFound(split.status())) {
     return split.status();
   }
+  experiment.metric_bytes = options.metric_bytes;
   GRADELINE_RETURN_IF_ERROR(ResolveExperiment(*registry, split, experiment, classes));
   return LoadHeads(*registry, experiment).status();  // what Start asks
 }

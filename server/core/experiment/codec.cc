@@ -233,15 +233,32 @@ template <typename A>
 void Fields(A& a, Experiment& v) {
   Each(a, v.id, v.split, v.architecture, v.task, v.architecture_params, v.losses, v.metrics, v.training, v.state,
        v.reason, v.state_ms, v.create_ms, v.attempt, v.revision, v.etag, v.heads, v.catalog_digest, v.numerics,
-       v.labels, v.notes, v.delete_ms, v.asked_training);
+       v.labels, v.notes, v.delete_ms, v.asked_training, v.metric_bytes);
 }
 template <typename A>
 void Fields(A& a, ComponentTotal& v) {
   Each(a, v.head, v.component, v.numerator, v.denominator, v.value, v.weight, v.batch_mean);
 }
 template <typename A>
+void Fields(A& a, NamedNumber& v) {
+  Each(a, v.name, v.value);
+}
+template <typename A>
+void Fields(A& a, ClassNumber& v) {
+  Each(a, v.index, v.value, v.count);
+}
+template <typename A>
+void Fields(A& a, Curve& v) {
+  Each(a, v.index, v.x_name, v.y_name, v.x, v.y);
+}
+template <typename A>
+void Fields(A& a, Matrix& v) {
+  Each(a, v.rows, v.columns, v.cells);
+}
+template <typename A>
 void Fields(A& a, MetricValue& v) {
-  Each(a, v.head, v.metric, v.value, v.count);
+  MetricResult& r = v.result;
+  Each(a, v.head, v.metric, r.value, r.count, r.error, r.numbers, r.classes, r.curves, r.matrix, r.note);
 }
 template <typename A>
 void Fields(A& a, Refusal& v) {

@@ -84,7 +84,16 @@ TEST(Codec, SealsComeBackWhole) {
   Seal seal;
   seal.missing_ranks = {1, 4};
   seal.components = {{.head = 1, .component = 2, .numerator = 0.1, .batch_mean = true}};
-  seal.metrics = {{1, "accuracy", 0.75, 8}};
+  seal.metrics = {{1,
+                   "accuracy",
+                   {.value = 0.75,
+                    .count = 8,
+                    .error = 0.5,
+                    .numbers = {{"n", 2}},
+                    .classes = {{3, 0.5, 4}},
+                    .curves = {{0, "x", "y", {1}, {2}}},
+                    .matrix = {1, 1, {5}},
+                    .note = "why"}}};
   seal.refused = {{3, 2}};
   const auto back = Decode<Seal>(Encode(seal));
   ASSERT_TRUE(back.ok()) << back.status();

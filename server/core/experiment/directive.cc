@@ -12,7 +12,7 @@
 #include "server/core/base/status.h"
 #include "server/core/experiment/names.h"
 #include "server/core/experiment/phases.h"
-#include "server/core/metric/metric.h"
+#include "server/core/metric/metric_set.h"
 
 namespace gradeline {
 namespace {
@@ -22,18 +22,40 @@ constexpr const char* kField = "training.earlyStopping";
 // The heads whose batches the metric is computed from in the phase.
 std::vector<std::string> HeadsWith(const Experiment& experiment, Phase phase, const std::string& metric) {
   std::vector<std::string> heads;
+  const absl::StatusOr<ChosenMetric> chosen = ChooseMetric(metric);
+  if (!chosen.ok()) return heads;
   for (const ResolvedHead& head : experiment.heads) {
     const bool reports = std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
-    if (reports && FindMetric(metric, head.signal).ok()) heads.push_back(head.head);
+    if (reports && CheckSignal(*chosen->metric, head.signal).ok()) heads.push_back(head.head);
   }
   return heads;
+}
+
+// The experiment's metric that `text` means, as the experiment names it; empty if there is none. "accuracy(k=1)" means
+// "accuracy".
+std::string MetricMeant(const Experiment& experiment, const std::string& text) {
+  const absl::StatusOr<ChosenMetric> meant = ChooseMetric(text);
+  if (!meant.ok()) return "";
+  for (const std::string& name : experiment.metrics) {
+    const absl::StatusOr<ChosenMetric> known = ChooseMetric(name);
+    if (known.ok() && *known == *meant) return name;
+  }
+  return "";
+}
+
+// "validation", "box", "f_score(beta=0.5)": the dots of parameters part nothing.
+std::vector<std::string> WordsOf(const std::string& monitor) {
+  const size_t open = std::min(monitor.find('('), monitor.size());
+  std::vector<std::string> words = absl::StrSplit(monitor.substr(0, open), '.');
+  words.back() += monitor.substr(open);
+  return words;
 }
 
 std::string Allowed(const Experiment& experiment) {
   std::vector<std::string> allowed;
   for (const Phase phase : {Phase::kTrain, Phase::kValidation}) {
     if (!HasPhase(experiment, phase)) continue;
-    allowed.push_back(absl::StrCat(NameOf(phase), ".loss"));
+    if (HasLoss(experiment, phase)) allowed.push_back(absl::StrCat(NameOf(phase), ".loss"));
     for (const std::string& metric : experiment.metrics) {
       const std::vector<std::string> heads = HeadsWith(experiment, phase, metric);
       for (const std::string& head : heads) {
@@ -75,16 +97,16 @@ bool Better(const EarlyStopping& stopping, double value, double best) {
 }  // namespace
 
 absl::StatusOr<Measure> FindMeasure(const Experiment& experiment, const std::string& monitor) {
-  const std::vector<std::string> words = absl::StrSplit(monitor, '.');
+  const std::vector<std::string> words = WordsOf(monitor);
   const auto phase = ParsePhase(words.front());
   if (phase && *phase != Phase::kTest && HasPhase(experiment, *phase) && (words.size() == 2 || words.size() == 3)) {
     Measure measure{*phase, "", words.back()};
-    if (words.size() == 2 && measure.metric == "loss") {
+    if (words.size() == 2 && measure.metric == "loss" && HasLoss(experiment, *phase)) {
       measure.metric.clear();
       return measure;
     }
-    const auto& metrics = experiment.metrics;
-    if (std::find(metrics.begin(), metrics.end(), measure.metric) != metrics.end()) {
+    measure.metric = MetricMeant(experiment, measure.metric);
+    if (!measure.metric.empty()) {
       const std::vector<std::string> heads = HeadsWith(experiment, *phase, measure.metric);
       if (words.size() == 3) measure.head = words[1];
       if (words.size() == 2 && heads.size() == 1) measure.head = heads.front();
@@ -96,9 +118,8 @@ absl::StatusOr<Measure> FindMeasure(const Experiment& experiment, const std::str
 }
 
 bool IsMaximised(const Measure& measure) {
-  const auto found = std::find_if(Metrics().begin(), Metrics().end(),
-                                  [&measure](const Metric* known) { return known->info().id == measure.metric; });
-  return found != Metrics().end() && (*found)->info().maximise;
+  const absl::StatusOr<ChosenMetric> chosen = ChooseMetric(measure.metric);
+  return chosen.ok() && chosen->metric->maximise;
 }
 
 absl::Status ResolveEarlyStopping(Experiment& experiment) {
@@ -121,7 +142,7 @@ std::optional<double> ValueOf(const Experiment& experiment, const Measure& measu
   } else {
     for (const MetricValue& metric : seal.metrics) {
       const bool same = metric.metric == measure.metric && experiment.heads[metric.head].head == measure.head;
-      if (same && metric.count > 0) value = metric.value;
+      if (same && metric.result.count > 0) value = metric.result.value;
     }
   }
   return value && std::isfinite(*value) ? value : std::nullopt;

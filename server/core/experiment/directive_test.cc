@@ -20,6 +20,7 @@ Experiment Monitored(const std::string& monitor, int32_t patience, double min_de
   experiment.heads.resize(2);
   experiment.heads[0].head = "main";
   experiment.heads[0].signal = experiment.heads[1].signal = "multiclass";
+  experiment.heads[0].loss = experiment.heads[1].loss = "cross_entropy";
   experiment.heads[0].phases = {Phase::kTrain, Phase::kValidation, Phase::kTest};
   experiment.heads[1].head = "aux";
   experiment.heads[1].phases = {Phase::kTrain};
@@ -103,11 +104,31 @@ TEST(Directive, AnotherAttemptKeepsTheBestAndCountsAnew) {
   EXPECT_FALSE(directive.stop);
 }
 
+TEST(Directive, AMetricIsFoundByWhatItMeans) {
+  Experiment experiment = Monitored("", 1);
+  experiment.metrics = {"accuracy(k=2)", "f_score(beta=0.5)", "recall(average=macro)", "calibration_error"};
+  const auto meant = [&](const char* monitor) {
+    const absl::StatusOr<Measure> measure = FindMeasure(experiment, monitor);
+    return measure.ok() ? measure->head + " " + measure->metric : std::string(measure.status().message());
+  };
+  EXPECT_EQ(meant("validation.f_score(beta=0.5)"), "main f_score(beta=0.5)");
+  EXPECT_EQ(meant("validation.main.f_score( average=macro, beta=.5 )"), "main f_score(beta=0.5)");
+  EXPECT_EQ(meant("train.aux.recall"), "aux recall(average=macro)");
+  EXPECT_EQ(meant("validation.accuracy(k=2)"), "main accuracy(k=2)");
+  EXPECT_THAT(meant("validation.accuracy"), HasSubstr("no measure"));
+  EXPECT_THAT(meant("validation.f_score"), HasSubstr("no measure"));
+  for (const char* wrong : {"(", ".", "validation.(", "validation.f_score(beta=0.5", "validation.main.aux.recall"}) {
+    EXPECT_THAT(meant(wrong), HasSubstr("no measure")) << wrong;
+  }
+  EXPECT_TRUE(IsMaximised(*FindMeasure(experiment, "validation.f_score(beta=0.5)")));
+  EXPECT_FALSE(IsMaximised(*FindMeasure(experiment, "validation.calibration_error")));
+}
+
 TEST(Directive, AMetricHasItsDirection) {
   const Experiment experiment = Resolved("validation.accuracy", 1);
   EXPECT_EQ(experiment.training.early_stopping->mode, MonitorMode::kMax);
   Seal seal = Validation(1, 0);
-  seal.metrics = {{0, "accuracy", 0.75, 4}};
+  seal.metrics = {{0, "accuracy", {.value = 0.75, .count = 4}}};
   Seal before = Validation(0, 0);
   before.directive = Directive{.best_epoch = 0, .best_value = 0.5};
   EXPECT_EQ(Decide(experiment, seal, before).best_value, 0.75);

@@ -70,7 +70,8 @@ class Experiments {
     int32_t credits = 4;
     int32_t max_uncommitted = 1024;
     LeaseLimits leases = {};
-    int64_t progress_period_ms = 250;  ///< least time between two Progress events of a watch
+    int64_t metric_bytes = Experiment().metric_bytes;  ///< of experiments that are made or changed
+    int64_t progress_period_ms = 250;                  ///< least time between two Progress events of a watch
     /// Runs once, on the ledger thread, when the store is lost (DATA_LOSS: a failed fsync or another I/O error, or
     /// another server has taken over): the process must end at once, without retrying; the next start recovers.
     std::function<void(const absl::Status&)> on_fatal = nullptr;

@@ -4,16 +4,41 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/types/span.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace gradeline {
+namespace {
+
+// Numbers of a metric's curves, of its matrix and of its classes that a seal keeps.
+constexpr size_t kMostNumbers = 16384;
+
+void Trim(MetricResult& result) {
+  size_t points = 0;
+  for (const Curve& curve : result.curves) points += 2 * curve.x.size();
+  std::vector<std::string> notes;
+  if (!result.note.empty()) notes.push_back(result.note);
+  const auto too_many = [&notes](size_t numbers, const char* what) {
+    if (numbers <= kMostNumbers) return false;
+    notes.push_back(absl::StrCat(what, " not kept: ", numbers, " numbers, more than ", kMostNumbers));
+    return true;
+  };
+  if (too_many(points, "the curves are")) result.curves.clear();
+  if (too_many(result.matrix.cells.size(), "the matrix is")) result.matrix = {};
+  if (too_many(result.classes.size(), "the classes are")) result.classes.clear();
+  result.note = absl::StrJoin(notes, "; ");
+}
+
+}  // namespace
+
 void CompensatedSum::Add(double x) {
   const double sum = sum_ + x;
   lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
   sum_ = sum;
 }
 
-Fold::Fold(std::shared_ptr<const std::vector<SessionHead>> heads) : heads_(std::move(heads)), sums_(heads_->size()) {
+Fold::Fold(std::shared_ptr<const std::vector<SessionHead>> heads, bool metrics)
+    : heads_(std::move(heads)), metrics_(metrics), sums_(heads_->size()) {
   for (size_t h = 0; h < sums_.size(); ++h) sums_[h].components.resize((*heads_)[h].resolved.components.size());
 }
 
@@ -43,8 +68,9 @@ void Fold::Add(int32_t rank, const Record& record) {
       component.denominator.Add(items);
     }
   }
-  sums.metrics.resize(std::max(sums.metrics.size(), record.metrics.size()));
-  for (size_t i = 0; i < record.metrics.size(); ++i) sums.metrics[i].Add(record.metrics[i]);
+  if (!metrics_) return;
+  if (!sums.metrics) sums.metrics.emplace((*heads_)[record.key.head].metrics);
+  sums.metrics->Merge(record.metrics).IgnoreError();  // a note of the metric says it
 }
 
 std::vector<ComponentTotal> Fold::Totals() const {
@@ -87,15 +113,12 @@ void Fold::Fill(Seal& seal) const {
   seal.first_refused = first_refused_;
   seal.metrics.clear();
   for (size_t h = 0; h < sums_.size(); ++h) {
-    std::vector<double> sum;
-    for (const CompensatedSum& s : sums_[h].metrics) sum.push_back(s.value());
-    absl::Span<const double> rest = sum;
-    const auto& metrics = (*heads_)[h].metrics;
-    for (const Metric* metric : metrics) {
-      if (rest.size() < metric->delta_size()) break;
-      const Metric::Value value = metric->Compute(rest.first(metric->delta_size()));
-      rest.remove_prefix(metric->delta_size());
-      seal.metrics.push_back({static_cast<int32_t>(h), metric->info().id, value.value, value.count});
+    const std::vector<ChosenMetric>& chosen = (*heads_)[h].metrics.chosen();
+    std::vector<MetricResult> results;
+    if (sums_[h].metrics) results = sums_[h].metrics->Results();
+    for (size_t i = 0; i < results.size(); ++i) {
+      Trim(results[i]);
+      seal.metrics.push_back({static_cast<int32_t>(h), chosen[i].name, std::move(results[i])});
     }
   }
 }

@@ -32,14 +32,15 @@ class CompensatedSum {
 /// Not thread-safe.
 class Fold {
  public:
-  explicit Fold(std::shared_ptr<const std::vector<SessionHead>> heads);
+  /// Without `metrics` they are left out: provisional values need none of what may be large.
+  explicit Fold(std::shared_ptr<const std::vector<SessionHead>> heads, bool metrics = true);
 
   /// `record.key.head` must be one of the heads; values beyond the head's components are not looked at.
   void Add(int32_t rank, const Record& record);
 
   /// Fills loss, average, components, metrics, batches, items, refused and, of records added in key order,
-  /// first_refused. RATIO components: sum of numerators / sum of denominators. Others: the item-weighted mean of the
-  /// batches' values, flagged. 0 where the denominator is 0.
+  /// first_refused. Metrics are those of heads that had a batch that counts. RATIO components: sum of numerators / sum
+  /// of denominators. Others: the item-weighted mean of the batches' values, flagged. 0 where the denominator is 0.
   void Fill(Seal& seal) const;
   double Loss() const;
   double Average() const;  ///< the loss / the number of components
@@ -54,11 +55,12 @@ class Fold {
   };
   struct OfHead {
     std::vector<Component> components;
-    std::vector<CompensatedSum> metrics;
+    std::optional<MetricSums> metrics;  // from the first record on
   };
   std::vector<ComponentTotal> Totals() const;
 
   std::shared_ptr<const std::vector<SessionHead>> heads_;
+  bool metrics_;
   std::vector<OfHead> sums_;
   int64_t batches_ = 0, items_ = 0;
   std::map<int32_t, int64_t> refused_, records_of_rank_;

@@ -10,21 +10,6 @@
 namespace gradeline {
 namespace {
 
-/// Counts and adds; `size` numbers in each delta.
-class SumMetric : public Metric {
- public:
-  SumMetric(std::string id, size_t size) : size_(size) { info_.id = std::move(id); }
-  const MetricInfo& info() const override { return info_; }
-  absl::StatusOr<std::vector<double>> Update(const MetricBatch&) const override { return std::vector<double>(size_); }
-  size_t delta_size() const override { return size_; }
-  bool Fits(absl::Span<const double>) const override { return true; }
-  Value Compute(absl::Span<const double> sum) const override { return {sum[0], static_cast<int64_t>(sum.size())}; }
-
- private:
-  MetricInfo info_;
-  size_t size_;
-};
-
 SessionHead MakeHead(uint32_t merge, std::vector<double> component_weights) {
   SessionHead head;
   head.resolved.head = "h";
@@ -38,7 +23,7 @@ std::shared_ptr<const std::vector<SessionHead>> Heads(std::vector<SessionHead> h
   return std::make_shared<const std::vector<SessionHead>>(std::move(heads));
 }
 
-Record MakeRecord(int32_t head, int64_t items, std::vector<Ratio> values, std::vector<double> metrics = {}) {
+Record MakeRecord(int32_t head, int64_t items, std::vector<Ratio> values, std::string metrics = {}) {
   Record record;
   record.key.head = head;
   record.items = items;
@@ -147,20 +132,90 @@ TEST(Fold, NothingGivesZero) {
   EXPECT_EQ(seal.components.size(), 2u);
 }
 
-TEST(Fold, DeltasOfSeveralMetricsAreTakenApart) {
-  const SumMetric one("one", 1), two("two", 2);
+// Rows of three scores, the right class and what metrics of "multiclass" count of them.
+std::string Counted(const MetricSet& metrics, std::vector<float> scores, std::vector<int64_t> labels) {
+  const auto rows = static_cast<int64_t>(labels.size());
+  const std::vector<int64_t> shape{rows, 3}, target{rows};
+  const MetricBatch batch("multiclass", {{"prediction", {DType::kF32, shape, scores.data()}},
+                                         {"target", {DType::kI64, target, labels.data()}}});
+  return *metrics.Count(batch);
+}
+
+TEST(Fold, MetricsAreThoseOfAllRecords) {
   SessionHead head = MakeHead(GDL_MERGE_RATIO, {1});
-  head.metrics = {&one, &two};
+  head.metrics = MetricSet("multiclass", {"accuracy", "accuracy(k=2)", "mean_absolute_error"}, 1 << 20);
+  ASSERT_EQ(head.metrics.chosen().size(), 2u);
   Fold fold(Heads({head}));
-  fold.Add(0, MakeRecord(0, 1, {{3, 1}}, {1, 10, 100}));
-  fold.Add(0, MakeRecord(0, 1, {{3, 1}}, {2, 20, 200}));
+  fold.Add(0, MakeRecord(0, 1, {{3, 1}}, Counted(head.metrics, {3, 2, 1, /**/ 1, 2, 3}, {0, 1})));
+  fold.Add(0, MakeRecord(0, 1, {{3, 1}}, Counted(head.metrics, {3, 2, 1}, {2})));
   Seal seal;
   fold.Fill(seal);
   ASSERT_EQ(seal.metrics.size(), 2u);
-  EXPECT_EQ(seal.metrics[0].metric, "one");
-  EXPECT_EQ(seal.metrics[0].value, 3);
-  EXPECT_EQ(seal.metrics[1].value, 30);
-  EXPECT_EQ(seal.metrics[1].count, 2);
+  EXPECT_EQ(seal.metrics[0].metric, "accuracy");
+  EXPECT_EQ(seal.metrics[0].result.value, 1.0 / 3);
+  EXPECT_EQ(seal.metrics[0].result.count, 3);
+  EXPECT_EQ(seal.metrics[1].metric, "accuracy(k=2)");
+  EXPECT_EQ(seal.metrics[1].result.value, 2.0 / 3);
+}
+
+// Seals of servers that knew accuracy alone are like that too, and a check of the store folds them again.
+TEST(Fold, HeadsThatReportNothingHaveNoMetrics) {
+  SessionHead head = MakeHead(GDL_MERGE_RATIO, {1});
+  head.metrics = MetricSet("multiclass", {"accuracy"}, 1 << 20);
+  Fold fold(Heads({head, head, head}));
+  fold.Add(0, MakeRecord(1, 1, {{3, 1}}, Counted(head.metrics, {3, 2, 1}, {0})));
+  Record refused = MakeRecord(2, 0, {});
+  refused.code = 3;
+  fold.Add(0, refused);
+  Seal seal;
+  fold.Fill(seal);
+  ASSERT_EQ(seal.metrics.size(), 1u);
+  EXPECT_EQ(seal.metrics[0].head, 1);
+}
+
+TEST(Fold, LargeMatricesAndClassesAreNotKept) {
+  SessionHead head = MakeHead(GDL_MERGE_RATIO, {1});
+  head.metrics = MetricSet("multiclass", {"confusion_matrix", "accuracy"}, 1 << 20);
+  for (const int64_t classes : {128, 129}) {
+    const std::vector<float> scores(static_cast<size_t>(classes));
+    const std::vector<int64_t> shape{1, classes}, one{1}, label{0};
+    const MetricBatch batch("multiclass", {{"prediction", {DType::kF32, shape, scores.data()}},
+                                           {"target", {DType::kI64, one, label.data()}}});
+    Fold fold(Heads({head}));
+    fold.Add(0, MakeRecord(0, 1, {{3, 1}}, *head.metrics.Count(batch)));
+    Seal seal;
+    fold.Fill(seal);
+    const MetricResult& matrix = seal.metrics[0].result;
+    EXPECT_EQ(matrix.value, 1);
+    EXPECT_EQ(matrix.matrix.cells.empty(), classes == 129) << "16,384 numbers are kept";
+    EXPECT_EQ(matrix.note, classes == 129 ? "the matrix is not kept: 16641 numbers, more than 16384" : "");
+    EXPECT_EQ(seal.metrics[1].result.note, "");
+  }
+}
+
+TEST(Fold, WhatCannotBeReadIsSaid) {
+  SessionHead head = MakeHead(GDL_MERGE_RATIO, {1});
+  head.metrics = MetricSet("multiclass", {"accuracy"}, 1 << 20);
+  Fold fold(Heads({head}));
+  fold.Add(0, MakeRecord(0, 1, {{3, 1}}, Counted(head.metrics, {3, 2, 1}, {0})));
+  fold.Add(0, MakeRecord(0, 1, {{3, 1}}, "\1broken"));
+  Seal seal;
+  fold.Fill(seal);
+  EXPECT_EQ(seal.metrics[0].result.count, 0);
+  EXPECT_THAT(seal.metrics[0].result.note, ::testing::HasSubstr("cannot be read"));
+}
+
+// A record of the time when accuracy alone was counted, as two doubles.
+TEST(Fold, OldRecordsCount) {
+  SessionHead head = MakeHead(GDL_MERGE_RATIO, {1});
+  head.metrics = MetricSet("multiclass", {"accuracy"}, 1 << 20);
+  Fold fold(Heads({head}));
+  const double old[] = {3, 4};
+  fold.Add(0, MakeRecord(0, 1, {{3, 1}}, std::string(reinterpret_cast<const char*>(old), sizeof(old))));
+  Seal seal;
+  fold.Fill(seal);
+  EXPECT_EQ(seal.metrics[0].result.value, 0.75);
+  EXPECT_EQ(seal.metrics[0].result.count, 4);
 }
 
 }  // namespace

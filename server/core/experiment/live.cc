@@ -26,7 +26,7 @@ absl::Status LiveAttempt::Load(Transaction& store) {
 }
 
 void LiveAttempt::Add(PhaseOfEpoch phase, int32_t rank, const Record& record) {
-  open_.try_emplace(phase, heads_).first->second.Add(rank, record);
+  open_.try_emplace(phase, heads_, false).first->second.Add(rank, record);
   auto& [seq, key] = last_[rank];
   if (record.seq < seq) return;
   seq = record.seq;

@@ -17,10 +17,23 @@ std::vector<int32_t> ExpectedRanks(const Training& training, Phase phase) {
   return ranks;
 }
 
+namespace {
+
+bool ReportsIn(const ResolvedHead& head, Phase phase) {
+  return std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
+}
+
+}  // namespace
+
 bool HasPhase(const Experiment& experiment, Phase phase) {
-  return std::any_of(experiment.heads.begin(), experiment.heads.end(), [phase](const ResolvedHead& head) {
-    return std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
-  });
+  const auto& heads = experiment.heads;
+  return std::any_of(heads.begin(), heads.end(), [phase](const auto& head) { return ReportsIn(head, phase); });
+}
+
+bool HasLoss(const Experiment& experiment, Phase phase) {
+  const auto& heads = experiment.heads;
+  return std::any_of(heads.begin(), heads.end(),
+                     [phase](const auto& head) { return !head.evaluation() && ReportsIn(head, phase); });
 }
 
 }  // namespace gradeline

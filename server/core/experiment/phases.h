@@ -14,6 +14,8 @@ bool Reports(const Training& training, Phase phase, int32_t rank);
 std::vector<int32_t> ExpectedRanks(const Training& training, Phase phase);
 /// Whether any head reports in the phase.
 bool HasPhase(const Experiment& experiment, Phase phase);
+/// Whether one that is no evaluation does: then the phase has a loss.
+bool HasLoss(const Experiment& experiment, Phase phase);
 
 }  // namespace gradeline
 

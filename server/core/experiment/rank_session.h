@@ -13,7 +13,7 @@
 #include "server/core/experiment/schedule.h"
 #include "server/core/experiment/types.h"
 #include "server/core/loss/registry.h"
-#include "server/core/metric/metric.h"
+#include "server/core/metric/metric_set.h"
 
 namespace gradeline {
 
@@ -43,8 +43,8 @@ class RankListener {
 /// A head of the attempt with everything a batch needs.
 struct SessionHead {
   ResolvedHead resolved;
-  LossHandle loss;
-  std::vector<const Metric*> metrics;  ///< those that fit the head's signal
+  LossHandle loss;    ///< of an evaluation none
+  MetricSet metrics;  ///< those of the experiment that fit the head's signal
 };
 
 struct WelcomeInfo {
@@ -71,6 +71,10 @@ using RecordDone = std::function<void(RecordFate, const absl::Status&)>;
 
 /// Bytes of a goodbye's reason that are kept.
 inline constexpr size_t kLongestReason = 4096;
+
+/// Bytes of what a head's metrics counted of a batch that a worker keeps for a replay. What takes more is committed
+/// before the batch is answered.
+inline constexpr size_t kLongestMetrics = 1024;
 
 /// Bytes of each word of a refusal.
 inline constexpr size_t kLongestRefusalWord = 63;
@@ -102,8 +106,8 @@ class RankSession {
   virtual absl::Status CheckKey(const RecordKey& key) = 0;
 
   /// CheckKey, and for a replayed record its content: code, items below 2^31, values (one per component, none if
-  /// refused; denominators of at least 0, nothing larger than kLargestInRecord), metrics (deltas of the head's metrics,
-  /// none if refused). All violations.
+  /// refused; denominators of at least 0, nothing larger than kLargestInRecord), metrics (what the head's metrics
+  /// counted, at most kLongestMetrics bytes, none if refused). All violations.
   virtual absl::Status CheckRecord(const Record& record) = 0;
 
   /// Queues a record (computed, refused or replayed) for the commit. `done` runs on the ledger thread after it. Records

@@ -17,7 +17,7 @@
 #include "server/core/experiment/resolve_training.h"
 #include "server/core/loss/encoding.h"
 #include "server/core/loss/head_axes.h"
-#include "server/core/metric/metric.h"
+#include "server/core/metric/metric_set.h"
 
 namespace gradeline {
 
@@ -245,25 +245,65 @@ class HeadResolver {
   std::set<int> merged_;
 };
 
-// `signals`: of the architecture's heads; empty if there are problems with it, and then at least the names are checked.
-void CheckMetrics(const Experiment& experiment, std::vector<std::string> signals, Problems& problems) {
-  const bool names_only = signals.empty();
-  if (names_only) signals.push_back("");
-  std::set<std::string> seen;
+// What is counted for a metric takes memory, for each head in each phase.
+constexpr size_t kMostMetrics = 64;
+
+// Names them as ChosenMetric does. `signals`: of the architecture's heads; empty if there are problems with it, and
+// then names and parameters are checked alone.
+void ResolveMetrics(Experiment& experiment, const std::vector<std::string>& signals, Problems& problems) {
+  if (experiment.metrics.size() > kMostMetrics) {
+    problems.Add("metrics", absl::StrCat("are ", experiment.metrics.size(), "; allowed: up to ", kMostMetrics));
+    experiment.metrics.clear();
+  }
+  std::vector<ChosenMetric> seen;
   for (size_t i = 0; i < experiment.metrics.size(); ++i) {
     const std::string field = absl::StrCat("metrics[", i, "]");
-    const std::string& id = experiment.metrics[i];
-    if (!seen.insert(id).second) {
-      problems.Add(field, absl::StrCat("\"", id, "\" is given twice"));
+    std::string& name = experiment.metrics[i];
+    const absl::StatusOr<ChosenMetric> chosen = ChooseMetric(name);
+    if (!chosen.ok()) {
+      problems.Merge(field, chosen.status());
       continue;
     }
-    absl::Status last;
-    bool fits = false;
-    for (const std::string& signal : signals) {
-      last = FindMetric(id, signal).status();
-      fits = fits || last.ok() || (names_only && !absl::IsNotFound(last));
+    name = chosen->name;
+    if (std::find(seen.begin(), seen.end(), *chosen) != seen.end()) {
+      problems.Add(field, absl::StrCat("\"", name, "\" is given twice"));
+      continue;
     }
-    if (!fits) problems.Merge(field, last);
+    seen.push_back(*chosen);
+    absl::Status last;
+    for (const std::string& signal : signals) {
+      last = CheckSignal(*chosen->metric, signal);
+      if (last.ok()) break;
+    }
+    problems.Merge(field, last);
+  }
+}
+
+// What is sure not to fit is refused now, not with every batch.
+void CheckMetricMemory(const Experiment& experiment, Problems& problems) {
+  for (size_t i = 0; i < experiment.metrics.size(); ++i) {
+    absl::Status room;
+    for (const ResolvedHead& head : experiment.heads) {
+      const MetricSet metric(head.signal, {experiment.metrics[i]}, experiment.metric_bytes);
+      room.Update(metric.CheckClasses(head.classes));
+    }
+    problems.Merge(absl::StrCat("metrics[", i, "]"), room);
+  }
+}
+
+// The evaluations that a metric of the experiment is computed of. They report where the training does not look.
+void AddEvaluations(const ArchitectureInfo& architecture, Experiment& experiment) {
+  for (const EvaluationInfo& evaluation : architecture.evaluations) {
+    const MetricSet metrics(evaluation.signal, experiment.metrics, experiment.metric_bytes);
+    if (metrics.empty()) continue;
+    ResolvedHead head;
+    head.head = evaluation.id;
+    head.signal = evaluation.signal;
+    head.phases = {Phase::kValidation, Phase::kTest};
+    for (const MetricInput& input : metrics.inputs()) {
+      head.inputs.push_back(absl::StrCat(input.name, ": ", input.doc, input.optional ? " (optional)" : ""));
+    }
+    experiment.heads.push_back(std::move(head));
   }
 }
 
@@ -291,9 +331,12 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
       experiment.heads = HeadResolver(registry, experiment, dataset_classes, problems).Run(*heads);
     if (heads.ok()) {
       for (const Head& head : *heads) signals.push_back(head.signal);
+      for (const EvaluationInfo& evaluation : (*architecture)->evaluations) signals.push_back(evaluation.signal);
     }
   }
-  CheckMetrics(experiment, std::move(signals), problems);
+  ResolveMetrics(experiment, signals, problems);
+  CheckMetricMemory(experiment, problems);
+  if (architecture.ok() && !experiment.heads.empty()) AddEvaluations(**architecture, experiment);
   problems.Merge("", ResolveTraining(registry.catalog(), experiment));
   problems.Merge("", CheckLabelsAndNotes(experiment));
   return problems.ToStatus();
@@ -302,11 +345,7 @@ absl::Status ResolveExperiment(const LossRegistry& registry, const absl::StatusO
 std::vector<SessionHead> HeadsForFold(const Experiment& experiment) {
   std::vector<SessionHead> heads;
   for (const ResolvedHead& resolved : experiment.heads) {
-    std::vector<const Metric*> metrics;
-    for (const std::string& id : experiment.metrics) {
-      if (const auto metric = FindMetric(id, resolved.signal); metric.ok()) metrics.push_back(*metric);
-    }
-    heads.push_back({resolved, LossHandle(), std::move(metrics)});
+    heads.push_back({resolved, LossHandle(), MetricSet(resolved.signal, experiment.metrics, experiment.metric_bytes)});
   }
   return heads;
 }
@@ -339,6 +378,7 @@ absl::StatusOr<std::vector<SessionHead>> LoadHeads(const LossRegistry& registry,
   std::vector<SessionHead> heads = HeadsForFold(experiment);
   Violations violations;
   for (size_t i = 0; i < heads.size(); ++i) {
+    if (heads[i].resolved.evaluation()) continue;
     absl::StatusOr<LossHandle> loss = LoadLoss(registry, experiment.id, heads[i].resolved);
     violations.Merge(absl::StrCat("heads[", i, "]"), loss.status());
     if (loss.ok()) heads[i].loss = *std::move(loss);

@@ -197,6 +197,24 @@ TEST(Resolve, AMetricMustFitAHead) {
   EXPECT_THAT(FieldsOf(status), ElementsAre("metrics[0]"));
 }
 
+TEST(Resolve, MetricsThatCannotFitAreRefused) {
+  HeadTemplate head = test_registry::MakeHead("classification", "multiclass", "ratio");
+  head.classes_of = "all";
+  Experiment experiment = GoodExperiment();
+  experiment.metrics = {"accuracy", "confusion_matrix", "roc_auc"};
+  experiment.metric_bytes = 8 * 100 * 100;
+  ASSERT_TRUE(ResolveExperiment(*RegistryOf({head}), GoodSplit(), experiment, 100).ok());
+  const absl::Status status = ResolveExperiment(*RegistryOf({head}), GoodSplit(), experiment, 101);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(FieldsOf(status), ElementsAre("metrics[1]"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("confusion_matrix of 101 classes takes 79.7 KiB; allowed: "));
+
+  experiment = GoodExperiment();
+  experiment.metrics.clear();
+  for (int k = 1; k <= 65; ++k) experiment.metrics.push_back(absl::StrCat("accuracy(k=", k, ")"));
+  EXPECT_THAT(FieldsOf(ResolveExperiment(*RegistryOf({head}), GoodSplit(), experiment)), ElementsAre("metrics"));
+}
+
 TEST(LoadHeads, UsesWhatWasResolvedAndRefusesAnotherVersion) {
   Experiment experiment = GoodExperiment();
   const auto registry = TestRegistry();
@@ -204,8 +222,8 @@ TEST(LoadHeads, UsesWhatWasResolvedAndRefusesAnotherVersion) {
   const auto heads = LoadHeads(*registry, experiment);
   ASSERT_TRUE(heads.ok()) << heads.status();
   EXPECT_EQ((*heads)[0].loss.info().id, "ratio");
-  EXPECT_EQ((*heads)[0].metrics.size(), 1u);
-  EXPECT_EQ((*heads)[1].metrics.size(), 0u);
+  EXPECT_EQ((*heads)[0].metrics.chosen().size(), 1u);
+  EXPECT_EQ((*heads)[1].metrics.chosen().size(), 0u);
   experiment.heads[0].loss_version = 7;
   const absl::Status status = LoadHeads(*registry, experiment).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);

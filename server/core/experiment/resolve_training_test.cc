@@ -42,6 +42,7 @@ Experiment Segmentation() {
   ResolvedHead head;
   head.head = "segmentation";
   head.signal = "pixel-multiclass";
+  head.loss = "cross_entropy";
   head.params = {{"ignore_index", 255.0}};
   head.phases = {Phase::kTrain, Phase::kValidation};
   experiment.heads = {head};

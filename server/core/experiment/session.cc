@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/types/span.h"
 #include "server/core/base/status.h"
 #include "server/core/base/utf8.h"
 #include "server/core/experiment/fold.h"
@@ -32,24 +31,18 @@ void CheckValues(const std::vector<Ratio>& values, Violations& violations) {
   }
 }
 
-// As the batch's metrics gave them, one after another.
+// As the head's metrics counted it.
 void CheckMetrics(const Record& record, const SessionHead& head, Violations& violations) {
-  size_t size = 0;
-  for (const Metric* metric : head.metrics) size += metric->delta_size();
-  if (record.code != 0) size = 0;
-  if (record.metrics.size() != size) {
-    violations.Add("metrics", absl::StrCat("has ", record.metrics.size() * sizeof(double),
-                                           " bytes; allowed: ", size * sizeof(double)));
-    return;
-  }
-  absl::Span<const double> rest = record.metrics;
-  if (rest.empty()) return;
-  for (const Metric* metric : head.metrics) {
-    if (!metric->Fits(rest.first(metric->delta_size()))) {
-      violations.Add("metrics", absl::StrCat("is no delta of ", metric->info().id,
-                                             "; allowed: counts of a batch, what the Result had"));
+  if (record.code != 0 && !record.metrics.empty()) {
+    violations.Add("metrics", absl::StrCat("has ", record.metrics.size(), " bytes; a refused record has none"));
+  } else if (record.metrics.size() > kLongestMetrics) {
+    violations.Add("metrics",
+                   absl::StrCat("has ", record.metrics.size(), " bytes; allowed: at most ", kLongestMetrics));
+  } else if (record.code == 0) {
+    const absl::Status status = head.metrics.Check(record.metrics);
+    if (!status.ok()) {
+      violations.Add("metrics", absl::StrCat(status.message(), "; allowed: what the Result had"));
     }
-    rest.remove_prefix(metric->delta_size());
   }
 }
 

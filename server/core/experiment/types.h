@@ -11,6 +11,7 @@
 
 #include "server/core/engine/engine.h"
 #include "server/core/loss/params.h"
+#include "server/core/metric/result.h"
 
 namespace gradeline {
 
@@ -174,8 +175,9 @@ struct ResolvedHead {
   std::vector<std::string> inputs, components;
   std::vector<double> component_weights;
   std::vector<Phase> phases;
-  std::vector<ResolvedTerm> terms;        ///< of a sum; then plugin_digest is empty and loss_version 0
-  std::vector<uint32_t> component_merge;  ///< of a sum, whose terms may merge in different ways
+  std::vector<ResolvedTerm> terms;                  ///< of a sum; then plugin_digest is empty and loss_version 0
+  std::vector<uint32_t> component_merge;            ///< of a sum, whose terms may merge in different ways
+  bool evaluation() const { return loss.empty(); }  ///< has metrics and no loss
   uint32_t MergeOf(size_t component) const {
     return component < component_merge.size() ? component_merge[component] : merge;
   }
@@ -184,8 +186,8 @@ struct ResolvedHead {
 struct Experiment {
   std::string id, split, architecture, task;
   ParamMap architecture_params;
-  std::vector<HeadLoss> losses;  ///< as asked for
-  std::vector<std::string> metrics;
+  std::vector<HeadLoss> losses;                 ///< as asked for
+  std::vector<std::string> metrics;             ///< once resolved, as ChosenMetric names them
   Training training;                            ///< as asked for; once resolved, what that comes to
   std::optional<Training> asked_training = {};  ///< once resolved: as asked for, where it is known
   ExperimentState state = ExperimentState::kDraft;
@@ -198,7 +200,8 @@ struct Experiment {
   std::string catalog_digest, numerics;
   std::map<std::string, std::string> labels;
   std::string notes;
-  int64_t delete_ms = 0;  ///< since when it is deleted; 0: it is not
+  int64_t delete_ms = 0;              ///< since when it is deleted; 0: it is not
+  int64_t metric_bytes = 64LL << 20;  ///< memory that each way to count of its metrics may take, for a head in a phase
 };
 
 using Digest = std::array<uint8_t, 16>;
@@ -233,9 +236,9 @@ struct Record {
   Digest digest{};
   int32_t code = 0;  ///< absl::StatusCode; not 0: refused, adds nothing
   int64_t items = 0;
-  std::vector<Ratio> values;    ///< one per component
-  std::vector<double> metrics;  ///< deltas of the head's metrics, one after another
-  Refusal refusal;              ///< of a refused one
+  std::vector<Ratio> values;  ///< one per component
+  std::string metrics;        ///< what the head's metrics counted: see MetricSet::Count
+  Refusal refusal;            ///< of a refused one
   bool operator==(const Record&) const = default;
 };
 
@@ -247,9 +250,8 @@ struct ComponentTotal {
 
 struct MetricValue {
   int32_t head = 0;
-  std::string metric;
-  double value = 0;
-  int64_t count = 0;
+  std::string metric;  ///< as ChosenMetric names it
+  MetricResult result;
 };
 
 struct RefusedBatch {

@@ -67,6 +67,15 @@ class ArchitectureCheck {
       Head(head, field);
       Policy(head.losses, field + ".losses");
     }
+    const Words signals(EvaluationSignals().begin(), EvaluationSignals().end());
+    for (size_t i = 0; i < architecture_.evaluations.size(); ++i) {
+      const EvaluationInfo& evaluation = architecture_.evaluations[i];
+      const std::string field = absl::StrCat("evaluations[", i, "]");
+      CheckThat(CheckId(evaluation.id).ok(), field + ".id", CheckId(evaluation.id).message());
+      CheckThat(heads.insert(evaluation.id).second, field + ".id",
+                absl::StrCat("is \"", evaluation.id, "\", a second time"));
+      Member(evaluation.signal, signals, field + ".signal");
+    }
   }
 
  private:

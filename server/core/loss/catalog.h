@@ -50,11 +50,17 @@ struct HeadTemplate {
   LossPolicy losses;
 };
 
+/// An output without a loss, for metrics alone.
+struct EvaluationInfo {
+  std::string id, signal;
+};
+
 struct ArchitectureInfo {
   std::string id, title, doc;
   std::vector<std::string> tasks;
   std::vector<ParamSpec> params;
-  std::vector<HeadTemplate> heads;  ///< `extends` already applied
+  std::vector<HeadTemplate> heads;  ///< `extends` already applied, as to what follows
+  std::vector<EvaluationInfo> evaluations;
 };
 
 /// A head of an architecture whose parameters have values.

@@ -20,7 +20,11 @@ constexpr SignalInfo kSignals[] = {
     {"pixel-multilabel", "N C *", 1, "N C *", "yes or no per class and pixel"},
 };
 
+constexpr std::string_view kEvaluationSignals[] = {"detections", "instances", "panoptic"};
+
 }  // namespace
+
+absl::Span<const std::string_view> EvaluationSignals() { return kEvaluationSignals; }
 
 absl::Span<const SignalInfo> Signals() { return kSignals; }
 

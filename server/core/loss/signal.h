@@ -19,6 +19,9 @@ struct SignalInfo {
 absl::Span<const SignalInfo> Signals();
 const SignalInfo* FindSignal(std::string_view id);  ///< nullptr if unknown
 
+/// Signals of evaluations, of which there are metrics and no losses: what a batch of them holds is the metrics' to say.
+absl::Span<const std::string_view> EvaluationSignals();
+
 }  // namespace gradeline
 
 #endif  // GRADELINE_SERVER_CORE_LOSS_SIGNAL_H_

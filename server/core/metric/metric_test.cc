@@ -1,12 +1,15 @@
 #include "server/core/metric/metric.h"
 
-#include <cstring>
-#include <limits>
+#include <cmath>
+#include <random>
+#include <set>
 
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
 #include "server/core/base/status.h"
-#include "server/core/tensor/convert.h"
+#include "server/core/metric/counts_bytes.h"
+#include "server/core/metric/metric_set.h"
+#include "server/core/metric/signal.h"
+#include "server/core/metric/test_batch.h"
+#include "server/core/metric/test_mutations.h"
 
 namespace gradeline {
 namespace {
@@ -14,149 +17,196 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-struct Tensor {
-  DType dtype;
-  std::vector<int64_t> shape;
-  std::vector<std::byte> bytes;
-  Tensor(DType type, std::vector<int64_t> sizes, const std::vector<double>& values)
-      : dtype(type), shape(std::move(sizes)) {
-    for (const double value : values) Append(value);
-  }
-  void Append(double value) {
-    const auto store = [&](auto stored) {
-      const auto* data = reinterpret_cast<const std::byte*>(&stored);
-      bytes.insert(bytes.end(), data, data + sizeof(stored));
-    };
-    switch (dtype) {
-      case DType::kF32:
-        return store(static_cast<float>(value));
-      case DType::kF64:
-        return store(value);
-      case DType::kF16:
-        return store(NarrowToF16(value));
-      case DType::kBF16:
-        return store(NarrowToBF16(value));
-      case DType::kU8:
-        return store(static_cast<uint8_t>(value));
-      case DType::kI32:
-        return store(static_cast<int32_t>(value));
-      case DType::kI64:
-        return store(static_cast<int64_t>(value));
-    }
-  }
-  TensorView view() const { return {dtype, shape, bytes.data()}; }
-};
+std::vector<std::string> Fields(const absl::Status& status) {
+  std::vector<std::string> fields;
+  for (const FieldViolation& violation : FieldViolationsOf(status)) fields.push_back(violation.field);
+  return fields;
+}
 
-const Metric& Accuracy() { return **FindMetric("accuracy", "multiclass"); }
-
-TEST(AccuracyTest, CountsRowsOfEveryType) {
-  const std::vector<double> scores{1, 2, 3, /**/ 5, 4, 3, /**/ -1, 0, -2, /**/ 0, 0, 1};
-  for (const DType prediction : {DType::kF32, DType::kF64, DType::kF16, DType::kBF16}) {
-    for (const DType target : {DType::kU8, DType::kI32, DType::kI64}) {
-      const Tensor p(prediction, {4, 3}, scores), t(target, {4}, {2, 0, 0, 2});
-      EXPECT_THAT(*Accuracy().Update({p.view(), t.view()}), ElementsAre(3, 4)) << NameOf(prediction) << NameOf(target);
+// What every row of the table says: so that a list, a form and a page can be made of it.
+TEST(MetricTest, EveryMetricIsWhole) {
+  std::set<std::string> ids;
+  for (const Metric& metric : Metrics()) {
+    SCOPED_TRACE(metric.id);
+    EXPECT_TRUE(ids.insert(metric.id).second);
+    EXPECT_FALSE(metric.title.empty() || metric.doc.empty() || metric.reference.empty());
+    EXPECT_FALSE(metric.signals.empty());
+    for (const ParamSpec& spec : metric.params) EXPECT_FALSE(spec.doc.empty()) << spec.name;
+    const absl::StatusOr<ParamMap> params = ResolveParams(metric.params, {});
+    ASSERT_TRUE(params.ok()) << params.status();
+    for (const std::string& signal : metric.signals) {
+      const CountsKind& kind = metric.counts(signal);
+      for (const std::string& name : kind.params) EXPECT_TRUE(params->contains(name)) << kind.name << " " << name;
+      const std::unique_ptr<Counts> counts = kind.make({*params, 1 << 20});
+      const MetricResult nothing = metric.compute(*counts, *params);
+      EXPECT_EQ(nothing.count, 0);
+      EXPECT_EQ(nothing.value, 0);
+      EXPECT_TRUE(counts->Merge(counts->Bytes()).ok());
+      EXPECT_EQ(Fields(counts->Add(MetricBatch(signal, {}))).empty(), false) << "a batch without inputs";
     }
   }
 }
 
-TEST(AccuracyTest, TiesGoToTheLowestClass) {
-  const Tensor p(DType::kF32, {2, 3}, {1, 1, 0, /**/ 0, 2, 2}), t(DType::kU8, {2}, {0, 1});
-  EXPECT_THAT(*Accuracy().Update({p.view(), t.view()}), ElementsAre(2, 2));
-  const Tensor later(DType::kU8, {2}, {1, 2});
-  EXPECT_THAT(*Accuracy().Update({p.view(), later.view()}), ElementsAre(0, 2));
+TEST(MetricTest, NamesAreReadWithTheirParameters) {
+  const absl::StatusOr<ChosenMetric> chosen = ChooseMetric(" accuracy( k = 5 ) ");
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->name, "accuracy(k=5)");
+  EXPECT_EQ(chosen->params, (ParamMap{{"k", 5.0}}));
+  EXPECT_EQ(ChooseMetric("accuracy")->name, "accuracy");
+  EXPECT_EQ(ChooseMetric("accuracy")->params, (ParamMap{{"k", 1.0}}));
+  EXPECT_TRUE(*ChooseMetric("accuracy") == *ChooseMetric("accuracy(k=1)"));
 }
 
-TEST(AccuracyTest, IgnoredItemsDoNotCount) {
-  const Tensor p(DType::kF32, {3, 2}, {1, 0, /**/ 1, 0, /**/ 0, 1}), t(DType::kI64, {3}, {0, -100, 0});
-  EXPECT_THAT(*Accuracy().Update({p.view(), t.view()}), ElementsAre(1, 2));
-  EXPECT_THAT(*Accuracy().Update({p.view(), t.view(), 0}), ElementsAre(0, 1));
+TEST(MetricTest, WhatIsWrongWithANameIsSaid) {
+  EXPECT_TRUE(absl::IsNotFound(ChooseMetric("acuracy").status()));
+  EXPECT_THAT(std::string(ChooseMetric("acuracy").status().message()), HasSubstr("did you mean accuracy"));
+  EXPECT_THAT(Fields(ChooseMetric("accuracy(k=0)").status()), ElementsAre("k"));
+  EXPECT_THAT(Fields(ChooseMetric("accuracy(kk=1)").status()), ElementsAre("kk"));
+  EXPECT_THAT(Fields(ChooseMetric("accuracy(k=1,k=2)").status()), ElementsAre("k"));
+  EXPECT_THAT(Fields(ChooseMetric("accuracy(k=x)").status()), ElementsAre("k"));
+  for (const char* wrong : {"accuracy(k=1", "accuracy(", "accuracy()", "accuracy(k)", "accuracy(k=1))"}) {
+    EXPECT_FALSE(ChooseMetric(wrong).ok()) << wrong;
+  }
+  EXPECT_TRUE(absl::IsNotFound(ChooseMetric("").status()));
 }
 
-// More pixels than one block, class planes apart, compared with the plain double loop.
-TEST(AccuracyTest, Pixels) {
-  constexpr int64_t kN = 2, kC = 5, kH = 13, kW = 17, kPixels = kH * kW;
-  std::vector<double> scores, labels;
-  for (int64_t i = 0; i < kN * kC * kPixels; ++i) scores.push_back(static_cast<double>(i * 7919 % 101));
-  for (int64_t i = 0; i < kN * kPixels; ++i) labels.push_back(i % 11 == 0 ? 255 : static_cast<double>(i * 31 % kC));
-  double right = 0, counted = 0;
-  for (int64_t n = 0; n < kN; ++n) {
-    for (int64_t i = 0; i < kPixels; ++i) {
-      int64_t best = 0;
-      for (int64_t k = 1; k < kC; ++k) {
-        if (scores[static_cast<size_t>((n * kC + k) * kPixels + i)] >
-            scores[static_cast<size_t>((n * kC + best) * kPixels + i)])
-          best = k;
+TEST(MetricTest, SignalsThatItCanBeComputedOf) {
+  const Metric& accuracy = **FindMetric("accuracy");
+  EXPECT_TRUE(CheckSignal(accuracy, "multiclass").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(CheckSignal(accuracy, "box")));
+}
+
+TEST(MetricTest, TheSignalOfABatchIsFound) {
+  const OwnedTensor scores("prediction", DType::kF32, {2, 3}, {0, 0, 0, 0, 0, 0}),
+      labels("target", DType::kI64, {2}, {0, 0});
+  const OwnedBatch rows{"", {scores, labels}};
+  const auto signal = [&](const char* metric, const std::string& asked, const OwnedBatch& batch) {
+    std::vector<NamedTensor> tensors;
+    for (const OwnedTensor& tensor : batch.tensors) {
+      tensors.push_back({tensor.name, {tensor.dtype, tensor.shape, tensor.bytes.data()}});
+    }
+    return SignalOf(**FindMetric(metric), asked, tensors);
+  };
+  EXPECT_EQ(*signal("accuracy", "", rows), "multiclass");
+  EXPECT_EQ(*signal("accuracy", "pixel-multiclass", rows), "pixel-multiclass");
+  EXPECT_TRUE(absl::IsFailedPrecondition(signal("accuracy", "value", rows).status()));
+  EXPECT_THAT(Fields(signal("accuracy", "", {"", {scores}}).status()), ElementsAre("signal"));
+}
+
+TEST(MetricSetTest, MetricsOfOneKindShareWhatTheyCount) {
+  const MetricSet set("multiclass", {"accuracy", "accuracy(k=1)", "accuracy(k=2)"}, 1 << 20);
+  const OwnedBatch rows{"multiclass",
+                        {{"prediction", DType::kF32, {1, 3}, {3, 2, 1}}, {"target", DType::kI64, {1}, {1}}}};
+  const std::string bytes = *set.Count(rows.view());
+  EXPECT_EQ(bytes.size(), 1u + 2 * (1 + 2)) << "two kinds: k is 1 and 2";
+  MetricSums sums(set);
+  ASSERT_TRUE(sums.Merge(bytes).ok());
+  ASSERT_TRUE(sums.Merge(bytes).ok());
+  const std::vector<MetricResult> results = sums.Results();
+  ASSERT_EQ(results.size(), 3u);
+  EXPECT_EQ(results[0].value, 0);
+  EXPECT_EQ(results[1].count, 2);
+  EXPECT_EQ(results[2].value, 1);
+}
+
+TEST(MetricSetTest, BytesThatAreNoneAreRefused) {
+  const MetricSet set("multiclass", {"accuracy", "accuracy(k=2)"}, 1 << 20), none;
+  for (const std::string& wrong : {std::string(), std::string("\2"), std::string("\1"), std::string("\1\1"),
+                                   std::string("\1\x7f"), std::string("\1\2\0\0", 4), std::string(16, '\0')}) {
+    EXPECT_FALSE(set.Check(wrong).ok());
+  }
+  EXPECT_TRUE(set.Check(std::string("\1\2\0\1\2\0\1", 7)).ok());
+  EXPECT_FALSE(set.Check(std::string("\1\2\0\1\2\0\1\0", 8)).ok());
+  EXPECT_TRUE(none.Check("").ok());
+  EXPECT_FALSE(none.Check("x").ok());
+  EXPECT_FALSE(none.Check("\1").ok());
+}
+
+// Two doubles, right and counted, as servers kept it that knew accuracy alone.
+TEST(MetricSetTest, OldBytesAreThoseOfAccuracyAlone) {
+  const auto old = [](double right, double counted) {
+    const double both[] = {right, counted};
+    return std::string(reinterpret_cast<const char*>(both), sizeof(both));
+  };
+  const MetricSet accuracy("multiclass", {"accuracy"}, 1 << 20);
+  EXPECT_TRUE(accuracy.Check(old(1, 2)).ok());
+  EXPECT_FALSE(accuracy.Check(old(2, 1)).ok());
+  EXPECT_FALSE(accuracy.Check(old(0.5, 2)).ok());
+  EXPECT_FALSE(accuracy.Check(old(-1, 2)).ok());
+  EXPECT_FALSE(accuracy.Check(old(0, std::nan(""))).ok());
+  EXPECT_FALSE(MetricSet("multiclass", {"confusion_matrix"}, 1 << 20).Check(old(1, 2)).ok());
+}
+
+TEST(MetricSetTest, WhatClassesAloneSayIsCheckedBeforeABatch) {
+  const MetricSet set("multiclass", {"accuracy", "f_score(beta=2)"}, 8 * 100 * 100);
+  EXPECT_TRUE(set.CheckClasses(0).ok());
+  EXPECT_TRUE(set.CheckClasses(100).ok());
+  const absl::Status status = set.CheckClasses(101);
+  EXPECT_TRUE(absl::IsResourceExhausted(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("f_score(beta=2) of 101 classes takes 79.7 KiB"));
+}
+
+TEST(MetricTest, AnyTextIsANameOrIsRefused) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  const std::string good[] = {"f_score(beta=0.5,average=micro)", "accuracy( k = 5 )",
+                              "coco_average_precision(iou=0.50:0.95,area=small)", "roc_auc"};
+  int read = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const absl::StatusOr<ChosenMetric> chosen = ChooseMetric(Mutated(good[random() % 4], random));
+    if (!chosen.ok()) continue;
+    ++read;
+    const absl::StatusOr<ChosenMetric> again = ChooseMetric(chosen->name);
+    ASSERT_TRUE(again.ok()) << chosen->name << ": " << again.status();
+    ASSERT_EQ(again->name, chosen->name);
+    ASSERT_TRUE(*again == *chosen) << chosen->name;
+  }
+  EXPECT_GT(read, 0);
+}
+
+// All metrics of a signal together: a worker may replay anything.
+TEST(MetricSetTest, AnyBytesAreCountsOrAreRefused) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937_64 random(seed);
+  std::vector<std::string> names;
+  for (const Metric& metric : Metrics()) names.push_back(metric.id);
+  const std::vector<double> bits{0, 1, 1, 0, 1, 1};
+  const auto both = [&](const char* signal, std::vector<int64_t> shape) {
+    return OwnedBatch{signal, {{"prediction", DType::kF32, shape, bits}, {"target", DType::kF32, shape, bits}}};
+  };
+  const OwnedBatch boxes{"detections",
+                         {{"boxes", DType::kF32, {1, 4}, {0, 0, 9, 9}},
+                          {"scores", DType::kF32, {1}, {0.5}},
+                          {"classes", DType::kI64, {1}, {0}},
+                          {"images", DType::kI64, {1}, {7}},
+                          {"target_boxes", DType::kF32, {1, 4}, {0, 0, 9, 8}},
+                          {"target_classes", DType::kI64, {1}, {0}},
+                          {"target_images", DType::kI64, {1}, {7}}}};
+  for (const OwnedBatch& batch :
+       {both("multiclass", {2, 3}), both("pixel-multiclass", {1, 2, 1, 3}), both("binary", {6}),
+        both("pixel-binary", {1, 2, 3}), both("multilabel", {2, 3}), both("value", {6}), boxes}) {
+    SCOPED_TRACE(batch.signal);
+    const MetricSet set(batch.signal, names, 1 << 20);
+    ASSERT_FALSE(set.empty());
+    const std::string good = *set.Count(batch.view());
+    ASSERT_TRUE(set.Check(good).ok());
+    int refused = 0;
+    for (int i = 0; i < 2000; ++i) {
+      MetricSums sums(set);
+      ASSERT_TRUE(sums.Merge(good).ok());
+      const bool fine = sums.Merge(Mutated(good, random)).ok();
+      refused += fine ? 0 : 1;
+      const std::vector<MetricResult> results = sums.Results();
+      ASSERT_EQ(results.size(), set.chosen().size());
+      for (const MetricResult& result : results) {
+        ASSERT_TRUE(std::isfinite(result.value));
+        ASSERT_TRUE(fine || result.count == 0);
       }
-      const double label = labels[static_cast<size_t>(n * kPixels + i)];
-      if (label == 255) continue;
-      counted += 1;
-      right += static_cast<double>(best) == label ? 1 : 0;
     }
+    EXPECT_GT(refused, 0);
   }
-  const Tensor p(DType::kBF16, {kN, kC, kH, kW}, scores), t(DType::kU8, {kN, kH, kW}, labels);
-  EXPECT_THAT(*Accuracy().Update({p.view(), t.view(), 255}), ElementsAre(right, counted));
-  EXPECT_GT(right, 0);
-}
-
-TEST(AccuracyTest, SoftTargetsMeanTheirHighestClass) {
-  const Tensor p(DType::kF32, {2, 3}, {1, 2, 0, /**/ 3, 2, 1});
-  const Tensor t(DType::kF64, {2, 3}, {0.2, 0.5, 0.3, /**/ 0.3, 0.4, 0.3});
-  EXPECT_THAT(*Accuracy().Update({p.view(), t.view()}), ElementsAre(1, 2));
-}
-
-TEST(AccuracyTest, UnalignedMemory) {
-  const Tensor p(DType::kF64, {2, 2}, {1, 0, 0, 1}), t(DType::kI64, {2}, {0, 1});
-  std::vector<std::byte> shifted(p.bytes.size() + 1), labels(t.bytes.size() + 1);
-  std::memcpy(shifted.data() + 1, p.bytes.data(), p.bytes.size());
-  std::memcpy(labels.data() + 1, t.bytes.data(), t.bytes.size());
-  EXPECT_THAT(*Accuracy().Update({{p.dtype, p.shape, shifted.data() + 1}, {t.dtype, t.shape, labels.data() + 1}}),
-              ElementsAre(2, 2));
-}
-
-TEST(AccuracyTest, EmptyBatchCountsNothing) {
-  const Tensor p(DType::kF32, {0, 3}, {}), t(DType::kI64, {0}, {});
-  EXPECT_THAT(*Accuracy().Update({p.view(), t.view()}), ElementsAre(0, 0));
-  const Metric::Value value = Accuracy().Compute({{0, 0}});
-  EXPECT_EQ(value.value, 0);
-  EXPECT_EQ(value.count, 0);
-}
-
-TEST(AccuracyTest, ValueOfAddedDeltas) {
-  const Metric::Value value = Accuracy().Compute({{3 + 4, 4 + 6}});
-  EXPECT_DOUBLE_EQ(value.value, 0.7);
-  EXPECT_EQ(value.count, 10);
-}
-
-TEST(AccuracyTest, RefusesShapesThatDoNotFit) {
-  const Tensor p(DType::kF32, {2, 3}, {0, 0, 0, 0, 0, 0}), t(DType::kI64, {3}, {0, 0, 0});
-  const auto violations = FieldViolationsOf(Accuracy().Update({p.view(), t.view()}).status());
-  EXPECT_THAT(violations,
-              ElementsAre(FieldViolation{"inputs.target", "has shape [3]; a prediction of [2, 3] needs [2]"}));
-  const Tensor flat(DType::kF32, {2}, {0, 0}), labels(DType::kI32, {2}, {0, 0});
-  EXPECT_THAT(
-      FieldViolationsOf(Accuracy().Update({flat.view(), t.view()}).status()),
-      ElementsAre(FieldViolation{"inputs.prediction", "has shape [2]; accuracy takes [N, C, ...] with C at least 1"}));
-  EXPECT_THAT(FieldViolationsOf(Accuracy().Update({labels.view(), t.view()}).status()).front().description,
-              HasSubstr("i32; accuracy takes f32"));
-}
-
-// Rows without elements number what they like: they must not be walked over.
-TEST(AccuracyTest, NothingToCountTakesNoTime) {
-  const Tensor p(DType::kF32, {int64_t{1} << 61, 3, 0}, {}), t(DType::kI64, {int64_t{1} << 61, 0}, {});
-  const auto delta = Accuracy().Update({p.view(), t.view()});
-  ASSERT_TRUE(delta.ok()) << delta.status();
-  EXPECT_EQ(*delta, (std::vector<double>{0, 0}));
-}
-
-TEST(FindMetricTest, NamesWhatThereIs) {
-  EXPECT_TRUE(FindMetric("accuracy", "pixel-multiclass").ok());
-  const absl::Status unknown = FindMetric("acuracy", "multiclass").status();
-  EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(unknown.message(), HasSubstr("did you mean accuracy?"));
-  const absl::Status refused = FindMetric("accuracy", "box").status();
-  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(refused.message(), HasSubstr("signal box; it can from multiclass, pixel-multiclass"));
-  EXPECT_EQ(Metrics().size(), 1U);
 }
 
 }  // namespace

@@ -12,8 +12,7 @@ Query& BindRecord(Query& insert, int64_t no, int32_t attempt, int32_t rank, cons
   const RecordKey& key = record.key;
   return insert.Bind(no, attempt, key.phase, key.epoch, key.step, rank, key.head, key.part, record.seq,
                      Blob{BytesOf(record.digest)}, record.code, record.items, Blob{PackValues(record.values)},
-                     Blob{PackNumbers(record.metrics.data(), record.metrics.size())},
-                     Blob{record.refusal.empty() ? "" : Encode(record.refusal)});
+                     Blob{record.metrics}, Blob{record.refusal.empty() ? "" : Encode(record.refusal)});
 }
 
 absl::StatusOr<std::optional<std::string>> SqlTransaction::FindDigest(int64_t no, int32_t attempt, int32_t rank,

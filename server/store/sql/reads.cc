@@ -237,7 +237,7 @@ absl::Status ReadRecord(const Query& query, PhaseOfEpoch phase, RecordRow& row) 
   record.code = static_cast<int32_t>(query.Number(6));
   record.items = query.Number(7);
   record.values = UnpackValues(query.View(8));
-  record.metrics = UnpackNumbers(query.View(9));
+  record.metrics = std::string(query.View(9));
   record.refusal = {};
   if (query.View(10).empty()) return absl::OkStatus();
   GRADELINE_ASSIGN_OR_RETURN(record.refusal, Decode<Refusal>(query.View(10)));
