@@ -127,6 +127,17 @@ CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std
   return app.add_option(name, values, help)->allow_extra_args(false);
 }
 
+absl::StatusOr<std::map<std::string, std::string>> Assignments(const std::string& flag, const std::string& form,
+                                                               const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> out;
+  for (const std::string& text : texts) {
+    std::string key, value;
+    if (absl::Status status = SplitAssignment(flag, form, text, &key, &value); !status.ok()) return status;
+    if (!out.emplace(key, value).second) return UsageError(absl::StrCat(flag, " ", key, " comes twice"));
+  }
+  return out;
+}
+
 absl::Status SplitAssignment(const std::string& flag, const std::string& form, const std::string& text,
                              std::string* key, std::string* value) {
   const size_t equals = text.find('=');
@@ -155,6 +166,7 @@ int RunApp(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddApplyAndExport(app, context);
   AddWatch(app, context);
   AddEval(app, context);
+  AddEvalMetric(app, context);
   AddPreview(app, context);
   AddServer(app, context);
   AddDb(app, context);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -61,6 +62,34 @@ class ByteReader {
   int64_t before_ = 0;  // bytes of earlier fillings
   size_t at_ = 0, filled_ = 0;
   char buffer_[1 << 16];
+};
+
+/// The bytes of a reader as an input iterator, for parsers that take one. `limit`: where to stop, if it is before the
+/// end.
+class ByteIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = char;
+
+  ByteIterator() = default;  // the end
+  explicit ByteIterator(ByteReader* bytes, const int64_t* limit = nullptr) : bytes_(bytes), limit_(limit) {}
+  char operator*() const { return static_cast<char>(bytes_->Peek()); }
+  ByteIterator& operator++() {
+    bytes_->Take();
+    return *this;
+  }
+  bool operator!=(const ByteIterator& other) const { return AtEnd() != other.AtEnd(); }
+  bool operator==(const ByteIterator& other) const { return AtEnd() == other.AtEnd(); }
+
+ private:
+  bool AtEnd() const {
+    return bytes_ == nullptr || (limit_ != nullptr && bytes_->position() >= *limit_) || bytes_->Peek() < 0;
+  }
+  ByteReader* bytes_ = nullptr;
+  const int64_t* limit_ = nullptr;
 };
 
 }  // namespace gradeline::cli

@@ -2,7 +2,6 @@
 #include "client/cli/coco_events.h"
 
 #include <cmath>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -63,31 +62,6 @@ struct Scalar {
   int64_t whole = 0;
   double number = 0;
   std::string text;  // as an error shows it
-};
-
-// The bytes of a reader as nlohmann's parser takes them.
-class ByteIterator {
- public:
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = char;
-
-  ByteIterator() = default;  // the end
-  explicit ByteIterator(ByteReader* bytes, const int64_t* limit) : bytes_(bytes), limit_(limit) {}
-  char operator*() const { return static_cast<char>(bytes_->Peek()); }
-  ByteIterator& operator++() {
-    bytes_->Take();
-    return *this;
-  }
-  bool operator!=(const ByteIterator& other) const { return AtEnd() != other.AtEnd(); }
-  bool operator==(const ByteIterator& other) const { return AtEnd() == other.AtEnd(); }
-
- private:
-  bool AtEnd() const { return bytes_ == nullptr || bytes_->position() >= *limit_ || bytes_->Peek() < 0; }
-  ByteReader* bytes_ = nullptr;
-  const int64_t* limit_ = nullptr;  // where to stop
 };
 
 // nlohmann's events. A place in the file is (depth, section, entry, field): the root is at depth 1, a section's list at

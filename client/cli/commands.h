@@ -4,6 +4,9 @@
 #define GRADELINE_CLIENT_CLI_COMMANDS_H_
 
 #include <CLI/CLI.hpp>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "client/cli/context.h"
 
@@ -25,7 +28,12 @@ void AddExperimentVerbs(CLI::App& app, Context& context);
 void AddApplyAndExport(CLI::App& app, Context& context);
 /// watch, wait experiment.
 void AddWatch(CLI::App& app, Context& context);
+/// eval loss.
 void AddEval(CLI::App& app, Context& context);
+/// eval metric.
+void AddEvalMetric(CLI::App& app, Context& context);
+/// Makes `kind`, of `describe`, describe an experiment's epoch.
+void AddDescribeEpoch(CLI::App& kind, Context& context);
 /// preview schedule.
 void AddPreview(CLI::App& app, Context& context);
 /// server status.
@@ -50,6 +58,10 @@ CLI::App* VerbOf(CLI::App& app, const char* verb, const char* help);
 /// A flag that may be repeated and takes one value each time.
 CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                          const std::string& help);
+
+/// KEY=VALUE flags by key; a key that comes twice is a usage error.
+absl::StatusOr<std::map<std::string, std::string>> Assignments(const std::string& flag, const std::string& form,
+                                                               const std::vector<std::string>& texts);
 
 /// Splits "KEY=VALUE"; a usage error naming `flag` and its form where there is no '=' or no key.
 absl::Status SplitAssignment(const std::string& flag, const std::string& form, const std::string& text,

@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "client/cli/commands.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/metric_text.h"
 #include "client/cli/resources.h"
 
 namespace gradeline::cli {
@@ -78,7 +79,8 @@ std::vector<std::string> ValuesOf(Context& context, const std::string& flag, con
   Selection selection;
   selection.task = Typed(words, "--task");
   if (flag == "-o" || flag == "--output") return {"table", "json", "jsonl", "yaml", "name"};
-  if (flag == "--part") return {"train", "validation", "test"};
+  if (flag == "--part" || flag == "--phase") return {"train", "validation", "test"};
+  if (flag == "--signal") return {kMetricSignals.begin(), kMetricSignals.end()};
   if (flag == "--format") return {"idx"};
   if (flag == "--strategy") return {"random", "stratified"};
   if (flag == "--reduction") return {"mean", "mean_all", "sum", "given", "none"};

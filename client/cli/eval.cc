@@ -24,18 +24,6 @@ struct EvalArguments {
   std::optional<double> gradient_scale;
 };
 
-// KEY=VALUE flags by key; a key that comes twice is a usage error.
-absl::StatusOr<std::map<std::string, std::string>> Assignments(const std::string& flag, const std::string& form,
-                                                               const std::vector<std::string>& texts) {
-  std::map<std::string, std::string> out;
-  for (const std::string& text : texts) {
-    std::string key, value;
-    if (absl::Status status = SplitAssignment(flag, form, text, &key, &value); !status.ok()) return status;
-    if (!out.emplace(key, value).second) return UsageError(absl::StrCat(flag, " ", key, " comes twice"));
-  }
-  return out;
-}
-
 absl::Status AddInputs(const EvalArguments& arguments, v1::EvaluateLossRequest* request) {
   const auto inputs = Assignments("--input", "NAME=FILE.npy", arguments.inputs);
   if (!inputs.ok()) return inputs.status();
@@ -155,9 +143,8 @@ absl::Status Eval(Context& context, const EvalArguments& arguments) {
 }  // namespace
 
 void AddEval(CLI::App& app, Context& context) {
-  CLI::App* verb = app.add_subcommand("eval", "Compute a loss from files");
-  verb->require_subcommand(1);
-  CLI::App* loss = verb->add_subcommand("loss", "Loss and gradient of one batch, without an experiment");
+  CLI::App* loss = VerbOf(app, "eval", "Compute a loss or a metric from files")
+                       ->add_subcommand("loss", "Loss and gradient of one batch, without an experiment");
   const auto arguments = std::make_shared<EvalArguments>();
   loss->add_option("ID", arguments->loss, "the loss, or a weighted sum: cross_entropy+dice")->required();
   AddRepeated(*loss, "--input", arguments->inputs, "NAME=FILE.npy: prediction, target, weight")->required();

@@ -1,6 +1,8 @@
 // See experiment_flags.h.
 #include "client/cli/experiment_flags.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -74,6 +76,22 @@ absl::Status ApplyLabels(const ExperimentFlags& flags, v1::Experiment* experimen
   return absl::OkStatus();
 }
 
+// "accuracy,f_score(beta=2,average=micro)": commas between parentheses part parameters.
+std::vector<std::string> SplitMetrics(const std::string& list) {
+  std::vector<std::string> metrics(1);
+  int depth = 0;
+  for (const char c : list) {
+    depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+    if (c == ',' && depth <= 0) {
+      metrics.emplace_back();
+    } else {
+      metrics.back().push_back(c);
+    }
+  }
+  metrics.erase(std::remove(metrics.begin(), metrics.end(), ""), metrics.end());
+  return metrics;
+}
+
 }  // namespace
 
 absl::Status ReadExperimentFile(const ExperimentFlags& flags, v1::Experiment* experiment) {
@@ -101,9 +119,7 @@ absl::Status ApplyExperimentFlags(const ExperimentFlags& flags, v1::Experiment* 
   if (absl::Status s = ApplyLabels(flags, experiment, mask); !s.ok()) return s;
   if (note(!flags.metrics.empty(), "metrics")) experiment->clear_metrics();
   for (const std::string& metrics : flags.metrics) {
-    for (const auto metric : absl::StrSplit(metrics, ',', absl::SkipEmpty())) {
-      experiment->add_metrics(std::string(metric));
-    }
+    for (std::string& metric : SplitMetrics(metrics)) experiment->add_metrics(std::move(metric));
   }
   for (const std::string& setting : flags.settings) {
     std::string path, value;
@@ -143,7 +159,7 @@ std::shared_ptr<ExperimentFlags> AddExperimentFlags(CLI::App& app) {
               "HEAD.KEY=VALUE: a parameter; numbers, words, lists like 1,2,0.5; also HEAD.reduction; of a sum "
               "HEAD.ID.KEY, and a term's factor HEAD.ID.weight");
   AddRepeated(app, "--loss-weight", flags->weights, "HEAD=W: the head's factor in the loss");
-  AddRepeated(app, "--metric", flags->metrics, "a metric; may be repeated");
+  AddRepeated(app, "--metric", flags->metrics, "a metric, ID or ID(KEY=VALUE,KEY=VALUE); may be repeated");
   AddRepeated(app, "--set", flags->settings,
               "PATH=VALUE: any other field by its name in YAML or JSON, such as training.epochs=5");
   AddRepeated(app, "--label", flags->labels, "KEY=VALUE: a label; KEY- removes one of the file's; may be repeated");

@@ -19,10 +19,10 @@ void Faults::Add(absl::string_view where, absl::string_view what) {
   if (++count_ <= static_cast<int64_t>(kMostTold)) first_.push_back(absl::StrCat("  ", where, ": ", what));
 }
 
-absl::Status Faults::ToStatus() const {
+absl::Status Faults::ToStatus(absl::string_view end) const {
   if (empty()) return absl::OkStatus();
-  std::string text = absl::StrCat(count_, count_ == 1 ? " problem" : " problems", "; nothing was imported:\n",
-                                  absl::StrJoin(first_, "\n"));
+  std::string text =
+      absl::StrCat(count_, count_ == 1 ? " problem" : " problems", "; ", end, ":\n", absl::StrJoin(first_, "\n"));
   const int64_t rest = count_ - static_cast<int64_t>(first_.size());
   if (rest > 0) absl::StrAppend(&text, "\n  and ", rest, " more");
   return absl::InvalidArgumentError(text);

@@ -36,8 +36,8 @@ class Faults {
   void Add(absl::string_view where, absl::string_view what);
   int64_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
-  /// OK if there are none; INVALID_ARGUMENT that lists them, a line each.
-  absl::Status ToStatus() const;
+  /// OK if there are none; INVALID_ARGUMENT that says what came of it and lists them, a line each.
+  absl::Status ToStatus(absl::string_view end = "nothing was imported") const;
 
  private:
   int64_t count_ = 0;

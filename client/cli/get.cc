@@ -91,6 +91,10 @@ void AddVerb(CLI::App& app, Context& context, bool described) {
     for (const std::string& alias : resource.aliases) {
       kind->alias(alias);
     }
+    if (described && resource.singular == "epoch") {
+      AddDescribeEpoch(*kind, context);
+      continue;
+    }
     kind->footer(example + (described ? absl::StrCat(resource.singular, " NAME -o yaml") : resource.example));
     const auto selection = std::make_shared<Selection>();
     AddFlags(*kind, resource, *selection, described);

@@ -68,9 +68,11 @@ std::string DefaultOf(const v1::Parameter& parameter) {
 
 std::string LossIds(const v1::Experiment& experiment) {
   if (experiment.heads_size() > 0) {
-    return absl::StrJoin(experiment.heads(), ",", [](std::string* out, const v1::ResolvedHead& head) {
-      absl::StrAppend(out, head.head(), "=", head.loss());
-    });
+    std::vector<std::string> losses;
+    for (const v1::ResolvedHead& head : experiment.heads()) {
+      if (!head.loss().empty()) losses.push_back(absl::StrCat(head.head(), "=", head.loss()));  // else it has metrics
+    }
+    return absl::StrJoin(losses, ",");
   }
   return absl::StrJoin(experiment.losses(), ",", [](std::string* out, const v1::HeadLoss& loss) {
     absl::StrAppend(out, loss.head(), "=", loss.loss());
@@ -82,9 +84,13 @@ std::string Labels(const v1::Experiment& experiment) {
   return absl::StrJoin(in_order, ",", absl::PairFormatter("="));
 }
 
+// With the head where several have the metric.
 std::string Metrics(const v1::Epoch& epoch) {
-  return absl::StrJoin(epoch.metrics(), ",", [](std::string* out, const v1::MetricValue& metric) {
-    absl::StrAppend(out, metric.metric(), "=", ShortNumber(metric.value()));
+  std::map<std::string, int> heads;
+  for (const v1::MetricValue& metric : epoch.metrics()) ++heads[metric.metric()];
+  return absl::StrJoin(epoch.metrics(), ",", [&heads](std::string* out, const v1::MetricValue& metric) {
+    if (heads[metric.metric()] > 1) absl::StrAppend(out, metric.head(), "/");
+    absl::StrAppend(out, metric.metric(), "=", metric.count() == 0 ? "-" : ShortNumber(metric.value()));
   });
 }
 
@@ -144,7 +150,14 @@ Look MetricLook() {
   using T = v1::Metric;
   return {
       {IdColumn<T>("METRIC"), MakeColumn<T>("BETTER", [](const T& t) { return t.maximise() ? "larger" : "smaller"; }),
-       MakeColumn<T>("TASKS", [](const T& t) { return t.tasks_size() == 0 ? "any" : absl::StrJoin(t.tasks(), ","); }),
+       MakeColumn<T>("TASKS", [](const T& t) { return absl::StrJoin(t.tasks(), ","); }),
+       MakeColumn<T>("HEADS", [](const T& t) { return absl::StrJoin(t.heads(), ","); }),
+       MakeColumn<T>("PARAMETERS",
+                     [](const T& t) {
+                       return absl::StrJoin(t.parameters(), ",", [](std::string* out, const v1::Parameter& parameter) {
+                         absl::StrAppend(out, parameter.id());
+                       });
+                     }),
        MakeColumn<T>("ABOUT", [](const T& t) { return t.description(); })},
       IdOfName<T>()};
 }

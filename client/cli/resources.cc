@@ -67,6 +67,8 @@ MessageOr GetLoss(Context& context, const Selection& selection) {
 MessageOr ListMetrics(Context& context, const Selection& selection) {
   v1::ListMetricsRequest request;
   request.set_task(selection.task);
+  request.set_architecture(selection.architecture);
+  request.set_head(selection.head);
   auto response = std::make_unique<v1::ListMetricsResponse>();
   const auto status =
       context.CallAllPages(&Connection::catalog, &v1::CatalogService::Stub::ListMetrics, request, response.get());
@@ -236,8 +238,8 @@ const std::vector<Resource>& Resources() {
        "metrics",
        {},
        "measures that the server computes",
-       {"task"},
-       "metrics --task classification",
+       {"task", "architecture", "head"},
+       "metrics --task classification --architecture resnet",
        MetricLook(),
        ListMetrics,
        {}},

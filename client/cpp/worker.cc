@@ -178,13 +178,15 @@ absl::Status Worker::Serve(const std::vector<RecordWindow::Lost>& lost) {
 }
 
 // The server keeps the record of a committed batch but not its gradient: the same call outside the ledger gives the
-// same.
+// same. An evaluation has neither loss nor gradient: there is nothing to ask for.
 absl::Status Worker::AnswerLost(const RecordWindow::Lost& lost) {
   const v1::Batch& batch = lost.request->batch();
   v1::EvaluateLossRequest request;
+  bool has_loss = true;
   const v1::Welcome current = welcome();
   for (const v1::HeadInputs& inputs : current.heads()) {
     if (inputs.head().head() != batch.key().head()) continue;
+    has_loss = !inputs.head().loss().empty();
     request.set_loss(inputs.head().loss());
     *request.mutable_params() = inputs.head().params();
     request.set_reduction(batch.normalisers().empty() ? inputs.head().reduction() : v1::REDUCTION_GIVEN);
@@ -196,7 +198,8 @@ absl::Status Worker::AnswerLost(const RecordWindow::Lost& lost) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + options_.reconnect_limit));
   v1::EvaluateLossResponse response;
-  absl::Status status = StatusFromGrpc(route_.connection()->training().EvaluateLoss(&context, request, &response));
+  absl::Status status;
+  if (has_loss) status = StatusFromGrpc(route_.connection()->training().EvaluateLoss(&context, request, &response));
   if (!status.ok() && MayRejoin(status)) return status;
   Answer answer;
   {
