@@ -46,10 +46,29 @@ class DemoTest(unittest.TestCase):
             # 140 training images per rank in batches of 20; 20 and 40 images per rank in one batch each.
             self.assertEqual(found["batches"], 2 * (2 * 7 + 2) + 2)
             self.assertIn("validation  loss", progress)
+        self.describe(first[1]["experiment"], found["testAccuracy"])
         self.assertNotEqual(first[1]["experiment"], second[1]["experiment"])
         for key in ("lossBits", "trainLoss", "validationLoss", "validationAccuracy", "testLoss", "testAccuracy"):
             self.assertEqual(first[1][key], second[1][key])
         self.assertNotEqual(first[1]["lossBits"], self.run_demo("--epochs", "2", "--seed", "2")[1]["lossBits"])
+
+    def describe(self, experiment: str, accuracy: float) -> None:
+        """What a person sees of the newest epoch: accuracy, F-score per class, the confusion matrix by names."""
+        words = [str(BIN / "gradeline"), "--server", server.address, "describe", "epoch", experiment.split("/")[1]]
+        shown = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=True).stdout.decode()
+        self.assertIn(f"test  accuracy  {accuracy:.6g}", shown)
+        scores = re.search(r"test  f_score  \S+ .*\nCLASS .*\n((?:.+\n){2,})", shown)
+        self.assertIsNotNone(scores, shown)
+        names = [line.split()[0] for line in scores[1].splitlines() if line]
+        matrix = re.search(r"test  confusion_matrix .*\nRIGHT \\ PREDICTED +(.*)\n((?:.+\n?)+)", shown)
+        self.assertIsNotNone(matrix, shown)
+        self.assertEqual(set(names) - set(matrix[1].split()), set())
+        cells = [list(map(int, line.split()[-len(matrix[1].split()) :])) for line in matrix[2].splitlines()]
+        self.assertEqual(sum(map(sum, cells)), 80)  # every test image of both ranks, once
+        self.assertAlmostEqual(sum(row[i] for i, row in enumerate(cells)) / 80, accuracy)
+        one = subprocess.run([*words, "--epoch", "0", "--phase", "train"], stdout=subprocess.PIPE, timeout=60, check=True)
+        self.assertIn(b"train  accuracy", one.stdout)
+        self.assertNotIn(b"validation", one.stdout)
 
     def test_what_has_not_learned_does_not_pass(self) -> None:
         code, found, progress = self.run_demo("--epochs", "1", "--learning-rate", "1e-9", "--accuracy", "0.9")

@@ -181,7 +181,7 @@ class CheckTest(unittest.TestCase):
             task.write_text(task.read_text() + "metrix: [accuracy]\n")
             done = self.check(f"catalog.path={catalog}")
             self.assertEqual(done.returncode, 1)
-            self.assertIn("tasks/tagging.yaml:4: metrix: is no key; did you mean metrics?", done.stderr)
+            self.assertIn("tasks/tagging.yaml:6: metrix: is no key; did you mean metrics?", done.stderr)
             task.write_text(task.read_text().replace("metrix: [accuracy]\n", ""))
             done = self.check(f"catalog.path={catalog}")
             self.assertRegex(done.stderr, r"solvers/sgd\.yaml:\d+: parameters\.nesterov\.default: is neither true nor false")

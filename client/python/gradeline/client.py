@@ -112,6 +112,20 @@ class Client:
             )
         )
 
+    def evaluate_metric(
+        self,
+        metric: str,
+        inputs: Mapping[str, Array],
+        params: Optional[Mapping[str, Any]] = None,
+        signal: str = "",
+        ignore_index: Optional[int] = None,
+    ) -> Any:
+        """A metric of one batch, which may be a whole data set, without an experiment: the MetricValue message."""
+        fields = {} if ignore_index is None else {"ignore_index": ignore_index}
+        tensors = [to_wire(name, array) for name, array in inputs.items()]
+        request = dict(metric=metric, params=struct(params or {}), inputs=tensors, signal=signal, **fields)
+        return self.call("EvaluateMetric", **request).value
+
     def experiment(self, name: str) -> Any:
         """The Experiment message."""
         return self.call("GetExperiment", name=_resource("experiments", name))

@@ -1,5 +1,6 @@
 """What calls return, as plain values. No behaviour beyond reading the messages they come from."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
@@ -86,7 +87,7 @@ class RefusedBatch:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One sealed phase of one epoch, final."""
+    """One sealed phase of one epoch, final. metrics: NaN where one is not defined, so that it is not taken for 0."""
 
     attempt: int
     phase: str
@@ -115,7 +116,9 @@ class Epoch:
             loss=message.loss,
             average=message.average,
             components=_named((part.head, part.component, part.value) for part in message.components),
-            metrics=_named((part.head, part.metric, part.value) for part in message.metrics),
+            metrics=_named(
+                (part.head, part.metric, part.value if part.count else math.nan) for part in message.metrics
+            ),
             batches=message.batches,
             items=message.items,
             refused={part.code: part.count for part in message.refused},

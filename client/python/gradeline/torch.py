@@ -59,7 +59,7 @@ class Loss(torch.nn.Module):
 
     def __init__(self, worker: Worker, head: Optional[str] = None, process_group: Any = None) -> None:
         super().__init__()
-        heads = worker.heads
+        heads = {name: inputs for name, inputs in worker.heads.items() if inputs.head.loss}
         if head is None and len(heads) == 1:
             head = next(iter(heads))
         if head not in heads:

@@ -171,6 +171,17 @@ class Worker(Link):
         """Loss and gradients of one batch; options as in submit. Waits for the answer."""
         return self.submit(phase, epoch, step, head, inputs, **options).result()
 
+    def report(self, head: str, inputs: Mapping[str, Array]) -> Result:
+        """Reports to an evaluation, for metrics alone: the boxes that a detector found, of the open phase.
+
+        inputs: by the names that `heads` says. An image's objects come in one report, from one rank.
+        """
+        phase = self.current_phase
+        if phase is None:
+            raise GradelineError("FAILED_PRECONDITION", "no phase is open: use `with worker.phase(name, epoch):`")
+        step, part = phase.next_key(head)
+        return self.batch(phase.name, phase.epoch, step, head, inputs, part=part, gradient=False)
+
     def phase(self, phase: str, epoch: int, accumulation: int = 1) -> Phase:
         """A context manager that numbers the batches of a phase and ends it: see Phase."""
         return Phase(self, phase, epoch, accumulation)

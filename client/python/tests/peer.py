@@ -201,6 +201,6 @@ class Peer:
     def _seal(self, end: Any, epoch: Any) -> None:
         epoch.attempt, epoch.phase, epoch.epoch, epoch.verdict = 1, end.phase, end.epoch, VERDICTS["COMPLETE"]
         epoch.batches = end.records
-        epoch.metrics.add(head="classification", metric="accuracy", value=0.5)
+        epoch.metrics.add(head="classification", metric="accuracy", value=0.5, count=4)
         if end.epoch in self.directives:
             epoch.directive.MergeFrom(type(epoch.directive)(**self.directives[end.epoch]))

@@ -1,5 +1,6 @@
 """Tensors, errors, backoff, denominators and import: what needs no server."""
 
+import math
 import socket
 import subprocess
 import sys
@@ -96,10 +97,15 @@ class EpochTest(unittest.TestCase):
     def test_names_are_short_where_they_are_unique(self) -> None:
         message = wire.message("gradeline.v1.Epoch")(phase=2, verdict=1)
         for head, metric in (("a", "accuracy"), ("b", "accuracy"), ("b", "top5")):
-            message.metrics.add(head=head, metric=metric, value=0.5)
+            message.metrics.add(head=head, metric=metric, value=0.5, count=3)
         epoch = results.Epoch.of(message)
         self.assertEqual(sorted(epoch.metrics), ["a/accuracy", "b/accuracy", "top5"])
         self.assertEqual((epoch.phase, epoch.complete), ("validation", True))
+
+    def test_a_metric_that_is_not_defined_is_not_0(self) -> None:
+        message = wire.message("gradeline.v1.Epoch")(phase=2, verdict=1)
+        message.metrics.add(head="a", metric="roc_auc", note="one class")
+        self.assertTrue(math.isnan(results.Epoch.of(message).metrics["roc_auc"]))
 
 
 class ResultTest(unittest.TestCase):

@@ -59,7 +59,7 @@ def create_experiment(client: gradeline.Client, split: str, training: Any) -> An
             "split": split,
             "architecture": "small-cnn",
             "architecture_parameters": struct({"channels": 16, "blocks": 2, "hidden": 128}),
-            "metrics": ["accuracy"],
+            "metrics": ["accuracy", "f_score", "confusion_matrix"],
             "training": training,
         }
         try:
