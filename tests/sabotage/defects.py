@@ -21,6 +21,22 @@ POSTGRES_STORE = "store_postgres_test"
 
 DEFECTS = [
     Defect(
+        "what counts much is answered before it is committed",
+        "server/rpc/train_batch.cc",
+        " && record.metrics.size() <= kLongestMetrics;",
+        ";",
+        "integration_test",
+        "MetricRecords.*",
+    ),
+    Defect(
+        "metrics that count differently share their counts",
+        "server/core/metric/metric_set.cc",
+        "w.key == way.key",
+        "w.kind == way.kind",
+        "core_metric_test",
+        "MetricSetTest.*",
+    ),
+    Defect(
         "committed is told before the commit",
         f"{EXPERIMENT}/ledger.cc",
         "  return transaction->Commit();",
