@@ -1,6 +1,7 @@
 #include "server/core/experiment/fold.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <random>
 
@@ -191,6 +192,37 @@ TEST(Fold, LargeMatricesAndClassesAreNotKept) {
     EXPECT_EQ(matrix.note, classes == 129 ? "the matrix is not kept: 16641 numbers, more than 16384" : "");
     EXPECT_EQ(seal.metrics[1].result.note, "");
   }
+}
+
+// Of 20 classes 409 points each: 16,384 numbers in all.
+TEST(Fold, LongCurvesHaveFewerPoints) {
+  constexpr int64_t kClasses = 20, kRows = 800;
+  SessionHead head = MakeHead(GDL_MERGE_RATIO, {1});
+  head.metrics = MetricSet("multiclass", {"roc_auc"}, 1 << 24);
+  std::vector<float> scores;
+  std::vector<int64_t> labels;
+  for (int64_t row = 0; row < kRows; ++row) {
+    labels.push_back(row % kClasses);
+    for (int64_t k = 0; k < kClasses; ++k) scores.push_back(static_cast<float>(std::sin(row * kClasses + k)));
+  }
+  const std::vector<int64_t> shape{kRows, kClasses}, rows{kRows};
+  const MetricBatch batch("multiclass", {{"prediction", {DType::kF32, shape, scores.data()}},
+                                         {"target", {DType::kI64, rows, labels.data()}}});
+  Fold fold(Heads({head}));
+  fold.Add(0, MakeRecord(0, kRows, {{3, 1}}, *head.metrics.Count(batch)));
+  Seal seal;
+  fold.Fill(seal);
+  const MetricResult& auc = seal.metrics[0].result;
+  ASSERT_EQ(auc.curves.size(), 20u);
+  for (const Curve& curve : auc.curves) {
+    ASSERT_EQ(curve.x.size(), 409u);
+    ASSERT_EQ(curve.y.size(), 409u);
+    EXPECT_EQ(curve.x.front(), 0);
+    EXPECT_EQ(curve.x.back(), 1);
+    EXPECT_EQ(curve.y.back(), 1);
+    EXPECT_TRUE(std::is_sorted(curve.x.begin(), curve.x.end()));
+  }
+  EXPECT_EQ(auc.note, "");
 }
 
 TEST(Fold, WhatCannotBeReadIsSaid) {
