@@ -161,6 +161,14 @@ TEST_F(BoundaryTest, IsThatOfAllPairs) {
   }
 }
 
+TEST_F(BoundaryTest, AScoreIsRoundedOnce) {
+  // One of two boundary pixels is found: precision 1, recall 1/2, F 2/3. 2^53 / 3 is 3002399751580330 and two thirds.
+  const std::vector<int32_t> said = {1, 0, 0, 0, 0}, right = {1, 0, 0, 0, 1};
+  const std::vector<BoundaryScore> scores = BoundaryScores({said, 1, 5, 1}, {right, 1, 5, 1}, 0);
+  ASSERT_EQ(scores.size(), 1u);
+  EXPECT_EQ(scores[0].scaled, 3002399751580331u);
+}
+
 TEST_F(BoundaryTest, ADistanceOfTheToleranceIsNear) {
   // Columns of a 3 x 4 image, diagonal 5: the boundary is one column off.
   const Image image{3, 4, {0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1}, {0, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1}};

@@ -188,7 +188,8 @@ TEST(DecisionsTest, NothingIsDecidedOfNothing) {
 TEST(DecisionsTest, WrongLabelsAreNamed) {
   const OwnedTensor prediction("prediction", DType::kF32, {3, 2}, {1, 0, 0, 1, 1, 0});
   const std::string allowed = " at item 2; allowed: 0 to 1, and -100, which is ignored";
-  for (const double wrong : {2.0, -1.0, 1099511627776.0, -99.0, 4294967296.0}) {
+  // The last has the lower 32 bits of the ignored one.
+  for (const double wrong : {2.0, -1.0, 1099511627776.0, -99.0, 4294967296.0, 4294967196.0}) {
     const std::string text = absl::StrCat("is ", static_cast<int64_t>(wrong), allowed);
     EXPECT_THAT(ViolationsOf(prediction, {"target", DType::kI64, {3}, {0, -100, wrong}}),
                 ElementsAre(FieldViolation{"inputs.target", text}));

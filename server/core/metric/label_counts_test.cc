@@ -105,6 +105,15 @@ TEST(LabelCountsTest, WrongNumbersAreNamedAndNothingIsAdded) {
   EXPECT_EQ(counts.Bytes(), "");
 }
 
+// 156 has the bits of -100 in 8.
+TEST(LabelCountsTest, AnIgnoredLabelThatTheTypeDoesNotHoldIsNoOther) {
+  LabelCounts counts = Empty();
+  const absl::Status status = counts.Add(Labels("binary", {2}, DType::kF32, {1, 1}, DType::kU8, {1, 156}).view());
+  EXPECT_THAT(
+      FieldViolationsOf(status),
+      ElementsAre(FieldViolation{"inputs.target", "is 156 at element 1; allowed: 0, 1, and -100, which is ignored"}));
+}
+
 TEST(LabelCountsTest, MemoryIsBounded) {
   LabelCounts counts = Empty(95);
   const OwnedBatch batch = Labels("multilabel", {1, 3}, DType::kF32, {0, 0, 0}, DType::kU8, {0, 0, 0});
