@@ -108,7 +108,7 @@ class BoundaryTest : public ::testing::Test {
                 right = left + Below(columns - left);
       const int index = classes == 0 ? -1 : Below(classes);
       for (int r = top; r <= bottom; ++r) {
-        for (int c = left; c <= right; ++c) map[static_cast<size_t>(r * columns + c)] = index;
+        for (int c = left; c <= right; ++c) map[static_cast<size_t>(r * image.columns + c)] = index;
       }
     }
   }
