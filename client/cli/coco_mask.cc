@@ -34,6 +34,8 @@ void Walk(Point from, Point to, Visit visit) {
   for (int64_t d = 0; d <= steps; ++d) {
     const int64_t t = backwards ? steps - d : d;
     const auto across = [&](int64_t begin) {
+      // As COCO's tools round, towards 0 once a half is added.
+      // NOLINTNEXTLINE(bugprone-incorrect-roundings)
       return static_cast<int64_t>(static_cast<double>(begin) + slope * static_cast<double>(t) + 0.5);
     };
     visit(flat ? Point{from.x + t, across(from.y)} : Point{across(from.x), from.y + t});
@@ -134,6 +136,7 @@ absl::StatusOr<std::vector<int64_t>> RunsOfPolygons(const std::vector<std::vecto
       if (!(std::abs(x) <= kFarthest && std::abs(y) <= kFarthest)) {
         return absl::InvalidArgumentError(absl::StrCat("has a corner at ", x, ", ", y, "; allowed: up to ", kFarthest));
       }
+      // NOLINTNEXTLINE(bugprone-incorrect-roundings): as above
       corner.push_back({static_cast<int64_t>(kFiner * x + 0.5), static_cast<int64_t>(kFiner * y + 0.5)});
     }
     Crossings crossings(height, width);

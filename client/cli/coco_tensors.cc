@@ -141,7 +141,7 @@ class Side {
       size = {sides[0], sides[1]};
       const Json counts = segmentation.value("counts", Json());
       if (counts.is_string()) return RunsOfText(counts.get_ref<const std::string&>());
-      const std::vector<int64_t> runs = WholesOf(counts);
+      std::vector<int64_t> runs = WholesOf(counts);
       if (runs.empty()) return absl::InvalidArgumentError("counts is neither text nor a list of whole numbers");
       return runs;
     }
@@ -200,9 +200,9 @@ class CocoReader {
       if (section != "annotations" && section != "images" && section != "categories") return;
       const std::string where = absl::StrCat(names_.target, ": ", section, "[", index, "]");
       if (!entry.is_object()) return faults_.Add(where, "is no object");
-      if (section == "annotations") annotations.emplace_back(where, std::move(entry));
-      if (section == "images") AddImage(entry, where);
-      if (section == "categories") AddCategory(entry, where);
+      if (section == "images") return AddImage(entry, where);
+      if (section == "categories") return AddCategory(entry, where);
+      annotations.emplace_back(where, std::move(entry));
     };
     const absl::StatusOr<Json> rest = EachEntry(source, names_.target, 2, add);
     if (!rest.ok()) return rest.status();

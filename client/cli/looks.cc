@@ -151,13 +151,7 @@ Look MetricLook() {
   return {
       {IdColumn<T>("METRIC"), MakeColumn<T>("BETTER", [](const T& t) { return t.maximise() ? "larger" : "smaller"; }),
        MakeColumn<T>("TASKS", [](const T& t) { return absl::StrJoin(t.tasks(), ","); }),
-       MakeColumn<T>("HEADS", [](const T& t) { return absl::StrJoin(t.heads(), ","); }),
-       MakeColumn<T>("PARAMETERS",
-                     [](const T& t) {
-                       return absl::StrJoin(t.parameters(), ",", [](std::string* out, const v1::Parameter& parameter) {
-                         absl::StrAppend(out, parameter.id());
-                       });
-                     }),
+       MakeColumn<T>("HEADS", [](const T& t) { return absl::StrJoin(t.heads(), ","); }), ParametersColumn<T>(),
        MakeColumn<T>("ABOUT", [](const T& t) { return t.description(); })},
       IdOfName<T>()};
 }

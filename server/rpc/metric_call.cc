@@ -16,8 +16,6 @@
 namespace gradeline {
 namespace {
 
-constexpr int64_t kIgnoreIndex = -100;  // as the losses'
-
 // What a request asks for.
 struct Asked {
   ChosenMetric chosen;

@@ -63,7 +63,7 @@ absl::Status SetNormalisers(const v1::Batch& batch, const SessionHead& head, Los
 
 // The batch as the head's metrics look at it.
 MetricBatch MetricBatchOf(const SessionHead& head, const std::vector<std::optional<TensorView>>& inputs) {
-  int64_t ignore_index = -100;
+  int64_t ignore_index = kIgnoreIndex;
   std::vector<NamedTensor> tensors;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorSpec& spec = head.loss.info().tensors[i];

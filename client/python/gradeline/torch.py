@@ -89,9 +89,7 @@ class Loss(torch.nn.Module):
     def _call(
         self, tensors: Dict[str, torch.Tensor], normaliser: Optional[Sequence[float]], gradient: bool
     ) -> Tuple[torch.Tensor, Result]:
-        phase = self._worker.current_phase
-        if phase is None:
-            raise GradelineError("FAILED_PRECONDITION", "no phase is open: use `with worker.phase(name, epoch):`")
+        phase = self._worker.open_phase()
         arrays = {name: _to_array(tensor) for name, tensor in tensors.items()}
         scale = 1
         if gradient and self._global and self._ranks() > 1:

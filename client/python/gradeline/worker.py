@@ -176,15 +176,19 @@ class Worker(Link):
 
         inputs: by the names that `heads` says. An image's objects come in one report, from one rank.
         """
-        phase = self.current_phase
-        if phase is None:
-            raise GradelineError("FAILED_PRECONDITION", "no phase is open: use `with worker.phase(name, epoch):`")
+        phase = self.open_phase()
         step, part = phase.next_key(head)
         return self.batch(phase.name, phase.epoch, step, head, inputs, part=part, gradient=False)
 
     def phase(self, phase: str, epoch: int, accumulation: int = 1) -> Phase:
         """A context manager that numbers the batches of a phase and ends it: see Phase."""
         return Phase(self, phase, epoch, accumulation)
+
+    def open_phase(self) -> Phase:
+        """current_phase; FAILED_PRECONDITION if there is none."""
+        if self.current_phase is None:
+            raise GradelineError("FAILED_PRECONDITION", "no phase is open: use `with worker.phase(name, epoch):`")
+        return self.current_phase
 
     def enter_phase(self, phase: Optional[Phase]) -> None:
         """Makes it current_phase: called by Phase."""

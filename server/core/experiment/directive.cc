@@ -25,8 +25,7 @@ std::vector<std::string> HeadsWith(const Experiment& experiment, Phase phase, co
   const absl::StatusOr<ChosenMetric> chosen = ChooseMetric(metric);
   if (!chosen.ok()) return heads;
   for (const ResolvedHead& head : experiment.heads) {
-    const bool reports = std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
-    if (reports && CheckSignal(*chosen->metric, head.signal).ok()) heads.push_back(head.head);
+    if (ReportsIn(head, phase) && CheckSignal(*chosen->metric, head.signal).ok()) heads.push_back(head.head);
   }
   return heads;
 }

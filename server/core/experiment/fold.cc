@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/core/metric/curves.h"
 
 namespace gradeline {
 namespace {
@@ -13,17 +14,7 @@ namespace {
 // Numbers of a metric's curves, of its matrix and of its classes that a seal keeps. Curves get fewer points, down to 2.
 constexpr size_t kMostNumbers = 16384;
 
-// Leaves `most` numbers, 2 or more, taken evenly, the ends among them.
-void Thin(std::vector<double>& numbers, size_t most) {
-  const size_t count = numbers.size();
-  if (count <= most) return;
-  for (size_t i = 0; i < most; ++i) numbers[i] = numbers[i * (count - 1) / (most - 1)];
-  numbers.resize(most);
-}
-
 void Trim(MetricResult& result) {
-  size_t points = 0;
-  for (const Curve& curve : result.curves) points += 2 * curve.x.size();
   std::vector<std::string> notes;
   if (!result.note.empty()) notes.push_back(result.note);
   const auto too_many = [&notes](size_t numbers, const char* what) {
@@ -31,13 +22,8 @@ void Trim(MetricResult& result) {
     notes.push_back(absl::StrCat(what, " not kept: ", numbers, " numbers, more than ", kMostNumbers));
     return true;
   };
-  const size_t of_each = result.curves.empty() ? 0 : kMostNumbers / 2 / result.curves.size();
-  for (Curve& curve : result.curves) {
-    if (of_each < 2) break;
-    Thin(curve.x, of_each);
-    Thin(curve.y, of_each);
-  }
-  if (of_each < 2 && too_many(points, "the curves are")) result.curves.clear();
+  if (too_many(4 * result.curves.size(), "the curves are")) result.curves.clear();
+  for (Curve& curve : result.curves) Thin(curve, kMostNumbers / 2 / result.curves.size());
   if (too_many(result.matrix.cells.size(), "the matrix is")) result.matrix = {};
   if (too_many(result.classes.size(), "the classes are")) result.classes.clear();
   result.note = absl::StrJoin(notes, "; ");

@@ -17,13 +17,9 @@ std::vector<int32_t> ExpectedRanks(const Training& training, Phase phase) {
   return ranks;
 }
 
-namespace {
-
 bool ReportsIn(const ResolvedHead& head, Phase phase) {
   return std::find(head.phases.begin(), head.phases.end(), phase) != head.phases.end();
 }
-
-}  // namespace
 
 bool HasPhase(const Experiment& experiment, Phase phase) {
   const auto& heads = experiment.heads;

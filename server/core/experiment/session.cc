@@ -191,7 +191,7 @@ absl::Status Session::CheckKey(const RecordKey& key) {
     violations.Add("key.head", absl::StrCat(key.head, " is not between 0 and ", heads().size() - 1));
   } else {
     const ResolvedHead& head = heads()[key.head].resolved;
-    if (violations.empty() && std::find(head.phases.begin(), head.phases.end(), key.phase) == head.phases.end()) {
+    if (violations.empty() && !ReportsIn(head, key.phase)) {
       violations.Add("key.phase", absl::StrCat("head ", head.head, " does not report in ", NameOf(key.phase)));
     }
   }

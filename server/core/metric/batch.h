@@ -20,6 +20,9 @@ struct NamedTensor {
   TensorView tensor;
 };
 
+/// The label that does not count where nobody says another, as of the losses.
+inline constexpr int64_t kIgnoreIndex = -100;
+
 /// Shapes by signal; B is any axes, none or more:
 /// - multiclass, pixel-multiclass: prediction [N, C, B] real scores, or [N, B] whole numbers: classes that are decided;
 ///   target [N, B] labels, or [N, C, B] real whose highest is the class;
@@ -30,7 +33,7 @@ struct NamedTensor {
 /// thread-safe: what several counts need is computed once and kept.
 class MetricBatch {
  public:
-  MetricBatch(std::string_view signal, std::vector<NamedTensor> tensors, int64_t ignore_index = -100);
+  MetricBatch(std::string_view signal, std::vector<NamedTensor> tensors, int64_t ignore_index = kIgnoreIndex);
 
   std::string_view signal() const { return signal_; }
   int64_t ignore_index() const { return ignore_index_; }

@@ -6,7 +6,7 @@
 namespace gradeline {
 namespace {
 
-constexpr int64_t kMostPoints = 1000;
+constexpr size_t kMostPoints = 1000;
 constexpr int64_t kMostTerms = 64;  // that are added one by one; of more the integral is a bound
 
 /// Precision; of no items 1, where the curve begins.
@@ -81,21 +81,19 @@ Bounds TrapezoidBounds(const ScoreCell& cell, int64_t tp, int64_t fp) {
   return bounds;
 }
 
-/// Takes points evenly by index, the ends always.
-Curve Thin(Curve curve) {
-  const auto points = static_cast<int64_t>(curve.x.size());
-  if (points <= kMostPoints) return curve;
-  for (int64_t i = 0; i < kMostPoints; ++i) {
-    const auto from = static_cast<size_t>(i * (points - 1) / (kMostPoints - 1));
-    curve.x[static_cast<size_t>(i)] = curve.x[from];
-    curve.y[static_cast<size_t>(i)] = curve.y[from];
-  }
-  curve.x.resize(kMostPoints);
-  curve.y.resize(kMostPoints);
-  return curve;
-}
-
 }  // namespace
+
+void Thin(Curve& curve, size_t most) {
+  const size_t points = curve.x.size();
+  if (points <= most) return;
+  for (size_t i = 0; i < most; ++i) {
+    const size_t from = i * (points - 1) / (most - 1);
+    curve.x[i] = curve.x[from];
+    curve.y[i] = curve.y[from];
+  }
+  curve.x.resize(most);
+  curve.y.resize(most);
+}
 
 ClassCells WithSums(absl::Span<const ScoreCell> cells, bool coarse) {
   ClassCells sums{.cells = cells, .coarse = coarse};
@@ -138,7 +136,8 @@ Curve RocCurve(const ClassCells& cells, int32_t index) {
     curve.x.push_back(static_cast<double>(fp + cell.negatives) / static_cast<double>(cells.negatives));
     curve.y.push_back(static_cast<double>(tp + cell.positives) / static_cast<double>(cells.positives));
   });
-  return Thin(std::move(curve));
+  Thin(curve, kMostPoints);
+  return curve;
 }
 
 Curve PrecisionRecallCurve(const ClassCells& cells, int32_t index) {
@@ -147,7 +146,8 @@ Curve PrecisionRecallCurve(const ClassCells& cells, int32_t index) {
     curve.x.push_back(static_cast<double>(tp + cell.positives) / static_cast<double>(cells.positives));
     curve.y.push_back(Precision(tp + cell.positives, fp + cell.negatives));
   });
-  return Thin(std::move(curve));
+  Thin(curve, kMostPoints);
+  return curve;
 }
 
 }  // namespace gradeline

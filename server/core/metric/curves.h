@@ -2,6 +2,7 @@
 #ifndef GRADELINE_SERVER_CORE_METRIC_CURVES_H_
 #define GRADELINE_SERVER_CORE_METRIC_CURVES_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/types/span.h"
@@ -30,6 +31,9 @@ Area RocArea(const ClassCells& cells);
 Area AveragePrecision(const ClassCells& cells);
 /// There are positives: the area under the precision-recall curve by trapezoids.
 Area PrecisionRecallArea(const ClassCells& cells);
+
+/// Leaves `most` points, 2 or more, taken evenly by index, the ends among them.
+void Thin(Curve& curve, size_t most);
 
 /// From (0, 0), one point for each threshold, by falling thresholds. At most 1,000.
 Curve RocCurve(const ClassCells& cells, int32_t index);

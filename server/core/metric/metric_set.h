@@ -28,7 +28,7 @@ absl::StatusOr<ChosenMetric> ChooseMetric(std::string_view text);
 /// `chosen` with further parameters. INVALID_ARGUMENT with all violations, also of what is given twice.
 absl::StatusOr<ChosenMetric> WithParams(const ChosenMetric& chosen, const ParamMap& params);
 
-/// Immutable, cheap to copy, thread-safe.
+/// Immutable, thread-safe.
 class MetricSet {
  public:
   /// Those of `names` that can be computed of `signal`; names that cannot be read are left out. Each way to count may
