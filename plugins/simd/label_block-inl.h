@@ -104,27 +104,62 @@ HWY_INLINE void RunLabelPairs(D d, const Kernel& kernel, const simd::LabelledIte
   CopyRun(d, to_second, block.items, in.gradient.Run(block.outer, 1) + block.first, stream);
 }
 
+/// Pixels of two classes, padded to whole vectors with zeros: the second logit less the first, and exp(-|difference|).
+/// Exponentials come before everything else: a processor has room for many short chains of operations, for few long
+/// ones.
+template <class T>
+struct DecisionBlock {
+  HWY_ALIGN T difference[simd::kBlockItems];
+  HWY_ALIGN T tail[simd::kBlockItems];
+
+  /// Sees NaN and infinity.
+  template <class D>
+  HWY_INLINE void Fill(D d, const sdk::View<const T>& logits, const BlockItems& block, FiniteCheck<D>& all_finite) {
+    using V = hn::Vec<D>;
+    FiniteCheck<D> finite(d);  // in registers
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const T* const first = logits.Run(block.outer) + block.first;
+    const T* const second = logits.Run(block.outer, 1) + block.first;
+    const auto step = [&](const auto& load, int64_t j) HWY_ATTR __attribute__((always_inline)) {
+      const V a = load(first + j), b = load(second + j), sign_bit = hn::SignBit(d);
+      finite.See(a);
+      finite.See(b);
+      const V distance = hn::Sub(b, a), lost = LostInDifference(b, a, distance);
+      const V lost_below = hn::Xor(lost, hn::AndNot(distance, sign_bit));  // of -|distance|
+      hn::Store(distance, d, difference + j);
+      hn::Store(ExpOfSum(d, hn::Or(distance, sign_bit), lost_below), d, tail + j);
+    };
+    int64_t j = 0;
+    for (; j + lanes <= block.items; j += lanes) step(LoadWhole<D>{d}, j);
+    if (j < block.items) step(LoadEnd<D>{d, block.items - j}, j);
+    all_finite.See(finite);
+  }
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE LogElement<V> At(D d, int64_t j, V is_second) const {
+    return CostOfDecision(d, hn::Load(d, difference + j), hn::Load(d, tail + j), is_second);
+  }
+};
+
 /// Cross-entropy of pixels of two classes without weights: a decision for the second one.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE void RunDecisions(D d, const simd::LabelledItems<T>& in, const BlockItems& block, bool stream,
                              FiniteCheck<D>& all_finite, SumOf<D>& all_numerator) {
   using V = hn::Vec<D>;
-  FiniteCheck<D> finite(d);  // these two in registers
-  SumOf<D> numerator(d);
+  SumOf<D> numerator(d);  // in registers
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const V zero = hn::Zero(d), scale = hn::Set(d, static_cast<T>(in.scale));
-  const T* const first = in.logits.Run(block.outer) + block.first;
-  const T* const second = in.logits.Run(block.outer, 1) + block.first;
   const int32_t* const labels = in.labels.Run(block.outer) + block.first;
-  // Gradients leave in long runs: see RunLabelPairs.
+  // The gradient by the second logit leaves as it is computed, that by the first in a long run afterwards: streaming
+  // stores that alternate between two places are slow.
   HWY_ALIGN T to_first[simd::kBlockItems];
   HWY_ALIGN T to_second[simd::kBlockItems];
+  DecisionBlock<T> decisions;
+  decisions.Fill(d, in.logits, block, all_finite);
+  T* const out = in.gradient ? in.gradient.Run(block.outer, 1) + block.first : nullptr;
+  const bool direct = in.gradient && Ragged(d, out, lanes) == 0;
   const auto step = [&](const auto& load, int64_t j, LogOfProduct<D>& product) HWY_ATTR __attribute__((always_inline)) {
-    const V a = load(first + j), b = load(second + j), target = load.Labels(labels + j);
-    finite.See(a);
-    finite.See(b);
-    const V difference = hn::Sub(b, a);
-    const LogElement<V> cost = CostOfDecision(d, difference, LostInDifference(b, a, difference), target);
+    const V target = load.Labels(labels + j);
+    const LogElement<V> cost = decisions.At(d, j, target);
     const auto counts = hn::And(hn::Ge(target, zero), load.Inside());
     const V loss = hn::IfThenElseZero(counts, cost.loss), odds = hn::IfThenElseZero(counts, cost.odds);
     product.Multiply(odds);
@@ -133,7 +168,11 @@ HWY_INLINE void RunDecisions(D d, const simd::LabelledItems<T>& in, const BlockI
       StoreItems(d, whole, block.items - j, in.item_loss + block.number + j);
     }
     const V slope = hn::IfThenElseZero(counts, hn::Mul(cost.slope, scale));
-    hn::Store(slope, d, to_second + j);
+    if (direct && block.items - j >= lanes) {
+      StoreWhole<D>{d, true, stream}(slope, out + j);
+    } else {
+      hn::Store(slope, d, to_second + j);
+    }
     hn::Store(hn::Neg(slope), d, to_first + j);
     return loss;
   };
@@ -148,11 +187,11 @@ HWY_INLINE void RunDecisions(D d, const simd::LabelledItems<T>& in, const BlockI
     even.Multiply(odd);
     numerator.Add(even.Log());
   }
-  all_finite.See(finite);
   all_numerator.Add(numerator);
   if (!in.gradient) return;
   CopyRun(d, to_first, block.items, in.gradient.Run(block.outer) + block.first, stream);
-  CopyRun(d, to_second, block.items, in.gradient.Run(block.outer, 1) + block.first, stream);
+  const int64_t out_already = direct ? block.items / lanes * lanes : 0;
+  CopyRun(d, to_second + out_already, block.items - out_already, out + out_already, stream);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -6,6 +6,9 @@
 #define GRADELINE_PLUGINS_SIMD_LABEL_ROW_INL_H_
 #endif
 
+#include <algorithm>
+#include <cmath>
+
 #include "plugins/simd/label_block-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,18 +42,18 @@ HWY_INLINE hn::Vec<D> TopOfRow(D d, const T* row, int64_t classes, FiniteCheck<D
   return hn::MaxOfLanes(d, hn::Max(a, b));
 }
 
-/// Stores the exponentials of a row less `top`, and up to a vector of anything behind them. Returns the sum of all but
-/// that of `label`. What lies `ahead` of the row is wanted next.
+/// Stores the exponentials of a row, and up to a vector of anything behind them. Returns the sum of all but that of
+/// `label`. What lies `ahead` of the row is wanted next.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE double OthersOfRow(D d, const T* row, int64_t classes, hn::Vec<D> top, int64_t label, int64_t ahead,
-                              T* exponentials) {
+HWY_INLINE double OthersOfRow(D d, const T* row, int64_t classes, const ExponentialsBelow<D>& below_top, int64_t label,
+                              int64_t ahead, T* exponentials) {
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t whole = classes / lanes * lanes, at_label = label / lanes * lanes;
   SumOf<D> sum(d);
   const auto exponential = [&](V x, int64_t at) HWY_ATTR __attribute__((always_inline)) {
     hwy::Prefetch(row + ahead + at);
-    const V e = ExpOfDifference(d, x, top);
+    const V e = below_top.Of(x);
     hn::StoreU(e, d, exponentials + at);
     return e;
   };
@@ -87,16 +90,24 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t classes = in.logits.small;
-  const T* const row = in.logits.Run(o);
+  const T* row = in.logits.Run(o);
   const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
-  const V top = TopOfRow(d, row, classes, finite);
-  const double others = OthersOfRow(d, row, classes, top, label, in.logits.outer_stride, scratch);
-  const double e = static_cast<double>(scratch[label]), inverse = 1 / (others + e);
-  const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0;
+  V top = TopOfRow(d, row, classes, finite);
+  if (const T highest = hn::GetLane(top); !(std::abs(highest) < static_cast<T>(kNear))) {
+    // Less the highest, which is exact for all whose exponential counts: see BringNear.
+    std::transform(row, row + classes, scratch, [highest](T x) { return x - highest; });
+    row = scratch;
+    top = hn::Zero(d);
+  }
   const double below = static_cast<double>(hn::GetLane(top)) - static_cast<double>(row[label]);
+  const ExponentialsBelow<D> below_top(d, top);
+  const double others = OthersOfRow(d, row, classes, below_top, label, in.logits.outer_stride, scratch);
+  const double e = static_cast<double>(scratch[label]), inverse = 1 / (others + e);
+  const auto unit = static_cast<double>(hn::GetLane(below_top.Unit()));
+  const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0;
   const hn::CappedTag<double, 1> dd;
-  const auto term = kernel.At(dd, hn::Set(dd, below + std::log1p(others + (e - 1))), hn::Set(dd, e * inverse),
-                              hn::Set(dd, others * inverse));
+  const auto term = kernel.At(dd, hn::Set(dd, below + std::log1p((others + (e - unit)) / unit)),
+                              hn::Set(dd, e * inverse), hn::Set(dd, others * inverse));
   const double loss = weight == 0 ? 0 : weight * hn::GetLane(term.loss);
   if (in.item_loss != nullptr) in.item_loss[o] = loss;
   if (!in.gradient) return loss;

@@ -64,7 +64,7 @@ HWY_INLINE void PutRight(const Plane<T>& plane, const int32_t* label, int64_t n,
   for (int64_t j = 0; j < n; ++j) plane.Run(label[j])[j] = right[j];
 }
 
-/// The right class of a vector of items: its exponential, those of all others, and 1 / all of them.
+/// The right class of a vector of items: its exponential, those of all others, and 1 / all of them; in any unit.
 template <class V>
 struct RightOf {
   V e, others, inverse;
@@ -73,7 +73,7 @@ struct RightOf {
 };
 
 /// Softmax of a block of logits with the right class of each item apart from the others, so that neither end of its
-/// probability cancels. Exponentials are relative to the highest logit.
+/// probability cancels. Exponentials are those of ExponentialsBelow the highest logit.
 template <class T>
 struct RightBlock {
   Plane<T> plane;  ///< logits, then exponentials, 0 for the right class
@@ -82,23 +82,25 @@ struct RightBlock {
   HWY_ALIGN T others[simd::kBlockItems];  ///< sum of the other exponentials
 
   /// From the logits of `items`, padded to whole vectors, and their labels. Sees NaN and infinity. Calls
-  /// `visit(k, j, x, highest)` with the logits of class k of the items from j on (minus infinity where k is right);
+  /// `visit(k, j, x, highest)` with the logits of class k of the items from j on (the lowest number where k is right);
   /// class by class, then vector by vector.
   template <class D, class Visit>
   HWY_INLINE void Fill(D d, const int32_t* label, int64_t items, FiniteCheck<D>& finite, const Visit& visit) {
     using V = hn::Vec<D>;
     FindTop(d, plane, items, finite, top);
+    BringNear(d, plane, items, top);
     TakeRight(plane, label, items, right);
-    for (int64_t j = 0; j < items; ++j) plane.Run(label[j])[j] = -std::numeric_limits<T>::infinity();
+    for (int64_t j = 0; j < items; ++j) plane.Run(label[j])[j] = std::numeric_limits<T>::lowest();
     for (int64_t j = 0; j < items; j += static_cast<int64_t>(hn::Lanes(d))) {
       const V highest = hn::Load(d, top + j);
+      const ExponentialsBelow<D> exponentials(d, highest);
       V sum = hn::Zero(d);
       for (int64_t k = 0; k < plane.classes;) {
         V part = hn::Zero(d);  // two short sums round less than a long one
         for (const int64_t end = std::min(plane.classes, k + 16); k < end; ++k) {
           T* const at = plane.Run(k) + j;
           const V x = hn::Load(d, at);
-          const V e = ExpOfDifference(d, x, highest);
+          const V e = exponentials.Of(x);
           part = hn::Add(part, e);
           hn::Store(e, d, at);
           visit(k, j, x, highest);
@@ -116,15 +118,17 @@ struct RightBlock {
   /// Of the items from j on.
   template <class D>
   HWY_INLINE RightOf<hn::Vec<D>> At(D d, int64_t j) const {
-    const auto e = ExpOfDifference(d, hn::Load(d, right + j), hn::Load(d, top + j));
+    const ExponentialsBelow<D> exponentials(d, hn::Load(d, top + j));
+    const auto e = exponentials.Of(hn::Load(d, right + j));
     const auto rest = hn::Load(d, others + j);
     return {e, rest, hn::Div(hn::Set(d, T{1}), hn::Add(rest, e))};
   }
-  /// -log of the right class's probability. All exponentials less 1 are those below the highest.
+  /// -log of the right class's probability. All exponentials less the highest are those below it.
   template <class D>
   HWY_INLINE hn::Vec<D> MinusLog(D d, const RightOf<hn::Vec<D>>& is, int64_t j) const {
-    const auto below = hn::Sub(hn::Load(d, top + j), hn::Load(d, right + j));
-    return hn::Add(below, LogOnePlus(d, hn::Add(is.others, hn::Sub(is.e, hn::Set(d, T{1})))));
+    const auto highest = hn::Load(d, top + j), below = hn::Sub(highest, hn::Load(d, right + j));
+    const auto unit = ExponentialsBelow<D>(d, highest).Unit();
+    return hn::Add(below, LogOnePlus(d, hn::Div(hn::Add(is.others, hn::Sub(is.e, unit)), unit)));
   }
 };
 

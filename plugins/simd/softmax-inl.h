@@ -39,6 +39,23 @@ HWY_INLINE void FindTop(D d, const Plane<T>& logits, int64_t items, FiniteCheck<
   all_finite.See(finite);
 }
 
+/// Takes the highest logit from those of items where it is not near 0. That is exact for all whose exponential counts,
+/// which are within a factor of 2 of it.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void BringNear(D d, const Plane<T>& logits, int64_t items, T* top) {
+  for (int64_t j = 0; j < items; j += static_cast<int64_t>(hn::Lanes(d))) {
+    const auto highest = hn::Load(d, top + j);
+    const auto far = hn::Ge(hn::Abs(highest), hn::Set(d, static_cast<T>(kNear)));
+    if (hn::AllFalse(d, far)) continue;
+    const auto base = hn::IfThenElseZero(far, highest);
+    for (int64_t k = 0; k < logits.classes; ++k) {
+      T* const at = logits.Run(k) + j;
+      hn::Store(hn::Sub(hn::Load(d, at), base), d, at);
+    }
+    hn::Store(hn::Sub(highest, base), d, top + j);
+  }
+}
+
 /// Softmax of a block of logits, kept so that neither end of it cancels: class k of item j has the probability
 /// exponentials.Run(k)[j] / (1 + rest[j]), where rest sums the exponentials of all classes but one of the highest.
 template <class T>

@@ -56,43 +56,48 @@ class SumOf<D, float> {
   hn::Vec<DD> low_, high_;
 };
 
-/// exp(x + lost) for x <= 0 and lost within the rounding of x, below 2 ulp. Results below the smallest normal number
-/// are 0. What NaN gives is not said: kernels look for it (FiniteCheck).
-template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 4>* = nullptr>
-HWY_INLINE V ExpOfSum(D d, V x, V lost) {
+/// exp(r) 2^n on |r| <= ln 2 / 2 to 1.1e-7, relative; `shifted`: a number whose last bits, as an integer, are n. A
+/// minimax polynomial (scripts/polynomials), in an order that waits little.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V ScaledExp(D d, V r, V shifted) {
   const hn::RebindToSigned<D> di;
-  // n = x / ln 2, rounded by a number so large that its last bits count ones: n is in them too.
-  const V shift = hn::Set(d, 12582912.0f);
-  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), shift);
-  const V n = hn::Sub(shifted, shift);
+  const V r2 = hn::Mul(r, r);
+  V p = hn::MulAdd(r, hn::Set(d, 0.008312499f), hn::Set(d, 0.04189033f));
+  p = hn::MulAdd(r2, p, hn::MulAdd(r, hn::Set(d, 0.16667116f), hn::Set(d, 0.4999923f)));
+  p = hn::MulAdd(r2, p, hn::Add(r, hn::Set(d, 1.0f)));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
+}
+
+inline constexpr float kLog2E = 1.44269504f;
+inline constexpr float kRounder = 12582912.0f;       // added to a number, makes its last bits count ones
+inline constexpr float kLeastExponent = -87.33654f;  // exp of it is the smallest normal number
+
+/// exp(x) for x <= 0, below 3 ulp. Results below the smallest normal number are 0. What NaN gives is not said: kernels
+/// look for it (FiniteCheck).
+template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 4>* = nullptr>
+HWY_INLINE V ExpOfNegative(D d, V x) {
+  const V shifted = hn::MulAdd(x, hn::Set(d, kLog2E), hn::Set(d, kRounder));
+  const V n = hn::Sub(shifted, hn::Set(d, kRounder));
 #if HWY_NATIVE_FMA
   // r = x - n ln 2, off by n 1.9e-9: what a float of ln 2 lacks.
-  const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, 0.69314718f), x), lost);
+  const V r = hn::NegMulAdd(n, hn::Set(d, 0.69314718f), x);
 #else
   // The same in two parts, of which the first times n is exact.
-  const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x), hn::MulAdd(n, hn::Set(d, 2.12194440e-4f), lost));
+  const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x), hn::Mul(n, hn::Set(d, 2.12194440e-4f)));
 #endif
-  // exp(r) on |r| <= ln 2 / 2 to 3e-9, relative: a minimax polynomial (scripts/polynomials), in an order that waits
-  // little.
-  const V r2 = hn::Mul(r, r);
-  V p = hn::MulAdd(r, hn::Set(d, 0.008368745f), hn::Set(d, 0.04166839f));
-  const V low = hn::MulAdd(r, hn::Set(d, 0.16666521f), hn::Set(d, 0.49999994f));
-  p = hn::MulAdd(r2, hn::Set(d, 0.0013814558f), p);
-  p = hn::MulAdd(r2, p, low);
-  p = hn::MulAdd(r2, p, hn::Add(r, hn::Set(d, 1.0f)));
-  const V scaled = hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.33654f)), scaled);
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kLeastExponent)), ScaledExp(d, r, shifted));
 }
-
 template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 8>* = nullptr>
-HWY_INLINE V ExpOfSum(D d, V x, V) {
-  return hn::Exp(d, x);  // what rounding took from x is below what doubles promise
+HWY_INLINE V ExpOfNegative(D d, V x) {
+  return hn::Exp(d, x);
 }
 
-/// exp(x) for x <= 0, as ExpOfSum.
+/// exp(x + lost) for x <= 0 and lost within the rounding of x, as ExpOfNegative.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V ExpOfNegative(D d, V x) {
-  return ExpOfSum(d, x, hn::Zero(d));
+HWY_INLINE V ExpOfSum(D d, V x, V lost) {
+  const V e = ExpOfNegative(d, x);
+  // What rounding took from x is below what doubles promise.
+  return sizeof(hn::TFromD<D>) == 8 ? e : hn::MulAdd(e, lost, e);
 }
 
 /// What rounding took from difference = a - b, exactly (Knuth's two-sum).
@@ -121,6 +126,52 @@ HWY_INLINE V ExpOfDifference(D d, V x, V top) {
   const V difference = hn::Sub(x, top);
   return ExpOfSum(d, difference, LostInDifference(x, top, difference));
 }
+
+/// Numbers of which ExponentialsBelow takes no difference are below this, of either sign.
+inline constexpr float kNear = 65536.0f;
+
+/// Exponentials of numbers up to `top`, |top| < kNear, lane by lane: of x it is exp(x - top) * Unit(), below 3 ulp
+/// although the difference would be rounded, and 0 where exp(x - top) is below the smallest normal number.
+template <class D, class T = hn::TFromD<D>>
+class ExponentialsBelow {
+  using V = hn::Vec<D>;
+
+ public:
+  HWY_INLINE ExponentialsBelow(D d, V top) : d_(d), top_(top) {}
+  HWY_INLINE V Of(V x) const { return ExpOfDifference(d_, x, top_); }
+  HWY_INLINE V Unit() const { return hn::Set(d_, T{1}); }
+
+ private:
+  D d_;
+  V top_;
+};
+
+#if HWY_NATIVE_FMA
+/// With a unit of 2^-m exp(top), m an integer, there is no difference to round: x - n ln 2 is exact.
+template <class D>
+class ExponentialsBelow<D, float> {
+  using V = hn::Vec<D>;
+
+ public:
+  HWY_INLINE ExponentialsBelow(D d, V top) : d_(d), top_(top) {
+    // So that the unit is between 2 and 6: the least exponential is then a normal number, whichever way n was rounded.
+    const V rounder = hn::Set(d, kRounder);
+    const V m = hn::Sub(hn::MulAdd(top_, hn::Set(d, kLog2E), hn::Set(d, kRounder - 2)), rounder);
+    rounder_ = hn::Sub(rounder, m);
+    least_ = hn::Add(top_, hn::Set(d, kLeastExponent));
+  }
+  HWY_INLINE V Of(V x) const {
+    const V shifted = hn::MulAdd(x, hn::Set(d_, kLog2E), rounder_), n = hn::Sub(shifted, rounder_);
+    const V r = hn::NegMulAdd(n, hn::Set(d_, -1.9046543e-9f), hn::NegMulAdd(n, hn::Set(d_, 0.6931472f), x));
+    return hn::IfThenZeroElse(hn::Lt(x, least_), ScaledExp(d_, r, shifted));
+  }
+  HWY_INLINE V Unit() const { return Of(top_); }
+
+ private:
+  D d_;
+  V top_, rounder_, least_;
+};
+#endif
 
 /// log(1 + x) for x >= 0.
 template <class D, class V = hn::Vec<D>>
@@ -201,25 +252,29 @@ struct LogElement {
   V loss, slope, odds;
 };
 
-/// Cross-entropy of a yes/no decision and its derivative by the logit, which is z + lost, lost within the rounding of
-/// z. `target`: the probability of yes.
+/// Cross-entropy of a yes/no decision and its derivative by the logit z. `tail`: exp(-|z|); `target`: the probability
+/// of yes.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE LogElement<V> CostOfDecision(D d, V z, V lost, V target) {
+HWY_INLINE LogElement<V> CostOfDecision(D d, V z, V tail, V target) {
   const hn::RebindToSigned<D> di;
   const V one = hn::Set(d, hn::TFromD<D>{1}), sign = hn::And(z, hn::SignBit(d));
-  const V tail = ExpOfSum(d, hn::Or(z, hn::SignBit(d)), hn::Xor(hn::Xor(lost, hn::SignBit(d)), sign));
   const V far = hn::Div(tail, hn::Add(one, tail));
   // What the sign answers, 0 or 1, less what is true: never of the other sign than z.
   const V wrong = hn::Sub(hn::AndNot(hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(di, z))), one), target);
   return {hn::Mul(z, wrong), hn::Sub(wrong, hn::Xor(far, sign)), tail};
 }
 
-/// Sees whether any value was NaN or infinite, at the price of one multiply-add: 0 * x is 0 for all others.
+/// Sees whether any value was NaN or infinite, at the price of one multiply-add: 0 * x is 0 for all others. A benchmark
+/// defines GRADELINE_NO_FINITE_CHECK to find out that price.
 template <class D>
 class FiniteCheck {
  public:
   explicit FiniteCheck(D d) : sum_(hn::Zero(d)) {}
+#if defined(GRADELINE_NO_FINITE_CHECK)
+  HWY_INLINE void See(hn::Vec<D>) {}
+#else
   HWY_INLINE void See(hn::Vec<D> v) { sum_ = hn::MulAdd(v, hn::Zero(D()), sum_); }
+#endif
   /// Of values that are multiplied by 0 already.
   HWY_INLINE void SeeProduct(hn::Vec<D> v) { sum_ = hn::Add(sum_, v); }
   HWY_INLINE void See(const FiniteCheck& other) { sum_ = hn::Add(sum_, other.sum_); }

@@ -11,6 +11,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 struct Decision {
+  static constexpr bool kTellsNonFinite = true;
   explicit Decision(const double*) {}
 
   /// `factor`: what the yes term is multiplied by.
@@ -26,8 +27,12 @@ struct Decision {
             hn::IfThenElse(negative, hn::Neg(slope), slope)};
   }
   template <class D, class V>
-  HWY_INLINE LogElement<V> Plain(D d, V logit, V target) const {
-    return CostOfDecision(d, logit, hn::Zero(d), target);
+  HWY_INLINE V Tail(D d, V logit) const {
+    return ExpOfNegative(d, hn::Or(logit, hn::SignBit(d)));
+  }
+  template <class D, class V>
+  HWY_INLINE LogElement<V> Plain(D d, V logit, V tail, V target) const {
+    return CostOfDecision(d, logit, tail, target);
   }
 };
 

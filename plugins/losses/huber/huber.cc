@@ -11,6 +11,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 struct Bounded {
+  static constexpr bool kTellsNonFinite = true;
   explicit Bounded(const double* numbers) : delta(numbers[0]) {}
 
   template <class D, class V>

@@ -11,6 +11,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 struct Distance {
+  static constexpr bool kTellsNonFinite = true;
   explicit Distance(const double*) {}
 
   template <class D, class V>

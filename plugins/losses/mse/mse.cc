@@ -11,6 +11,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 struct Squares {
+  static constexpr bool kTellsNonFinite = true;
   explicit Squares(const double*) {}
 
   template <class D, class V>

@@ -11,6 +11,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 struct Smooth {
+  static constexpr bool kTellsNonFinite = true;
   /// `numbers`: beta / 2, 1 / beta.
   explicit Smooth(const double* numbers) : half(numbers[0]), inverse(numbers[1]) {}
 
