@@ -8,7 +8,7 @@ HOST_GOAL = 5e-6
 FREE_GOAL = 1 / 1.03  # finite checks and fixed order cost at most 3 %
 FLAT_GOAL = 1.25  # the slower size of a memory level next to the faster one
 LEVELS = {"L2": ("E=2e4", "E=4e4"), "L3": ("E=1e6", "E=3e6"), "memory": ("E=1e7", "E=1e8")}
-FREE = {"host_check": "the host's check", "fused_check": "a fused check", "fixed_order": "the fixed order"}
+FREE = {"host_check": "the host's check", "fused_check": "the fused check", "fixed_order": "the fixed order"}
 BUSY = 0.15  # with more of the machine in others' hands a row decides nothing: PyTorch's threads wait for each other
 
 
@@ -127,7 +127,7 @@ def free(rows):
     for row in rows:
         costs = [f"{FREE[what]} {cost(row, what)}" for what in ("fused_check", "fixed_order") if what in row]
         if costs:
-            lines += ["", f"On the memory of `{row['name']}` {row['size']}: " + ", ".join(costs) + "; goal: at most 3 %."]
+            lines += ["", f"`{row['name']}` {row['size']}: " + ", ".join(costs) + "; goal: at most 3 %."]
     return lines
 
 

@@ -18,7 +18,8 @@
 
 namespace gradeline::bench {
 
-/// The built-in losses. `checked`: as they are; else the host does not look for values that are not finite.
+/// The built-in losses. `checked`: as they are; else nobody looks for values that are not finite: neither the host nor,
+/// of the losses that look themselves, cross_entropy.
 std::shared_ptr<const LossRegistry> BuiltinLosses(bool checked);
 
 /// One case is open at a time. Not thread-safe.
@@ -33,9 +34,9 @@ class LossWork {
   bool IsOpen(const LossCase& which, std::string_view size) const;
   const LossBatch& batch() const { return *batch_; }
 
-  /// What is timed: "gradient" or "evaluate", the loss with gradient or without; "unchecked", as gradient without the
-  /// host's finite check; "copy", "triad", "read", "exp", "sort", the probes. Runs once per call, on the next of the
-  /// batches; aborts if the loss refuses a batch. INVALID_ARGUMENT for any other side.
+  /// What is timed: "gradient" or "evaluate", the loss with gradient or without; "unchecked", as gradient of the
+  /// losses that are not checked; "copy", "triad", "read", "exp", "sort", the probes. Runs once per call, on the next
+  /// of the batches; aborts if the loss refuses a batch. INVALID_ARGUMENT for any other side.
   absl::StatusOr<std::function<void()>> Side(std::string_view side);
   /// Loss and gradient of the first batch.
   absl::StatusOr<LossResult> Answer();

@@ -32,20 +32,6 @@ void Triad(const float* a, const float* b, float* to, int64_t count, bool stream
   }
 }
 
-bool TriadChecked(const float* a, const float* b, float* to, int64_t count, bool stream) {
-  const hn::ScalableTag<float> d;
-  const auto two = hn::Set(d, 2.0F), zero = hn::Zero(d);
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  auto seen = zero;
-  for (int64_t i = 0; i < count; i += lanes) {
-    const auto x = hn::Load(d, a + i), y = hn::Load(d, b + i);
-    seen = hn::MulAdd(y, zero, hn::MulAdd(x, zero, seen));
-    const auto value = hn::MulAdd(two, y, x);
-    stream ? hn::Stream(value, d, to + i) : hn::Store(value, d, to + i);
-  }
-  return hn::AllTrue(d, hn::Eq(seen, zero));
-}
-
 float Read(const float* from, int64_t count) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -73,7 +59,6 @@ HWY_AFTER_NAMESPACE();
 #include <tbb/parallel_reduce.h>
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <numeric>
 #include <vector>
@@ -82,7 +67,6 @@ namespace gradeline::bench {
 
 HWY_EXPORT(Copy);
 HWY_EXPORT(Triad);
-HWY_EXPORT(TriadChecked);
 HWY_EXPORT(Read);
 HWY_EXPORT(Exp);
 
@@ -118,19 +102,6 @@ void Probes::Triad(const float* a, const float* b, float* to, int64_t count) {
     });
   });
   hwy::FlushStream();
-}
-
-bool Probes::TriadChecked(const float* a, const float* b, float* to, int64_t count) {
-  const bool stream = count * 12 > kStreamBytes;
-  std::atomic<bool> finite = true;
-  arena_.execute([&] {
-    tbb::parallel_for(Groups(count), [&](const Range& range) {
-      const int64_t at = range.begin() * kGroup, size = static_cast<int64_t>(range.size()) * kGroup;
-      if (!HWY_DYNAMIC_DISPATCH(TriadChecked)(a + at, b + at, to + at, size, stream)) finite = false;
-    });
-  });
-  hwy::FlushStream();
-  return finite;
 }
 
 float Probes::ReadInOrder(const float* from, int64_t count) {

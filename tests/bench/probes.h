@@ -16,9 +16,7 @@ class Probes {
 
   void Copy(const float* from, float* to, int64_t count);
   void Triad(const float* a, const float* b, float* to, int64_t count);  ///< to = a + 2 b
-  /// The same, and looks for NaN and infinity on the way, as losses do. Returns whether there was none.
-  bool TriadChecked(const float* a, const float* b, float* to, int64_t count);
-  float Read(const float* from, int64_t count);  ///< the sum, order not fixed
+  float Read(const float* from, int64_t count);                          ///< the sum, order not fixed
   /// The sum as the engine makes it: by tiles of 256 KiB, whose sums are added in their order.
   float ReadInOrder(const float* from, int64_t count);
   void Exp(const float* from, float* to, int64_t count);
