@@ -163,6 +163,46 @@ TEST(CrossEntropy, LongRowsOfEqualHugeLogits) {
   }
 }
 
+TEST(CrossEntropy, LogitsFarFromZeroKeepTheirDifferences) {
+  // On both sides of where kernels take the highest logit away first, next to each other in a vector.
+  const double bases[] = {0, 65535.5, 65536, -65536, -65535.5, 1e6, -3, 16777216, -1048576, 65530, 123456, 1e4};
+  const double steps[] = {0, 0.5, 2, 16, 48, 86, 120};
+  for (const int64_t classes : {7, 70}) {
+    for (const uint32_t dtype : {4u, 8u}) {
+      GoldenArray logits{false, {std::ssize(bases), classes}, {}}, labels{true, {std::ssize(bases)}, {}};
+      std::vector<double> losses;
+      std::vector<std::vector<double>> probabilities;
+      for (int64_t item = 0; item < std::ssize(bases); ++item) {
+        const int64_t label = item % 7;
+        long double sum = 0;
+        for (int64_t k = 0; k < classes; ++k) {
+          const double logit = bases[item] - steps[k % 7];
+          logits.values.push_back(dtype == 4 ? static_cast<float>(logit) : logit);
+          sum += std::exp(static_cast<long double>(logits.values.back() - bases[item]));
+        }
+        const auto at = [&](int64_t k) { return logits.values[static_cast<size_t>(item * classes + k)]; };
+        labels.values.push_back(static_cast<double>(label));
+        losses.push_back(static_cast<double>(bases[item] - at(label) + std::log(sum)));
+        probabilities.emplace_back();
+        for (int64_t k = 0; k < classes; ++k) {
+          const long double p = std::exp(static_cast<long double>(at(k) - bases[item])) / sum;
+          probabilities.back().push_back(static_cast<double>(p - (k == label ? 1 : 0)) / std::ssize(bases));
+        }
+      }
+      RunOptions options;
+      options.dtype = dtype;
+      const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", labels}}, options);
+      for (size_t item = 0; item < losses.size(); ++item) {
+        EXPECT_NEAR(got.item_loss[item], losses[item], 1e-6 * std::max(1.0, losses[item])) << bases[item];
+        for (size_t k = 0; k < static_cast<size_t>(classes); ++k) {
+          EXPECT_NEAR(got.gradient[0][item * static_cast<size_t>(classes) + k], probabilities[item][k], 1e-7)
+              << bases[item] << " class " << k;
+        }
+      }
+    }
+  }
+}
+
 TEST(CrossEntropy, SmoothingOverManyClassesKeepsItsDigits) {
   const Case c{"many", {{"N", 3}, {"c", 1000}}, {{"label_smoothing", {0.1}}}};
   std::mt19937_64 random(1);
