@@ -50,10 +50,15 @@ class ElementLoop {
   template <bool kLabels>
   HWY_INLINE int64_t RunByFours() {
     const int64_t four = 4 * static_cast<int64_t>(hn::Lanes(d_)), whole = run_.n / four * four;
+    // Gradients that do not begin at a whole vector are streamed from here, where vectors are whole.
+    HWY_ALIGN T run[kVectors * hn::MaxLanes(D())];
+    const bool direct = aligned_ || !run_.stream;
     V valid = hn::Zero(d_);  // fewer elements than floats count
     for (int64_t i = 0; i < whole;) {
       const int64_t n = std::min(whole - i, kVectors / 4 * four);
-      RunSome<kLabels>(i, n, valid);
+      T* const to = run_.gradient == nullptr ? nullptr : direct ? run_.gradient + i : run;
+      RunSome<kLabels>(i, n, to, valid);
+      if (to == run) CopyRun(d_, run, n, run_.gradient + i, true);
       i += n;
     }
     if constexpr (kLabels) {
@@ -84,13 +89,16 @@ class ElementLoop {
   }
 
  private:
-  static constexpr bool kTells = requires { Kernel::kTellsNonFinite; };
+  static constexpr bool kTells = requires { requires Kernel::kTellsNonFinite; };
+  /// Whether values are looked at: labels may ignore an element whose loss would tell.
+  template <bool kLabels>
+  static constexpr bool kLooks = kLabels || !kTells;
   static constexpr bool kLogs = requires(const Kernel& kernel, D d, V v) { kernel.Tail(d, v); };
   static constexpr int64_t kVectors = LogOfProduct<D>::kFactors;
 
-  /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors.
+  /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, if wanted.
   template <bool kLabels>
-  HWY_INLINE void RunSome(int64_t begin, int64_t n, V& valid) {
+  HWY_INLINE void RunSome(int64_t begin, int64_t n, T* to, V& valid) {
     const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
     // All tails first: a processor has room for many short chains of operations, for few long ones.
     HWY_ALIGN T tails[kLogs ? kVectors * hn::MaxLanes(D()) : 1];
@@ -103,7 +111,8 @@ class ElementLoop {
     for (int64_t i = 0; i < n; i += 4 * lanes) {
       V seen = hn::Zero(d_);
       const auto step = [&](int64_t at, LogOfProduct<D> & odds) HWY_ATTR __attribute__((always_inline)) {
-        return Plain<kLabels>(begin + at, kLogs ? tails + at : nullptr, odds, valid, seen);
+        return Plain<kLabels>(begin + at, to == nullptr ? nullptr : to + at, kLogs ? tails + at : nullptr, odds, valid,
+                              seen);
       };
       const V first = step(i, a), second = step(i + lanes, b), third = step(i + 2 * lanes, c),
               last = step(i + 3 * lanes, e);
@@ -112,7 +121,7 @@ class ElementLoop {
       } else {
         for (const V loss : {first, second, third, last}) numerator_.Add(loss);
       }
-      finite_.SeeProduct(seen);
+      if constexpr (kLooks<kLabels>) finite_.SeeProduct(seen);
     }
     if constexpr (kLogs) {
       a.Multiply(b);
@@ -124,13 +133,13 @@ class ElementLoop {
 
   /// The loss of a vector, but for what it multiplies `odds` by. `tail`: the kernel's, if it has any.
   template <bool kLabels>
-  HWY_INLINE V Plain(int64_t i, const T* tail, LogOfProduct<D>& odds, V& valid, V& seen) {
+  HWY_INLINE V Plain(int64_t i, T* to, const T* tail, LogOfProduct<D>& odds, V& valid, V& seen) {
     const V zero = hn::Zero(d_), one = hn::Set(d_, T{1});
     const LoadWhole<D> load{d_};
     const V prediction = load(run_.prediction + i);
     const V target = kLabels ? load.Labels(run_.labels + i) : load(run_.real + i);
-    if constexpr (kLabels || !kTells) seen = hn::MulAdd(prediction, zero, seen);
-    if constexpr (!kLabels && !kTells) seen = hn::MulAdd(target, zero, seen);
+    if constexpr (kLooks<kLabels>) seen = hn::MulAdd(prediction, zero, seen);
+    if constexpr (kLooks<kLabels> && !kLabels) seen = hn::MulAdd(target, zero, seen);
     LogElement<V> element;
     if constexpr (kLogs) {
       element = kernel_.Plain(d_, prediction, hn::Load(d_, tail), target);
@@ -149,9 +158,7 @@ class ElementLoop {
       const V loss = kLogs ? hn::Add(element.loss, LogOnePlusFraction(d_, element.odds)) : element.loss;
       StoreWhole<D>{d_, false, false}.Doubles(loss, run_.item_loss + i);
     }
-    if (run_.gradient != nullptr) {
-      StoreWhole<D>{d_, aligned_, aligned_ && run_.stream}(hn::Mul(element.slope, scale_), run_.gradient + i);
-    }
+    if (to != nullptr) StoreWhole<D>{d_, aligned_, aligned_ && run_.stream}(hn::Mul(element.slope, scale_), to);
     return element.loss;
   }
 
@@ -197,10 +204,10 @@ class ElementLoop {
 };
 
 /// Runs `kernel.At(d, prediction, target, factor)`, which gives an Element, over all elements. `factor` is 1 where the
-/// run has none. A kernel with `kTellsNonFinite` has no finite loss where a value is not finite: the sum tells, and no
-/// value is looked at. `kernel.Plain(d, prediction, kernel.Tail(d, prediction), target)`, if there is one, gives a
-/// LogElement of elements without weight and factor. Ignored elements and those of weight 0 count nothing, whatever the
-/// kernel makes of them.
+/// run has none. A kernel with `kTellsNonFinite` has no finite loss where a value is not finite: without labels and
+/// weights the sum tells, and no value is looked at. `kernel.Plain(d, prediction, kernel.Tail(d, prediction), target)`,
+/// if there is one, gives a LogElement of elements without weight and factor. Ignored elements and those of weight 0
+/// count nothing, whatever the kernel makes of them.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& run) {
   if (run.prediction == nullptr && run.weights == nullptr) return {0, static_cast<double>(ValidElements(run)), true};

@@ -93,15 +93,17 @@ HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledIte
   const T* row = in.logits.Run(o);
   const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
   V top = TopOfRow(d, row, classes, finite);
+  const double below = static_cast<double>(hn::GetLane(top)) - static_cast<double>(row[label]);
+  int64_t ahead = in.logits.outer_stride;
   if (const T highest = hn::GetLane(top); !(std::abs(highest) < static_cast<T>(kNear))) {
     // Less the highest, which is exact for all whose exponential counts: see BringNear.
     std::transform(row, row + classes, scratch, [highest](T x) { return x - highest; });
     row = scratch;
+    ahead = 0;
     top = hn::Zero(d);
   }
-  const double below = static_cast<double>(hn::GetLane(top)) - static_cast<double>(row[label]);
   const ExponentialsBelow<D> below_top(d, top);
-  const double others = OthersOfRow(d, row, classes, below_top, label, in.logits.outer_stride, scratch);
+  const double others = OthersOfRow(d, row, classes, below_top, label, ahead, scratch);
   const double e = static_cast<double>(scratch[label]), inverse = 1 / (others + e);
   const auto unit = static_cast<double>(hn::GetLane(below_top.Unit()));
   const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0;

@@ -72,10 +72,9 @@ inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kRounder = 12582912.0f;       // added to a number, makes its last bits count ones
 inline constexpr float kLeastExponent = -87.33654f;  // exp of it is the smallest normal number
 
-/// exp(x) for x <= 0, below 3 ulp. Results below the smallest normal number are 0. What NaN gives is not said: kernels
-/// look for it (FiniteCheck).
-template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 4>* = nullptr>
-HWY_INLINE V ExpOfNegative(D d, V x) {
+/// exp(x) for kLeastExponent <= x <= 0, below 3 ulp from -30 on and below 5 elsewhere.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V ExpOfNormal(D d, V x) {
   const V shifted = hn::MulAdd(x, hn::Set(d, kLog2E), hn::Set(d, kRounder));
   const V n = hn::Sub(shifted, hn::Set(d, kRounder));
 #if HWY_NATIVE_FMA
@@ -85,19 +84,30 @@ HWY_INLINE V ExpOfNegative(D d, V x) {
   // The same in two parts, of which the first times n is exact.
   const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x), hn::Mul(n, hn::Set(d, 2.12194440e-4f)));
 #endif
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kLeastExponent)), ScaledExp(d, r, shifted));
-}
-template <class D, class V = hn::Vec<D>, hwy::EnableIf<sizeof(hn::TFromD<D>) == 8>* = nullptr>
-HWY_INLINE V ExpOfNegative(D d, V x) {
-  return hn::Exp(d, x);
+  return ScaledExp(d, r, shifted);
 }
 
-/// exp(x + lost) for x <= 0 and lost within the rounding of x, as ExpOfNegative.
+/// exp(x) for x <= 0. Results below the smallest normal number are 0. What NaN gives is not said: kernels look for it
+/// (FiniteCheck).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V ExpOfNegative(D d, V x) {
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    return hn::Exp(d, x);
+  } else {
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kLeastExponent)), ExpOfNormal(d, x));
+  }
+}
+
+/// exp(x + lost) for x <= 0 and lost within the rounding of x, as ExpOfNegative; where x is infinite `lost` is not
+/// looked at.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfSum(D d, V x, V lost) {
-  const V e = ExpOfNegative(d, x);
-  // What rounding took from x is below what doubles promise.
-  return sizeof(hn::TFromD<D>) == 8 ? e : hn::MulAdd(e, lost, e);
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    return hn::Exp(d, x);  // what rounding took from x is below what doubles promise
+  } else {
+    const V e = ExpOfNormal(d, x);
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kLeastExponent)), hn::MulAdd(e, lost, e));
+  }
 }
 
 /// What rounding took from difference = a - b, exactly (Knuth's two-sum).

@@ -117,7 +117,7 @@ def measure_row(options, child, case, size, folder):
                      for field in rounds[0][name]}
     for ratio, (side, to) in {"limit_ratio": ("probe", "gradient"), "eager_ratio": ("eager", "gradient"),
                               "compiled_ratio": ("compiled", "gradient"), "exp_ratio": ("exp", "gradient"),
-                              checked: ("unchecked", "gradient"), "fixed_order": ("read", "read_in_order")}.items():
+                              checked or "no check": ("unchecked", "gradient"), "fixed_order": ("read", "read_in_order")}.items():
         if side in rounds[0] and (case["limit"] or ratio != "limit_ratio"):
             row[ratio] = median_interval([m[side]["seconds"] / m[to]["seconds"] for m in rounds])
     return row

@@ -18,7 +18,7 @@ struct Decision {
   template <class D, class V>
   HWY_INLINE Element<V> At(D d, V logit, V target, V factor) const {
     const V one = hn::Set(d, hn::TFromD<D>{1}), size = hn::Abs(logit);
-    const V tail = ExpOfNegative(d, hn::Neg(size)), far = hn::Div(tail, hn::Add(one, tail));
+    const V tail = Tail(d, logit), far = hn::Div(tail, hn::Add(one, tail));
     const V yes = hn::Mul(target, factor), no = hn::Sub(one, target), both = hn::Add(yes, no);
     // The share of the answer that the logit speaks against pays for its size; all pay log(1 + exp(-size)).
     const auto negative = hn::Lt(logit, hn::Zero(d));

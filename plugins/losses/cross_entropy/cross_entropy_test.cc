@@ -163,6 +163,17 @@ TEST(CrossEntropy, LongRowsOfEqualHugeLogits) {
   }
 }
 
+TEST(CrossEntropy, LongRowsWhoseDifferencesNoFloatHolds) {
+  GoldenArray logits = {false, {1, 70}, std::vector<double>(70, -3e38)};
+  logits.values[0] = 3e38;
+  RunOptions options;
+  options.dtype = 4;
+  const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", {true, {1}, {3}}}}, options);
+  EXPECT_NEAR(got.item_loss[0], 6e38, 1e32);
+  EXPECT_EQ(got.gradient[0][0], 1);
+  EXPECT_EQ(got.gradient[0][3], -1);
+}
+
 TEST(CrossEntropy, LogitsFarFromZeroKeepTheirDifferences) {
   // On both sides of where kernels take the highest logit away first, next to each other in a vector.
   const double bases[] = {0, 65535.5, 65536, -65536, -65535.5, 1e6, -3, 16777216, -1048576, 65530, 123456, 1e4};

@@ -22,6 +22,16 @@ TEST(Dice, KnownValue) {
   EXPECT_EQ(got.denominator[0], 1);
 }
 
+TEST(Dice, PixelsWhoseDifferenceNoFloatHoldsAreCertain) {
+  const GoldenArray logits{false, {1, 2, 2}, {2e38, -3e38, -2e38, 3e38}};
+  RunOptions options;
+  options.dtype = 4;
+  const RunResult got =
+      RunArrays(Loss(), {{"eps", {0}}}, {{"prediction", logits}, {"target", {true, {1, 2}, {0, 1}}}}, options);
+  EXPECT_EQ(got.numerator[0], 0);
+  EXPECT_EQ(got.gradient[0], (std::vector<double>{0, 0, 0, 0}));
+}
+
 TEST(Dice, LogarithmOfKnownValue) {
   const RunResult got = RunArrays(Loss(), {{"log_loss", {1}}}, FourPixels());
   EXPECT_NEAR(got.numerator[0], -0.5 * (std::log(0.72) + std::log(1.6 / 3)), 1e-15);
