@@ -93,7 +93,8 @@ class ElementLoop {
   /// Whether values are looked at: labels may ignore an element whose loss would tell.
   template <bool kLabels>
   static constexpr bool kLooks = kLabels || !kTells;
-  static constexpr bool kLogs = requires(const Kernel& kernel, D d, V v) { kernel.Tail(d, v); };
+  static constexpr bool kTails = requires(const Kernel& kernel, D d, V v) { kernel.Tail(d, v); };
+  static constexpr bool kLogs = requires(const Kernel& kernel, D d, V v) { kernel.Plain(d, v, v, v); };
   static constexpr int64_t kVectors = LogOfProduct<D>::kFactors;
 
   /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, if wanted.
@@ -101,8 +102,8 @@ class ElementLoop {
   HWY_INLINE void RunSome(int64_t begin, int64_t n, T* to, V& valid) {
     const auto lanes = static_cast<int64_t>(hn::Lanes(d_));
     // All tails first: a processor has room for many short chains of operations, for few long ones.
-    HWY_ALIGN T tails[kLogs ? kVectors * hn::MaxLanes(D()) : 1];
-    if constexpr (kLogs) {
+    HWY_ALIGN T tails[kTails ? kVectors * hn::MaxLanes(D()) : 1];
+    if constexpr (kTails) {
       for (int64_t i = 0; i < n; i += lanes) {
         hn::Store(kernel_.Tail(d_, hn::LoadU(d_, run_.prediction + begin + i)), d_, tails + i);
       }
@@ -111,7 +112,7 @@ class ElementLoop {
     for (int64_t i = 0; i < n; i += 4 * lanes) {
       V seen = hn::Zero(d_);
       const auto step = [&](int64_t at, LogOfProduct<D> & odds) HWY_ATTR __attribute__((always_inline)) {
-        return Plain<kLabels>(begin + at, to == nullptr ? nullptr : to + at, kLogs ? tails + at : nullptr, odds, valid,
+        return Plain<kLabels>(begin + at, to == nullptr ? nullptr : to + at, kTails ? tails + at : nullptr, odds, valid,
                               seen);
       };
       const V first = step(i, a), second = step(i + lanes, b), third = step(i + 2 * lanes, c),
@@ -143,6 +144,9 @@ class ElementLoop {
     LogElement<V> element;
     if constexpr (kLogs) {
       element = kernel_.Plain(d_, prediction, hn::Load(d_, tail), target);
+    } else if constexpr (kTails) {
+      const Element<V> whole = kernel_.AtTail(d_, prediction, hn::Load(d_, tail), target, one);
+      element = {whole.loss, whole.slope, zero};
     } else {
       const Element<V> whole = kernel_.At(d_, prediction, target, one);
       element = {whole.loss, whole.slope, zero};
@@ -204,10 +208,13 @@ class ElementLoop {
 };
 
 /// Runs `kernel.At(d, prediction, target, factor)`, which gives an Element, over all elements. `factor` is 1 where the
-/// run has none. A kernel with `kTellsNonFinite` has no finite loss where a value is not finite: without labels and
-/// weights the sum tells, and no value is looked at. `kernel.Plain(d, prediction, kernel.Tail(d, prediction), target)`,
-/// if there is one, gives a LogElement of elements without weight and factor. Ignored elements and those of weight 0
-/// count nothing, whatever the kernel makes of them.
+/// run has none. Ignored elements and those of weight 0 count nothing, whatever the kernel makes of them. A kernel may
+/// have, for elements without weight and factor,
+///   Tail(d, prediction)                       what takes a long chain of operations: done first for many elements,
+///   given to AtTail(d, prediction, tail, target, 1)    instead of At Plain(d, prediction, tail, target)        instead
+///   of both: a LogElement kTellsNonFinite                           no finite loss where a value is not finite:
+///   without labels and weights the sum
+///                                             tells, and no value is looked at.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& run) {
   if (run.prediction == nullptr && run.weights == nullptr) return {0, static_cast<double>(ValidElements(run)), true};

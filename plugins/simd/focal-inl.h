@@ -79,10 +79,18 @@ class DecisionFocal {
   explicit DecisionFocal(const double* numbers) : modulator_(numbers[0]), yes_(numbers[1]), no_(numbers[2]) {}
 
   template <class D, class V>
+  HWY_INLINE V Tail(D d, V logit) const {
+    return TailOf(d, logit);
+  }
+  template <class D, class V>
   HWY_INLINE Element<V> At(D d, V logit, V yes, V factor) const {
+    return AtTail(d, logit, Tail(d, logit), yes, factor);
+  }
+  template <class D, class V>
+  HWY_INLINE Element<V> AtTail(D d, V logit, V tail, V yes, V factor) const {
     using T = hn::TFromD<D>;
     const V one = hn::Set(d, T{1}), no = hn::Sub(one, yes);
-    const Logistic<V> is = LogisticOf(d, logit);
+    const Logistic<V> is = LogisticOfTail(d, logit, tail);
     const V missing = hn::MulAdd(is.yes, no, hn::Mul(is.no, yes));
     const V entropy = hn::MulAdd(yes, is.minus_log_yes, hn::Mul(no, is.minus_log_no));
     const V balance = hn::MulAdd(yes, hn::Set(d, static_cast<T>(yes_)), hn::Mul(no, hn::Set(d, static_cast<T>(no_))));

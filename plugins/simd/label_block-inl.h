@@ -121,13 +121,12 @@ struct DecisionBlock {
     const T* const first = logits.Run(block.outer) + block.first;
     const T* const second = logits.Run(block.outer, 1) + block.first;
     const auto step = [&](const auto& load, int64_t j) HWY_ATTR __attribute__((always_inline)) {
-      const V a = load(first + j), b = load(second + j), sign_bit = hn::SignBit(d);
+      const V a = load(first + j), b = load(second + j);
       finite.See(a);
       finite.See(b);
-      const V distance = hn::Sub(b, a), lost = LostInDifference(b, a, distance);
-      const V lost_below = hn::Xor(lost, hn::AndNot(distance, sign_bit));  // of -|distance|
+      const V distance = hn::Sub(b, a);
       hn::Store(distance, d, difference + j);
-      hn::Store(ExpOfSum(d, hn::Or(distance, sign_bit), lost_below), d, tail + j);
+      hn::Store(TailOf(d, distance, LostInDifference(b, a, distance)), d, tail + j);
     };
     int64_t j = 0;
     for (; j + lanes <= block.items; j += lanes) step(LoadWhole<D>{d}, j);

@@ -73,8 +73,8 @@ struct RightOf {
 };
 
 /// Softmax of a block of logits with the right class of each item apart from the others, so that neither end of its
-/// probability cancels. Exponentials are those of ExponentialsBelow the highest logit.
-template <class T>
+/// probability cancels. `Exponentials` are those below the highest logit.
+template <class T, template <class> class Exponentials = ExponentialsBelow>
 struct RightBlock {
   Plane<T> plane;  ///< logits, then exponentials, 0 for the right class
   HWY_ALIGN T top[simd::kBlockItems];
@@ -93,7 +93,7 @@ struct RightBlock {
     for (int64_t j = 0; j < items; ++j) plane.Run(label[j])[j] = std::numeric_limits<T>::lowest();
     for (int64_t j = 0; j < items; j += static_cast<int64_t>(hn::Lanes(d))) {
       const V highest = hn::Load(d, top + j);
-      const ExponentialsBelow<D> exponentials(d, highest);
+      const Exponentials<D> exponentials(d, highest);
       V sum = hn::Zero(d);
       for (int64_t k = 0; k < plane.classes;) {
         V part = hn::Zero(d);  // two short sums round less than a long one
@@ -118,7 +118,7 @@ struct RightBlock {
   /// Of the items from j on.
   template <class D>
   HWY_INLINE RightOf<hn::Vec<D>> At(D d, int64_t j) const {
-    const ExponentialsBelow<D> exponentials(d, hn::Load(d, top + j));
+    const Exponentials<D> exponentials(d, hn::Load(d, top + j));
     const auto e = exponentials.Of(hn::Load(d, right + j));
     const auto rest = hn::Load(d, others + j);
     return {e, rest, hn::Div(hn::Set(d, T{1}), hn::Add(rest, e))};
@@ -127,7 +127,7 @@ struct RightBlock {
   template <class D>
   HWY_INLINE hn::Vec<D> MinusLog(D d, const RightOf<hn::Vec<D>>& is, int64_t j) const {
     const auto highest = hn::Load(d, top + j), below = hn::Sub(highest, hn::Load(d, right + j));
-    const auto unit = ExponentialsBelow<D>(d, highest).Unit();
+    const auto unit = Exponentials<D>(d, highest).Unit();
     return hn::Add(below, LogOnePlus(d, hn::Div(hn::Add(is.others, hn::Sub(is.e, unit)), unit)));
   }
 };

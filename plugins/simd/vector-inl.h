@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
@@ -137,33 +138,35 @@ HWY_INLINE V ExpOfDifference(D d, V x, V top) {
   return ExpOfSum(d, difference, LostInDifference(x, top, difference));
 }
 
-/// Numbers of which ExponentialsBelow takes no difference are below this, of either sign.
-inline constexpr float kNear = 65536.0f;
-
-/// Exponentials of numbers up to `top`, |top| < kNear, lane by lane: of x it is exp(x - top) * Unit(), below 3 ulp
-/// although the difference would be rounded, and 0 where exp(x - top) is below the smallest normal number.
-template <class D, class T = hn::TFromD<D>>
-class ExponentialsBelow {
+/// Exponentials of numbers up to `top`, lane by lane: of x it is exp(x - top), as ExpOfDifference. Equal differences
+/// give equal exponentials.
+template <class D>
+class ExponentialsOfDifferences {
   using V = hn::Vec<D>;
 
  public:
-  HWY_INLINE ExponentialsBelow(D d, V top) : d_(d), top_(top) {}
+  HWY_INLINE ExponentialsOfDifferences(D d, V top) : d_(d), top_(top) {}
   HWY_INLINE V Of(V x) const { return ExpOfDifference(d_, x, top_); }
-  HWY_INLINE V Unit() const { return hn::Set(d_, T{1}); }
+  HWY_INLINE V Unit() const { return hn::Set(d_, hn::TFromD<D>{1}); }
 
  private:
   D d_;
   V top_;
 };
 
+/// Tops of ScaledExponentials are below this, of either sign.
+inline constexpr float kNear = 65536.0f;
+
 #if HWY_NATIVE_FMA
-/// With a unit of 2^-m exp(top), m an integer, there is no difference to round: x - n ln 2 is exact.
+/// The same of floats with fewer operations, |top| < kNear: exp(x - top) * Unit(), below 3 ulp, and 0 where exp(x -
+/// top) is below the smallest normal number. With a unit of 2^-m exp(top), m an integer, there is no difference to
+/// round: x - n ln 2 is exact.
 template <class D>
-class ExponentialsBelow<D, float> {
+class ScaledExponentials {
   using V = hn::Vec<D>;
 
  public:
-  HWY_INLINE ExponentialsBelow(D d, V top) : d_(d), top_(top) {
+  HWY_INLINE ScaledExponentials(D d, V top) : d_(d), top_(top) {
     // So that the unit is between 2 and 6: the least exponential is then a normal number, whichever way n was rounded.
     const V rounder = hn::Set(d, kRounder);
     const V m = hn::Sub(hn::MulAdd(top_, hn::Set(d, kLog2E), hn::Set(d, kRounder - 2)), rounder);
@@ -181,6 +184,13 @@ class ExponentialsBelow<D, float> {
   D d_;
   V top_, rounder_, least_;
 };
+
+template <class D>
+using ExponentialsBelow =
+    std::conditional_t<sizeof(hn::TFromD<D>) == 4, ScaledExponentials<D>, ExponentialsOfDifferences<D>>;
+#else
+template <class D>
+using ExponentialsBelow = ExponentialsOfDifferences<D>;
 #endif
 
 /// log(1 + x) for x >= 0.
@@ -232,28 +242,39 @@ struct Logistic {
   V minus_log_yes, minus_log_no;  ///< softplus(-z), softplus(z)
 };
 
-/// Of z + lost, lost within the rounding of z.
+/// Of z; `tail`: exp(-|z|).
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE Logistic<V> LogisticOf(D d, V z, V lost) {
+HWY_INLINE Logistic<V> LogisticOfTail(D d, V z, V tail) {
   const V zero = hn::Zero(d), one = hn::Set(d, hn::TFromD<D>{1});
   const auto positive = hn::Ge(z, zero);
-  const V tail = ExpOfSum(d, hn::Neg(hn::Abs(z)), hn::IfThenElse(positive, hn::Neg(lost), lost));
   const V rest = LogOnePlusFraction(d, tail);
   const V near = hn::Div(one, hn::Add(one, tail)), far = hn::Mul(tail, near);
   return {hn::IfThenElse(positive, near, far), hn::IfThenElse(positive, far, near), hn::Sub(rest, hn::Min(z, zero)),
           hn::Add(rest, hn::Max(z, zero))};
 }
 
+/// exp(-|z|).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V TailOf(D d, V z) {
+  return ExpOfNegative(d, hn::Or(z, hn::SignBit(d)));
+}
+/// The same of z + lost, lost within the rounding of z.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V TailOf(D d, V z, V lost) {
+  const V sign_bit = hn::SignBit(d);
+  return ExpOfSum(d, hn::Or(z, sign_bit), hn::Xor(lost, hn::AndNot(z, sign_bit)));
+}
+
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE Logistic<V> LogisticOf(D d, V z) {
-  return LogisticOf(d, z, hn::Zero(d));
+  return LogisticOfTail(d, z, TailOf(d, z));
 }
 
 /// Of a - b, although the difference is rounded.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE Logistic<V> LogisticOfDifference(D d, V a, V b) {
   const V difference = hn::Sub(a, b);
-  return LogisticOf(d, difference, LostInDifference(a, b, difference));
+  return LogisticOfTail(d, difference, TailOf(d, difference, LostInDifference(a, b, difference)));
 }
 
 /// A loss with a logarithm apart: it is `loss` + log(1 + odds), 0 <= odds <= 1.

@@ -28,7 +28,7 @@ struct Decision {
   }
   template <class D, class V>
   HWY_INLINE V Tail(D d, V logit) const {
-    return ExpOfNegative(d, hn::Or(logit, hn::SignBit(d)));
+    return TailOf(d, logit);
   }
   template <class D, class V>
   HWY_INLINE LogElement<V> Plain(D d, V logit, V tail, V target) const {

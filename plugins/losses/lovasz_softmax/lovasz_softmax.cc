@@ -20,7 +20,7 @@ void ErrorsOfBlock(D d, const sdk::Tile<T>& tile, const BlockItems& block, const
   const sdk::View<const T> logits = tile.Input(0);
   const sdk::View<const int32_t> labels = tile.Labels(1);
   const int64_t padded = WholeVectors(d, block.items), classes = logits.small;
-  RightBlock<T> softmax;
+  RightBlock<T, ExponentialsOfDifferences> softmax;  // equal errors stay equal: their order is that of the items
   softmax.plane = ScratchPlane(static_cast<T*>(tile.raw().scratch), classes);
   LoadBlock(d, logits, block, softmax.plane);
   HWY_ALIGN int32_t label[simd::kBlockItems];
@@ -32,7 +32,7 @@ void ErrorsOfBlock(D d, const sdk::Tile<T>& tile, const BlockItems& block, const
   }
   softmax.Fill(d, label, padded, finite);
   for (int64_t j = 0; j < padded; j += lanes) {
-    // A quotient, so that the right class of what is certainly wrong is exactly 1 off. Ignored items get 0.
+    // Quotients, so that what is certain is exactly 1. Ignored items get 0.
     const RightOf<V> is = softmax.At(d, j);
     const V counts = hn::Load(d, inverse + j), mine = hn::Neg(hn::Div(is.others, hn::Add(is.others, is.e)));
     hn::Store(hn::IfThenElseZero(hn::Ne(counts, hn::Zero(d)), mine), d, softmax.right + j);
