@@ -51,14 +51,14 @@ class ElementLoop {
   HWY_INLINE int64_t RunByFours() {
     const int64_t four = 4 * static_cast<int64_t>(hn::Lanes(d_)), whole = run_.n / four * four;
     // Gradients that do not begin at a whole vector are streamed from here, where vectors are whole.
-    HWY_ALIGN T run[kVectors * hn::MaxLanes(D())];
+    HWY_ALIGN T slopes[kVectors * hn::MaxLanes(D())];
     const bool direct = aligned_ || !run_.stream;
     V valid = hn::Zero(d_);  // fewer elements than floats count
     for (int64_t i = 0; i < whole;) {
       const int64_t n = std::min(whole - i, kVectors / 4 * four);
-      T* const to = run_.gradient == nullptr ? nullptr : direct ? run_.gradient + i : run;
+      T* const to = run_.gradient == nullptr ? nullptr : direct ? run_.gradient + i : slopes;
       RunSome<kLabels>(i, n, to, valid);
-      if (to == run) CopyRun(d_, run, n, run_.gradient + i, true);
+      if (to == slopes) CopyRun(d_, slopes, n, run_.gradient + i, true);
       i += n;
     }
     if constexpr (kLabels) {
@@ -95,6 +95,7 @@ class ElementLoop {
   static constexpr bool kLooks = kLabels || !kTells;
   static constexpr bool kTails = requires(const Kernel& kernel, D d, V v) { kernel.Tail(d, v); };
   static constexpr bool kLogs = requires(const Kernel& kernel, D d, V v) { kernel.Plain(d, v, v, v); };
+  static_assert(kTails || !kLogs);
   static constexpr int64_t kVectors = LogOfProduct<D>::kFactors;
 
   /// `n` elements from `begin` on: a multiple of four vectors, at most kVectors. Their slopes go to `to`, if wanted.
@@ -208,13 +209,12 @@ class ElementLoop {
 };
 
 /// Runs `kernel.At(d, prediction, target, factor)`, which gives an Element, over all elements. `factor` is 1 where the
-/// run has none. Ignored elements and those of weight 0 count nothing, whatever the kernel makes of them. A kernel may
-/// have, for elements without weight and factor,
-///   Tail(d, prediction)                       what takes a long chain of operations: done first for many elements,
-///   given to AtTail(d, prediction, tail, target, 1)    instead of At Plain(d, prediction, tail, target)        instead
-///   of both: a LogElement kTellsNonFinite                           no finite loss where a value is not finite:
-///   without labels and weights the sum
-///                                             tells, and no value is looked at.
+/// run has none. Ignored elements and those of weight 0 count nothing, whatever the kernel makes of them.
+///
+/// A kernel may have more. Tail(d, prediction) is what takes a long chain of operations: it is done first for many
+/// elements, which then, without weight and factor, go through AtTail(d, prediction, tail, target, 1) or, for a
+/// LogElement, through Plain(d, prediction, tail, target). With kTellsNonFinite no loss is finite where a value is not:
+/// without labels and weights the sum tells, and no value is looked at.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunElements(D d, const Kernel& kernel, const simd::ElementRun<T>& run) {
   if (run.prediction == nullptr && run.weights == nullptr) return {0, static_cast<double>(ValidElements(run)), true};

@@ -6,6 +6,8 @@
 #define GRADELINE_PLUGINS_SIMD_LABEL_BLOCK_INL_H_
 #endif
 
+#include <limits>
+
 #include "plugins/simd/right-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -120,13 +122,15 @@ struct DecisionBlock {
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const T* const first = logits.Run(block.outer) + block.first;
     const T* const second = logits.Run(block.outer, 1) + block.first;
+    const V most = hn::Set(d, std::numeric_limits<T>::max());
     const auto step = [&](const auto& load, int64_t j) HWY_ATTR __attribute__((always_inline)) {
       const V a = load(first + j), b = load(second + j);
       finite.See(a);
       finite.See(b);
       const V distance = hn::Sub(b, a);
-      hn::Store(distance, d, difference + j);
       hn::Store(TailOf(d, distance, LostInDifference(b, a, distance)), d, tail + j);
+      // No infinity, of which a right answer would take 0 times.
+      hn::Store(hn::Min(hn::Max(distance, hn::Neg(most)), most), d, difference + j);
     };
     int64_t j = 0;
     for (; j + lanes <= block.items; j += lanes) step(LoadWhole<D>{d}, j);

@@ -61,6 +61,7 @@ class SumOf<D, float> {
 /// minimax polynomial (scripts/polynomials), in an order that waits little.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ScaledExp(D d, V r, V shifted) {
+  static_assert(sizeof(hn::TFromD<D>) == 4);
   const hn::RebindToSigned<D> di;
   const V r2 = hn::Mul(r, r);
   V p = hn::MulAdd(r, hn::Set(d, 0.008312499f), hn::Set(d, 0.04189033f));
@@ -73,7 +74,7 @@ inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kRounder = 12582912.0f;       // added to a number, makes its last bits count ones
 inline constexpr float kLeastExponent = -87.33654f;  // exp of it is the smallest normal number
 
-/// exp(x) for kLeastExponent <= x <= 0, below 3 ulp from -30 on and below 5 elsewhere.
+/// exp(x) of floats for kLeastExponent <= x <= 0, below 3 ulp from -30 on and below 5 elsewhere.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfNormal(D d, V x) {
   const V shifted = hn::MulAdd(x, hn::Set(d, kLog2E), hn::Set(d, kRounder));
@@ -88,8 +89,8 @@ HWY_INLINE V ExpOfNormal(D d, V x) {
   return ScaledExp(d, r, shifted);
 }
 
-/// exp(x) for x <= 0. Results below the smallest normal number are 0. What NaN gives is not said: kernels look for it
-/// (FiniteCheck).
+/// exp(x) for x <= 0. Of floats, results below the smallest normal number are 0. What NaN gives is not said: kernels
+/// look for it (FiniteCheck).
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfNegative(D d, V x) {
   if constexpr (sizeof(hn::TFromD<D>) == 8) {
@@ -99,8 +100,7 @@ HWY_INLINE V ExpOfNegative(D d, V x) {
   }
 }
 
-/// exp(x + lost) for x <= 0 and lost within the rounding of x, as ExpOfNegative; where x is infinite `lost` is not
-/// looked at.
+/// exp(x + lost) for x <= 0 and lost within the rounding of x; where x is infinite `lost` is not looked at.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfSum(D d, V x, V lost) {
   if constexpr (sizeof(hn::TFromD<D>) == 8) {
@@ -303,11 +303,12 @@ class FiniteCheck {
   explicit FiniteCheck(D d) : sum_(hn::Zero(d)) {}
 #if defined(GRADELINE_NO_FINITE_CHECK)
   HWY_INLINE void See(hn::Vec<D>) {}
+  HWY_INLINE void SeeProduct(hn::Vec<D>) {}
 #else
   HWY_INLINE void See(hn::Vec<D> v) { sum_ = hn::MulAdd(v, hn::Zero(D()), sum_); }
-#endif
   /// Of values that are multiplied by 0 already.
   HWY_INLINE void SeeProduct(hn::Vec<D> v) { sum_ = hn::Add(sum_, v); }
+#endif
   HWY_INLINE void See(const FiniteCheck& other) { sum_ = hn::Add(sum_, other.sum_); }
   HWY_INLINE bool Failed() const { return !hn::AllTrue(D(), hn::Eq(sum_, hn::Zero(D()))); }
 

@@ -174,6 +174,15 @@ TEST(CrossEntropy, LongRowsWhoseDifferencesNoFloatHolds) {
   EXPECT_EQ(got.gradient[0][3], -1);
 }
 
+TEST(CrossEntropy, PixelsWhoseDifferenceNoFloatHoldsAreCertain) {
+  const GoldenArray logits = {false, {1, 2, 2}, {-3e38, 3e38, 3e38, -3e38}};
+  RunOptions options;
+  options.dtype = 4;
+  const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", {true, {1, 2}, {1, 0}}}}, options);
+  EXPECT_EQ(got.item_loss, (std::vector<double>{0, 0}));
+  EXPECT_EQ(got.numerator[0], 0);
+}
+
 TEST(CrossEntropy, LogitsFarFromZeroKeepTheirDifferences) {
   // On both sides of where kernels take the highest logit away first, next to each other in a vector.
   const double bases[] = {0, 65535.5, 65536, -65536, -65535.5, 1e6, -3, 16777216, -1048576, 65530, 123456, 1e4};
