@@ -115,9 +115,11 @@ def measure_row(options, child, case, size, folder):
     for name in [*sides, "probe"]:
         row[name] = {field: median_interval([measured[name][field] for measured in rounds])[0]
                      for field in rounds[0][name]}
-    for ratio, (side, to) in {"limit_ratio": ("probe", "gradient"), "eager_ratio": ("eager", "gradient"),
-                              "compiled_ratio": ("compiled", "gradient"), "exp_ratio": ("exp", "gradient"),
-                              checked or "no check": ("unchecked", "gradient"), "fixed_order": ("read", "read_in_order")}.items():
+    ratios = {"limit_ratio": ("probe", "gradient"), "eager_ratio": ("eager", "gradient"),
+              "compiled_ratio": ("compiled", "gradient"), "exp_ratio": ("exp", "gradient"), "fixed_order": ("read", "read_in_order")}
+    if checked:
+        ratios[checked] = ("unchecked", "gradient")
+    for ratio, (side, to) in ratios.items():
         if side in rounds[0] and (case["limit"] or ratio != "limit_ratio"):
             row[ratio] = median_interval([m[side]["seconds"] / m[to]["seconds"] for m in rounds])
     return row
