@@ -279,6 +279,7 @@ bool BatchRun::EndPass() {
     Finish(ToStatus(*fault_, *plan_, call_.inputs));
     return false;
   }
+  fitting_labels_ |= layout_.inputs & ~unfit_labels_;
   if (layout_.counts_valid) {
     valid_items_ = 0;
     for (const int64_t valid : slot_valid_) valid_items_ += valid;

@@ -132,6 +132,8 @@ class BatchRun {
 
   size_t next_pass_ = 0;
   PassLayout layout_;
+  uint64_t fitting_labels_ = 0;            // bit t: a pass has seen that all labels of tensor t fit where they are
+  std::atomic<uint64_t> unfit_labels_{0};  // some do not
   std::atomic<int64_t> next_slot_{0}, open_slots_{0};
   std::atomic<bool> cancelled_{false};
   std::atomic<int64_t> fault_slot_{std::numeric_limits<int64_t>::max()};

@@ -95,7 +95,8 @@ bool BatchRun::ShowInputs(const TileBox& box, int64_t slot, std::byte* scratch, 
     view.reserved = 0;
     view.small = tensor.small;
     int64_t stride = runs.stride;
-    const bool labels_fit = tensor.label && LabelsFitInPlace(tensor, runs, data);
+    const bool labels_fit = tensor.label && LabelsFitInPlace(tensor, runs, data, (fitting_labels_ >> t & 1) != 0);
+    if (tensor.label && !labels_fit) unfit_labels_.fetch_or(uint64_t{1} << t, std::memory_order_relaxed);
     if (layout_.input_offset[t] < 0 || labels_fit) {
       // Kernels are told to read only; the ABI has one view for inputs and gradients.
       view.data = const_cast<std::byte*>(static_cast<const std::byte*>(data)) +

@@ -40,6 +40,7 @@ TensorPlan PlanTensor(const CallPlan& plan, size_t t) {
 
 absl::Status PlanTensors(CallPlan& plan) {
   int64_t item_bytes = 0;
+  bool planes = false, in_place = true;
   Violations violations;
   for (size_t t = 0; t < plan.inputs.size(); ++t) {
     plan.tensors.push_back(PlanTensor(plan, t));
@@ -65,12 +66,15 @@ absl::Status PlanTensors(CallPlan& plan) {
     }
     plan.input_elements += tensor.elements;
     if (tensor.whole) continue;
+    in_place &= tensor.label || static_cast<int>(SizeOf(tensor.dtype)) == plan.binding.real_bytes;
+    planes |= tensor.small > 1 && plan.binding.inner > 1;
     item_bytes += tensor.small * (tensor.label ? 4 : plan.binding.real_bytes);
     if (tensor.label && plan.counted_tensor < 0) plan.counted_tensor = static_cast<int>(t);
   }
-  plan.shape = {sizeof(GdlShape),          static_cast<uint32_t>(plan.binding.real_bytes),
-                plan.binding.outer,        plan.binding.inner,
-                plan.binding.small.data(), TileItems(item_bytes)};
+  plan.shape = {
+      sizeof(GdlShape),          static_cast<uint32_t>(plan.binding.real_bytes),
+      plan.binding.outer,        plan.binding.inner,
+      plan.binding.small.data(), TileItems(item_bytes, planes && in_place ? item_bytes * plan.binding.items() : 0)};
   return violations.ToStatus();
 }
 

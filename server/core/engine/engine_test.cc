@@ -492,7 +492,7 @@ TEST(EngineTest, NumericsNameTilesTargetCompilerAndLibrary) {
   Engine engine({.threads = 3});
   EXPECT_EQ(engine.threads(), 3);
   EXPECT_THAT(engine.numerics(),
-              ::testing::ContainsRegex("^tiles-2 [a-z0-9-]+ gcc-12[^ ]* glibc-[0-9.]+-(avx512|avx2|plain)$"));
+              ::testing::ContainsRegex("^tiles-3 [a-z0-9-]+ gcc-12[^ ]* glibc-[0-9.]+-(avx512|avx2|plain)$"));
   EXPECT_EQ(engine.numerics(), Engine({.threads = 1}).numerics());
 }
 

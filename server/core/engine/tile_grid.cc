@@ -5,15 +5,16 @@
 namespace gradeline {
 namespace {
 
-constexpr int64_t kTileBytes = 256 << 10;
+constexpr int64_t kTileBytes = 256 << 10, kPlanesBytes = 1 << 20;
 constexpr int64_t kVectorItems = 16;  // runs begin at multiples of it, so that kernels meet one ragged end per outer
 
 int64_t DivideUp(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
 }  // namespace
 
-int64_t TileItems(int64_t item_bytes) {
-  const int64_t items = std::max<int64_t>(1, kTileBytes / std::max<int64_t>(1, item_bytes));
+int64_t TileItems(int64_t item_bytes, int64_t planes_bytes) {
+  const int64_t bytes = std::clamp(planes_bytes / 64, kTileBytes, kPlanesBytes);
+  const int64_t items = std::max<int64_t>(1, bytes / std::max<int64_t>(1, item_bytes));
   return items >= kVectorItems ? items / kVectorItems * kVectorItems : items;
 }
 

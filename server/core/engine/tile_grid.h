@@ -8,7 +8,7 @@
 namespace gradeline {
 
 /// Raise when tiles or slots change: results then have other bits. Part of Engine::numerics().
-inline constexpr int kTilePlanVersion = 2;
+inline constexpr int kTilePlanVersion = 3;
 
 /// A box of items: a run of one outer, or whole outers (first_inner 0, inner all of them).
 struct TileBox {
@@ -42,8 +42,10 @@ class TileGrid {
   int64_t tiles_ = 0, tiles_per_slot_ = 1, slots_ = 0, most_items_ = 0;
 };
 
-/// Most items of one tile when an item takes `item_bytes`: about 256 KiB of input, half of a small L2 cache.
-int64_t TileItems(int64_t item_bytes);
+/// Most items of one tile when an item takes `item_bytes`: about 256 KiB of input, half of a small L2 cache. Planes,
+/// where the elements of an item lie apart, give up to 1 MiB of their `planes_bytes`, so that a tile's runs of each
+/// plane are long; small batches still have 64 tiles.
+int64_t TileItems(int64_t item_bytes, int64_t planes_bytes = 0);
 
 }  // namespace gradeline
 

@@ -65,12 +65,15 @@ TEST(TileGridTest, Jobs) {
   EXPECT_EQ(grid.FirstTile(1), 4);
 }
 
-TEST(TileItemsTest, About256KiB) {
+TEST(TileItemsTest, About256KiBOr1MiBOfPlanes) {
   EXPECT_EQ(TileItems(4), 65536);
   EXPECT_EQ(TileItems(40), 6544);
   EXPECT_EQ(TileItems(100 << 10), 2);
   EXPECT_EQ(TileItems(int64_t{1} << 40), 1);
   EXPECT_EQ(TileItems(0), 256 << 10);
+  EXPECT_EQ(TileItems(80, int64_t{1} << 40), 13104);
+  EXPECT_EQ(TileItems(80, 1 << 20), TileItems(80)) << "many tiles of a small batch";
+  EXPECT_EQ(TileItems(80, 32 << 20), 6544);
 }
 
 }  // namespace

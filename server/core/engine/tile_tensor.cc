@@ -127,13 +127,13 @@ bool CopyIn(const TensorPlan& tensor, const TileRuns& runs, const void* data, in
   return bad;
 }
 
-bool LabelsFitInPlace(const TensorPlan& tensor, const TileRuns& runs, const void* data) {
+bool LabelsFitInPlace(const TensorPlan& tensor, const TileRuns& runs, const void* data, bool fit) {
   if (tensor.dtype != DType::kI32 || runs.runs != 1) return false;
   const auto* labels = static_cast<const int32_t*>(data) + runs.first;
   if (reinterpret_cast<uintptr_t>(labels) % sizeof(int32_t) != 0) return false;
   const LabelRange range = RangeOf(tensor);
   if (range.ignore && *range.ignore >= 0 && *range.ignore < range.size) return false;
-  return AllBelow(labels, runs.length, range.size);
+  return fit || AllBelow(labels, runs.length, range.size);
 }
 
 bool RealsFit(const TensorPlan& tensor, const TileRuns& runs, const void* at, int64_t stride, int real_bytes,

@@ -30,8 +30,9 @@ struct BadElement {
 /// become -1 too; returns whether there were any. `out` is aligned to 8.
 bool CopyIn(const TensorPlan& tensor, const TileRuns& runs, const void* data, int real_bytes, void* out);
 
-/// Whether kernels can read the labels where they are: int32, aligned, one run, all in range and none ignored.
-bool LabelsFitInPlace(const TensorPlan& tensor, const TileRuns& runs, const void* data);
+/// Whether kernels can read the labels where they are: int32, aligned, one run, all in range and none ignored. `fit`:
+/// their values were looked at before.
+bool LabelsFitInPlace(const TensorPlan& tensor, const TileRuns& runs, const void* data, bool fit = false);
 
 /// Whether every real of the view is finite (if `finite`) and in the tensor's range. `at` is its first element, in
 /// place or a dense copy, `stride` elements from run to run.

@@ -118,6 +118,8 @@ TEST(LabelsFitInPlaceTest, OnlyWhereNothingHasToChange) {
   EXPECT_FALSE(fit(DType::kI32, 255, {0, 2, 3, 1})) << "one is out of range";
   EXPECT_FALSE(fit(DType::kI32, 255, {0, 2, 1, -1})) << "one is negative";
   EXPECT_FALSE(fit(DType::kI32, 1, {0, 2, 0, 0})) << "a class is ignored";
+  const TestTensor seen(DType::kI32, {4}, {0, 2, 3, 1});
+  EXPECT_TRUE(LabelsFitInPlace(Labels(DType::kI32, 3, 255), all, seen.bytes.data(), true)) << "not looked at again";
   EXPECT_FALSE(fit(DType::kU8, 255, {0, 2, 1, 1}));
   EXPECT_FALSE(fit(DType::kI64, 255, {0, 2, 1, 1}));
   const TestTensor tensor(DType::kI32, {4}, {0, 2, 1, 1});
