@@ -7,8 +7,8 @@
 #define GRADELINE_PLUGINS_SIMD_BLOCK_INL_H_
 #endif
 
+#include "plugins/simd/exponential-inl.h"
 #include "plugins/simd/softmax.h"
-#include "plugins/simd/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
@@ -24,16 +24,18 @@ struct BlockItems {
   int64_t Inner(int64_t j) const { return rows ? 0 : first + j; }
 };
 
-/// Cuts a tile into blocks of at most `most` items, in order.
+/// Cuts a tile into blocks of at most `most` items, in order; runs of pixels into nearly equal ones.
 template <class Body>
 HWY_INLINE void ForEachBlock(int64_t outer, int64_t inner, int64_t most, const Body& body) {
   if (inner == 1) {
     for (int64_t o = 0; o < outer; o += most) body(BlockItems{o, 0, std::min(most, outer - o), true, o});
     return;
   }
+  const int64_t blocks = (inner + most - 1) / most, even = (inner + blocks - 1) / blocks;
+  const int64_t step = std::min(most, (even + simd::kBlockPad - 1) / simd::kBlockPad * simd::kBlockPad);
   for (int64_t o = 0; o < outer; ++o) {
-    for (int64_t i = 0; i < inner; i += most) {
-      body(BlockItems{o, i, std::min(most, inner - i), false, o * inner + i});
+    for (int64_t i = 0; i < inner; i += step) {
+      body(BlockItems{o, i, std::min(step, inner - i), false, o * inner + i});
     }
   }
 }

@@ -10,7 +10,7 @@
 #include <cfloat>
 
 #include "plugins/simd/boxes.h"
-#include "plugins/simd/vector-inl.h"
+#include "plugins/simd/exponential-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {

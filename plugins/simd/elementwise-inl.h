@@ -9,7 +9,7 @@
 #include <cmath>
 
 #include "plugins/simd/elementwise.h"
-#include "plugins/simd/vector-inl.h"
+#include "plugins/simd/exponential-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {

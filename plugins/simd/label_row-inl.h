@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "plugins/simd/label_block-inl.h"
 
@@ -42,73 +43,108 @@ HWY_INLINE hn::Vec<D> TopOfRow(D d, const T* row, int64_t classes, FiniteCheck<D
   return hn::MaxOfLanes(d, hn::Max(a, b));
 }
 
-/// Stores the exponentials of a row, and up to a vector of anything behind them. Returns the sum of all but that of
-/// `label`. What lies `ahead` of the row is wanted next.
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE double OthersOfRow(D d, const T* row, int64_t classes, const ExponentialsBelow<D>& below_top, int64_t label,
-                              int64_t ahead, T* exponentials) {
+/// The sum of a row's exponentials but that of its label, and whether all its logits were seen to be near.
+struct RowSum {
+  double others;
+  bool near;
+};
+
+/// Stores the exponentials of a row, and up to a vector of anything behind them. What lies `ahead` of the row is
+/// wanted next, and `late` leaves meanwhile. `exponential(x, check)` gives those of a vector of logits.
+template <class D, class Exponential, class T = hn::TFromD<D>>
+HWY_INLINE RowSum SumOfRow(D d, const T* row, int64_t classes, const Exponential& exponential, int64_t label,
+                           int64_t ahead, T* exponentials, LateRun<D>& late) {
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t whole = classes / lanes * lanes, at_label = label / lanes * lanes;
   SumOf<D> sum(d);
-  const auto exponential = [&](V x, int64_t at) HWY_ATTR __attribute__((always_inline)) {
-    hwy::Prefetch(row + ahead + at);
-    const V e = below_top.Of(x);
+  NearCheck<D> check(d);
+  bool near = true;
+  const auto step = [&](V x, int64_t at, NearCheck<D> & seen) HWY_ATTR __attribute__((always_inline)) {
+    const V e = exponential(x, seen);
     hn::StoreU(e, d, exponentials + at);
     return e;
   };
   const auto other = hn::Ne(hn::Iota(d, T{0}), hn::Set(d, static_cast<T>(label - at_label)));
-  if (at_label < whole) sum.Add(hn::IfThenElseZero(other, exponential(hn::LoadU(d, row + at_label), at_label)));
+  if (at_label < whole) sum.Add(hn::IfThenElseZero(other, step(hn::LoadU(d, row + at_label), at_label, check)));
   const int64_t around[2][2] = {{0, std::min(at_label, whole)}, {std::min(at_label + lanes, whole), whole}};
   for (const auto& [begin, end] : around) {
     for (int64_t k = begin; k < end;) {
       V a = hn::Zero(d), b = hn::Zero(d);  // few additions in the row's own type
-      const int64_t stop = std::min(end, k + 64 * lanes);
-      for (; k + 2 * lanes <= stop; k += 2 * lanes) {
-        a = hn::Add(a, exponential(hn::LoadU(d, row + k), k));
-        b = hn::Add(b, exponential(hn::LoadU(d, row + k + lanes), k + lanes));
+      NearCheck<D> even(d), odd(d);
+      const int64_t stop = std::min(end, k + 32 * lanes);
+      for (; k + 4 * lanes <= stop; k += 4 * lanes) {
+        PrefetchFour(d, row + ahead + k);
+        a = hn::Add(a, step(hn::LoadU(d, row + k), k, even));
+        b = hn::Add(b, step(hn::LoadU(d, row + k + lanes), k + lanes, odd));
+        a = hn::Add(a, step(hn::LoadU(d, row + k + 2 * lanes), k + 2 * lanes, even));
+        b = hn::Add(b, step(hn::LoadU(d, row + k + 3 * lanes), k + 3 * lanes, odd));
+        late.NextFour();
       }
-      if (k < stop) {
-        a = hn::Add(a, exponential(hn::LoadU(d, row + k), k));
-        k += lanes;
-      }
+      for (; k < stop; k += lanes) a = hn::Add(a, step(hn::LoadU(d, row + k), k, odd));
       sum.Add(hn::Add(a, b));
+      near &= even.Holds() && odd.Holds();
+      if (!near) return {0, false};
     }
   }
   if (const int64_t n = classes - whole; n > 0) {
-    const V e = exponential(LoadEnd<D>{d, n}(row + whole), whole);
+    const V e = step(LoadEnd<D>{d, n}(row + whole), whole, check);
     const V inside = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n)), e);
     sum.Add(at_label < whole ? inside : hn::IfThenElseZero(other, inside));
   }
-  return sum.Total();
+  return {sum.Total(), near && check.Holds()};
 }
 
-/// Loss and, if wanted, gradient of one long row, stored at `to`, which may be `scratch`. Returns its weighted loss.
-template <class D, class Kernel, class T = hn::TFromD<D>>
-HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, T* scratch, T* to,
-                              bool stream, FiniteCheck<D>& finite) {
+/// The softmax of a row: exponentials, in a unit of its own, of its label and of all others together.
+struct RowSoftmax {
+  double e, others;
+  LogBase<double> base;
+};
+
+/// Stores a row's exponentials in `scratch`. Sees NaN and infinity.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE RowSoftmax SoftmaxOfRow(D d, const T* row, int64_t classes, int64_t label, int64_t ahead, T* scratch,
+                                   LateRun<D>& late, FiniteCheck<D>& finite) {
   using V = hn::Vec<D>;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t classes = in.logits.small;
-  const T* row = in.logits.Run(o);
-  const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
+  if constexpr (ExponentialsBelow<D>::kTakesNear) {
+    const auto exponential = [d](V x, NearCheck<D>& check) HWY_ATTR {
+      check.See(x);
+      return NearExponential(d, x);
+    };
+    const RowSum sum = SumOfRow(d, row, classes, exponential, label, ahead, scratch, late);
+    const auto e = static_cast<double>(scratch[label]);
+    if (sum.near) return {e, sum.others, {0, e}};
+  }
   V top = TopOfRow(d, row, classes, finite);
   const double below = static_cast<double>(hn::GetLane(top)) - static_cast<double>(row[label]);
-  int64_t ahead = in.logits.outer_stride;
-  if (const T highest = hn::GetLane(top); !(std::abs(highest) < static_cast<T>(kNear))) {
-    // Less the highest, which is exact for all whose exponential counts: see BringNear.
+  if (const T highest = hn::GetLane(top); !(std::abs(highest) < static_cast<T>(kMostTop))) {
+    // Less the highest, which is exact for all whose exponential counts: see TakeFarTops.
     std::transform(row, row + classes, scratch, [highest](T x) { return x - highest; });
     row = scratch;
     ahead = 0;
     top = hn::Zero(d);
   }
-  const ExponentialsBelow<D> below_top(d, top);
-  const double others = OthersOfRow(d, row, classes, below_top, label, ahead, scratch);
-  const double e = static_cast<double>(scratch[label]), inverse = 1 / (others + e);
-  const auto unit = static_cast<double>(hn::GetLane(below_top.Unit()));
+  const ExponentialsBelow<D> below_top(d, top, hn::Set(d, std::numeric_limits<T>::infinity()));
+  const auto exponential = [&](V x, NearCheck<D>&) HWY_ATTR { return below_top.Of(x); };
+  const RowSum sum = SumOfRow(d, row, classes, exponential, label, ahead, scratch, late);
+  const auto unit = static_cast<double>(hn::GetLane(below_top.BaseOf(top).unit));
+  return {static_cast<double>(scratch[label]), sum.others, {below, unit}};
+}
+
+/// Loss and, if wanted, gradient of one long row, stored at `to`, which may be `scratch`. Returns its weighted loss.
+template <class D, class Kernel, class T = hn::TFromD<D>>
+HWY_INLINE double RunLabelRow(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t o, T* scratch, T* to,
+                              bool stream, LateRun<D>& late, FiniteCheck<D>& finite) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t classes = in.logits.small;
+  const auto label = static_cast<int64_t>(std::max(in.labels.Run(o)[0], 0));
+  const auto [e, others, base] =
+      SoftmaxOfRow(d, in.logits.Run(o), classes, label, in.logits.outer_stride, scratch, late, finite);
+  const double inverse = 1 / (others + e);
   const double weight = in.Counts(o, 0) ? in.ItemWeight(o, 0) * in.ClassWeight(o, 0) : 0;
   const hn::CappedTag<double, 1> dd;
-  const auto term = kernel.At(dd, hn::Set(dd, below + std::log1p((others + (e - unit)) / unit)),
+  const auto term = kernel.At(dd, hn::Set(dd, base.below + std::log1p((others + (e - base.unit)) / base.unit)),
                               hn::Set(dd, e * inverse), hn::Set(dd, others * inverse));
   const double loss = weight == 0 ? 0 : weight * hn::GetLane(term.loss);
   if (in.item_loss != nullptr) in.item_loss[o] = loss;
@@ -133,22 +169,28 @@ inline constexpr int64_t kLongRow = 64;
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE double RunLabelRows(D d, const Kernel& kernel, const simd::LabelledItems<T>& in, int64_t rows, bool stream,
                                T* scratch, FiniteCheck<D>& finite) {
-  // Streamed gradients leave in long runs: a row that ends amid a cache line would have it written twice. Scratch for
-  // blocks is never less than that and a row.
+  // Streamed gradients leave in long runs: a row that ends amid a cache line would have it written twice. They leave
+  // with the rows after them. Scratch for labels is never less than two such runs and a row.
   constexpr int64_t kRunBytes = 16 << 10;
   const int64_t classes = in.logits.small, row_bytes = classes * static_cast<int64_t>(sizeof(T));
   const bool dense = in.gradient && in.gradient.outer_stride == classes;
   const int64_t together = stream && dense ? std::max<int64_t>(1, kRunBytes / row_bytes) : 1;
   double sum = 0;
+  LateRun<D> late;
+  T* run = scratch;
   for (int64_t first = 0; first < rows; first += together) {
     const int64_t some = std::min(together, rows - first);
     for (int64_t r = 0; r < some; ++r) {
-      T* const room = scratch + r * classes;
+      T* const room = run + r * classes;
       T* const to = together > 1 ? room : in.gradient ? in.gradient.Run(first) : nullptr;
-      sum += RunLabelRow(d, kernel, in, first + r, room, to, stream && together == 1, finite);
+      sum += RunLabelRow(d, kernel, in, first + r, room, to, stream && together == 1, late, finite);
     }
-    if (together > 1) CopyRun(d, scratch, some * classes, in.gradient.Run(first), true);
+    if (together == 1) continue;
+    late.Rest(true);
+    late = LateRun<D>(d, run, nullptr, some * classes, in.gradient.Run(first));
+    run = run == scratch ? scratch + (together + 1) * classes : scratch;
   }
+  late.Rest(true);
   return sum;
 }
 

@@ -25,40 +25,42 @@ struct RightClass {
 };
 
 /// Runs `kernel.At(d, minus_log_p, p, q)` (of the right class: -log p, p, and q = 1 - p; gives a LabelTerm) over all
-/// items of a tile. Scratch: simd::BlockBytes(classes, real_bytes). Ignored items and those of weight 0 count nothing.
+/// items of a tile. Scratch: simd::LabelBytes(classes, real_bytes). Ignored items and those of weight 0 count nothing.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Tile<T>& tile,
                                        const simd::LabelledItems<T>& in) {
   auto* const scratch = static_cast<T*>(tile.raw().scratch);
   const bool stream = (tile.raw().flags & GDL_STREAM) != 0;
   const int64_t classes = in.logits.small;
-  FiniteCheck<D> finite(d);
-  simd::ElementSums sums;
+  LabelTotals<D> totals(d);
+  double numerator = 0;
   // Rows of the batch, not of this tile: the way decides the last bits.
   const bool rows = tile.raw().shape->inner == 1;
   const bool contiguous = in.logits.small_stride == 1 && (!in.gradient || in.gradient.small_stride == 1);
-  if (rows && classes >= kLongRow && contiguous) {
-    sums.numerator = RunLabelRows(d, kernel, in, tile.outer(), stream, scratch, finite);
+  const bool long_rows = rows && classes >= kLongRow && contiguous;
+  const bool pairs = classes == 2 && !rows, weighted = in.weights || !in.classes.empty();
+  const bool decisions = std::is_same_v<Kernel, RightClass> && pairs && !weighted;
+  if (long_rows) {
+    numerator = RunLabelRows(d, kernel, in, tile.outer(), stream, scratch, totals.finite);
   } else {
-    SumOf<D> numerator(d);
-    const bool pairs = classes == 2 && !rows;
-    const bool decisions = std::is_same_v<Kernel, RightClass> && pairs && !in.weights && in.classes.empty();
+    LateBlock<T> late;
     ForEachBlock(tile.outer(), tile.inner(), simd::BlockItems(classes, sizeof(T)),
                  [&](const BlockItems& block) HWY_ATTR {
                    if (decisions) {
-                     RunDecisions(d, in, block, stream, finite, numerator);
+                     RunDecisions(d, in, block, stream, totals);
                    } else if (pairs) {
-                     RunLabelPairs(d, kernel, in, block, stream, finite, numerator);
+                     RunLabelPairs(d, kernel, in, block, stream, totals);
                    } else {
-                     RunLabelBlock(d, kernel, in, block, stream, scratch, finite, numerator);
+                     RunLabelBlock(d, kernel, in, block, stream, scratch, totals, late);
                    }
                  });
-    sums.numerator = numerator.Total();
+    late.Rest(d, true);
+    numerator = totals.numerator.Total();
   }
   if (stream) hwy::FlushStream();
-  sums.denominator = in.TotalWeight(tile);
-  sums.finite = !finite.Failed() && in.WeightsAreFinite(tile);
-  return sums;
+  const bool counted = !weighted && !long_rows && !decisions;
+  return {numerator, counted ? static_cast<double>(totals.counting) : in.TotalWeight(tile),
+          !totals.finite.Failed() && in.WeightsAreFinite(tile)};
 }
 
 /// Defines the runs of labelled items, of floats and of doubles, with a kernel that is made of an array of numbers.

@@ -23,7 +23,7 @@ class Labels : public sdk::Ratio<Loss> {
       throw sdk::Refusal{"prediction", "has 1 class, whose softmax is always 1; allowed: 2 or more"};
     }
     sdk::Ratio<Loss>::Plan(shape, plan);
-    plan.raw().pass[plan.raw().pass_count - 1]->scratch_bytes = BlockBytes(shape.small[0], shape.dtype);
+    plan.raw().pass[plan.raw().pass_count - 1]->scratch_bytes = LabelBytes(shape);
   }
 
   template <typename Real>

@@ -44,30 +44,6 @@ HWY_INLINE void ForEachVector(D d, int64_t n, const Step& step) {
   }
 }
 
-/// A block of pixels: logits, the class of each pixel (0 where nothing counts), and 1 where it counts.
-template <class T>
-struct RegionBlock {
-  RightBlock<T> softmax;
-  HWY_ALIGN int32_t label[simd::kBlockItems];
-  HWY_ALIGN T counts[simd::kBlockItems];
-  int64_t counting = 0;
-
-  template <class D>
-  HWY_INLINE void Load(D d, const simd::RegionPixels<T>& in, const BlockItems& block) {
-    const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
-    softmax.plane = ScratchPlane(static_cast<T*>(in.scratch), classes);
-    LoadBlock(d, in.logits, block, softmax.plane);
-    LoadLabels(d, in.labels, block, label);
-    int32_t valid = 0;
-    for (int64_t j = 0; j < padded; ++j) {
-      valid += label[j] >= 0 ? 1 : 0;
-      counts[j] = label[j] >= 0 ? T{1} : T{0};
-      label[j] = std::max(label[j], 0);
-    }
-    counting = valid;
-  }
-};
-
 /// Weights of the pixels' classes times `factor`.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> PixelWeights(D d, const simd::PixelEntropy& entropy, const int32_t* label, double factor) {
@@ -101,28 +77,29 @@ HWY_INLINE void AddRegionBlock(D d, const simd::RegionPixels<T>& in, const Block
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t padded = WholeVectors(d, block.items);
-  RegionBlock<T> region;
-  region.Load(d, in, block);
-  RightBlock<T>& softmax = region.softmax;
-  softmax.Fill(d, region.label, padded, finite);
+  BlockLabels<T> labels;
+  labels.Fill(d, in.labels, block);
+  RightBlock<T> softmax;
+  softmax.plane = ScratchPlane(static_cast<T*>(in.scratch), in.logits.small);
+  softmax.FillAndTake(d, in.logits, block, labels.label, finite);
   HWY_ALIGN T share[simd::kBlockItems];
   HWY_ALIGN T hit[simd::kBlockItems];
   HWY_ALIGN T missed[simd::kBlockItems];
   SumOf<D> numerator(d), denominator(d);
   for (int64_t j = 0; j < padded; j += lanes) {
     const RightOf<V> is = softmax.At(d, j);
-    const V counts = hn::Load(d, region.counts + j);
+    const V counts = hn::Load(d, labels.weight + j);
     hn::Store(hn::Mul(counts, is.inverse), d, share + j);
     hn::Store(hn::Mul(counts, is.Probability()), d, hit + j);
     hn::Store(hn::Mul(counts, is.Missed()), d, missed + j);
     if constexpr (kEntropy) {
-      const V weight = hn::Mul(counts, PixelWeights(d, *entropy, region.label + j, 1));
+      const V weight = hn::Mul(counts, PixelWeights(d, *entropy, labels.label + j, 1));
       const auto weighs = hn::Ne(weight, hn::Zero(d));
       numerator.Add(hn::IfThenElseZero(weighs, hn::Mul(softmax.MinusLog(d, is, j), weight)));
       denominator.Add(weight);
     }
   }
-  AddRight(region.label, block.items, hit, missed, overlaps);
+  AddRight(labels.label, block.items, hit, missed, overlaps);
   for (int64_t k = 0; k < softmax.plane.classes; ++k) {
     const T* const run = softmax.plane.Run(k);
     SumOf<D> extra(d);
@@ -134,7 +111,7 @@ HWY_INLINE void AddRegionBlock(D d, const simd::RegionPixels<T>& in, const Block
       extra.Add(part);
     }
     overlaps[k].extra += extra.Total();
-    overlaps[k].pixels += static_cast<double>(region.counting);
+    overlaps[k].pixels += static_cast<double>(labels.counting);
   }
   if constexpr (kEntropy) {
     entropy->numerator += numerator.Total();
@@ -151,56 +128,54 @@ HWY_INLINE void StoreRegionBlock(D d, const simd::RegionPixels<T>& in, const Blo
   using V = hn::Vec<D>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t padded = WholeVectors(d, block.items), classes = in.logits.small;
-  RegionBlock<T> region;
-  region.Load(d, in, block);
-  RightBlock<T>& softmax = region.softmax;
+  BlockLabels<T> labels;
+  labels.Fill(d, in.labels, block);
+  RightBlock<T> softmax;
+  softmax.plane = ScratchPlane(static_cast<T*>(in.scratch), classes);
+  softmax.FillAndTake(d, in.logits, block, labels.label, finite);
   HWY_ALIGN T top_slope[simd::kBlockItems];
-  HWY_ALIGN T mean[simd::kBlockItems];  // of the other slopes' distances from it
-  HWY_ALIGN T pull[simd::kBlockItems];  // what cross-entropy adds to the slopes of the others
-  V top = hn::Zero(d);
-  softmax.Fill(d, region.label, padded, finite, [&](int64_t k, int64_t j, V x, V highest) HWY_ATTR {
-    top = hn::IfThenElse(hn::Eq(x, highest), hn::Set(d, slopes.out[k]), top);
-    if (k + 1 == classes) hn::Store(top, d, top_slope + j);
-  });
+  HWY_ALIGN T mean[simd::kBlockItems];    // of the slopes' distances from it
+  HWY_ALIGN T pull[simd::kBlockItems];    // what cross-entropy adds to the slopes of the others
   HWY_ALIGN T inside[simd::kBlockItems];  // slope of the right class
-  for (int64_t j = 0; j < padded; ++j) {
-    inside[j] = slopes.in[region.label[j]];
-    if (softmax.right[j] == softmax.top[j]) top_slope[j] = inside[j];  // which Fill did not see
-  }
+  for (int64_t j = 0; j < padded; ++j) inside[j] = slopes.in[labels.label[j]];
   for (int64_t j = 0; j < padded; j += lanes) {
-    const V at_top = hn::Load(d, top_slope + j);
+    V most = hn::Load(d, softmax.right + j), top = hn::Load(d, inside + j);
+    for (int64_t k = 0; k < classes; ++k) {
+      const V e = hn::Load(d, softmax.plane.Run(k) + j);
+      top = hn::IfThenElse(hn::Gt(e, most), hn::Set(d, slopes.out[k]), top);
+      most = hn::Max(most, e);
+    }
+    const RightOf<V> is = softmax.At(d, j);
+    const V counts = hn::Load(d, labels.weight + j), share = hn::Mul(is.inverse, counts);
     V sum = hn::Zero(d);
     for (int64_t k = 0; k < classes; ++k) {
-      sum = hn::MulAdd(hn::Load(d, softmax.plane.Run(k) + j), hn::Sub(hn::Set(d, slopes.out[k]), at_top), sum);
+      T* const at = softmax.plane.Run(k) + j;
+      const V p = hn::Mul(hn::Load(d, at), share);  // no exponential times a slope: that may be too large
+      hn::Store(p, d, at);
+      sum = hn::MulAdd(p, hn::Sub(hn::Set(d, slopes.out[k]), top), sum);
     }
-    hn::Store(sum, d, mean + j);
-  }
-  for (int64_t j = 0; j < padded; j += lanes) {
-    const RightOf<V> is = softmax.At(d, j);
-    const V at_top = hn::Load(d, top_slope + j), counts = hn::Load(d, region.counts + j);
-    const V rise = hn::Sub(hn::Load(d, inside + j), at_top);
-    const V away = hn::Mul(hn::MulAdd(is.e, rise, hn::Load(d, mean + j)), is.inverse);
+    const V rise = hn::Sub(hn::Load(d, inside + j), top);
+    const V away = hn::MulAdd(is.Probability(), rise, sum);
     V mine = hn::Mul(is.Probability(), hn::Sub(rise, away));
     if constexpr (kEntropy) {
-      const V factor = PixelWeights(d, *entropy, region.label + j, entropy->scale);
+      const V factor = PixelWeights(d, *entropy, labels.label + j, entropy->scale);
       hn::Store(factor, d, pull + j);
       mine = hn::NegMulAdd(is.Missed(), factor, mine);
     }
+    hn::Store(top, d, top_slope + j);
     hn::Store(away, d, mean + j);
     hn::Store(hn::Mul(counts, mine), d, softmax.right + j);
-    hn::Store(hn::Mul(counts, is.inverse), d, softmax.others + j);  // the share of an exponential
   }
   for (int64_t k = 0; k < classes; ++k) {
     T* const run = softmax.plane.Run(k);
     const V outside = hn::Set(d, slopes.out[k]);
     for (int64_t j = 0; j < padded; j += lanes) {
-      const V p = hn::Mul(hn::Load(d, run + j), hn::Load(d, softmax.others + j));
       V slope = hn::Sub(hn::Sub(outside, hn::Load(d, top_slope + j)), hn::Load(d, mean + j));
       if constexpr (kEntropy) slope = hn::Add(slope, hn::Load(d, pull + j));
-      hn::Store(hn::Mul(p, slope), d, run + j);
+      hn::Store(hn::Mul(hn::Load(d, run + j), slope), d, run + j);
     }
   }
-  PutRight(softmax.plane, region.label, padded, softmax.right);
+  softmax.PutRight(0, block.items);
   StoreBlock(d, softmax.plane, block, in.gradient, in.stream);
 }
 

@@ -6,96 +6,96 @@
 #define GRADELINE_PLUGINS_SIMD_REGION_PAIR_INL_H_
 #endif
 
+#include "plugins/simd/decision-inl.h"
 #include "plugins/simd/region-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradeline {
 namespace HWY_NAMESPACE {
 
-/// The pixels of one outer with two classes.
-template <class D, class T = hn::TFromD<D>>
-struct RegionPair {
-  const T *first, *second;
-  const int32_t* labels;
-
-  RegionPair(const simd::RegionPixels<T>& in, int64_t o)
-      : first(in.logits.Run(o)), second(in.logits.Run(o, 1)), labels(in.labels.Run(o)) {}
-};
-
-/// Logits of a vector of pixels, and what their labels say; `one` is 0 behind the end.
+/// A vector of pixels: what their labels say, and the softmax of the right class.
 template <class D, class V = hn::Vec<D>>
 struct PairAt {
-  V a, b;
   hn::Mask<D> is_second;
   V counts;  ///< 1 where the pixel counts
+  Logistic<V> right;
 
-  template <class Load>
-  HWY_INLINE PairAt(D d, const RegionPair<D>& in, const Load& load, V one, int64_t i)
-      : a(load(in.first + i)), b(load(in.second + i)) {
-    const V label = load.Labels(in.labels + i);
+  /// `one` is 0 behind the end.
+  template <class Load, class T = hn::TFromD<D>>
+  HWY_INLINE PairAt(D d, const DecisionBlock<T>& decisions, const Load& load, const int32_t* labels, V one, int64_t j) {
+    const V label = load.Labels(labels + j), difference = hn::Load(d, decisions.difference + j);
     is_second = hn::Gt(label, hn::Zero(d));
     counts = hn::IfThenElseZero(hn::Ge(label, hn::Zero(d)), one);
-  }
-  HWY_INLINE Logistic<V> Right(D d) const {
-    return LogisticOfDifference(d, hn::IfThenElse(is_second, b, a), hn::IfThenElse(is_second, a, b));
+    right =
+        LogisticOfTail(d, hn::IfThenElse(is_second, difference, hn::Neg(difference)), hn::Load(d, decisions.tail + j));
   }
 };
 
-/// What is extra of a class is what is missed of the other, so two sums of each class are enough.
-template <bool kEntropy, class D, class T = hn::TFromD<D>>
-HWY_INLINE bool AddRegionPairs(D d, const simd::RegionPixels<T>& in, simd::Overlap* overlaps,
-                               simd::PixelEntropy* entropy) {
-  using V = hn::Vec<D>;
-  const V zero = hn::Zero(d);
-  const bool weighted = kEntropy && !entropy->class_weights.empty();
-  const V weights[2] = {hn::Set(d, static_cast<T>(weighted ? entropy->class_weights[0] : 1)),
-                        hn::Set(d, static_cast<T>(weighted ? entropy->class_weights[1] : 1))};
-  FiniteCheck<D> finite(d);
-  for (int64_t o = 0; o < in.outer; ++o) {
-    const RegionPair<D> pair(in, o);
-    SumOf<D> hits(d), missed(d), second_hits(d), second_missed(d), pixels(d), numerator(d), denominator(d);
-    V part[5] = {zero, zero, zero, zero, zero};  // few additions in the numbers' own type
-    int64_t vectors = 0;
-    const auto widen = [&]() HWY_ATTR {
-      hits.Add(part[0]);
-      missed.Add(part[1]);
-      second_hits.Add(part[2]);
-      second_missed.Add(part[3]);
-      pixels.Add(part[4]);
-      std::fill(part, part + 5, zero);
-    };
-    ForEachVector(d, in.inner, [&](const auto& load, V one, int64_t i) HWY_ATTR {
-      const PairAt<D> at(d, pair, load, one, i);
-      finite.See(at.a);
-      finite.See(at.b);
-      const Logistic<V> right = at.Right(d);
-      const V yes = hn::Mul(right.yes, at.counts), no = hn::Mul(right.no, at.counts);
-      part[0] = hn::Add(part[0], hn::IfThenZeroElse(at.is_second, yes));
-      part[1] = hn::Add(part[1], hn::IfThenZeroElse(at.is_second, no));
-      part[2] = hn::Add(part[2], hn::IfThenElseZero(at.is_second, yes));
-      part[3] = hn::Add(part[3], hn::IfThenElseZero(at.is_second, no));
-      part[4] = hn::Add(part[4], at.counts);
-      if constexpr (kEntropy) {
-        const V weight = hn::Mul(at.counts, hn::IfThenElse(at.is_second, weights[1], weights[0]));
-        numerator.Add(hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(right.minus_log_yes, weight)));
-        denominator.Add(weight);
-      }
-      if (++vectors % 8 == 0) widen();
-    });
-    widen();
-    const simd::Overlap sums[2] = {{hits.Total(), second_missed.Total(), missed.Total(), pixels.Total()},
-                                   {second_hits.Total(), missed.Total(), second_missed.Total(), pixels.Total()}};
+/// What pixels of two classes add up to: of the first class and of the second.
+template <class D>
+struct PairSums {
+  SumOf<D> hit, missed, second_hit, second_missed, pixels, numerator, denominator;
+
+  explicit PairSums(D d)
+      : hit(d), missed(d), second_hit(d), second_missed(d), pixels(d), numerator(d), denominator(d) {}
+
+  /// What is extra of a class is what is missed of the other.
+  HWY_INLINE void AddTo(simd::Overlap* overlaps, simd::PixelEntropy* entropy) const {
+    const simd::Overlap sums[2] = {{hit.Total(), second_missed.Total(), missed.Total(), pixels.Total()},
+                                   {second_hit.Total(), missed.Total(), second_missed.Total(), pixels.Total()}};
     for (int k = 0; k < 2; ++k) {
       overlaps[k].hit += sums[k].hit;
       overlaps[k].extra += sums[k].extra;
       overlaps[k].missed += sums[k].missed;
       overlaps[k].pixels += sums[k].pixels;
     }
-    if constexpr (kEntropy) {
-      entropy->numerator += numerator.Total();
-      entropy->denominator += denominator.Total();
-    }
+    if (entropy == nullptr) return;
+    entropy->numerator += numerator.Total();
+    entropy->denominator += denominator.Total();
   }
+};
+
+template <bool kEntropy, class D, class T = hn::TFromD<D>>
+HWY_INLINE bool AddRegionPairs(D d, const simd::RegionPixels<T>& in, simd::Overlap* overlaps,
+                               simd::PixelEntropy* entropy) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const V zero = hn::Zero(d);
+  const bool weighted = kEntropy && !entropy->class_weights.empty();
+  const V weights[2] = {hn::Set(d, static_cast<T>(weighted ? entropy->class_weights[0] : 1)),
+                        hn::Set(d, static_cast<T>(weighted ? entropy->class_weights[1] : 1))};
+  FiniteCheck<D> finite(d);
+  PairSums<D> sums(d);
+  DecisionBlock<T> decisions;
+  ForEachBlock(in.outer, in.inner, simd::kBlockItems, [&](const BlockItems& block) HWY_ATTR {
+    decisions.Fill(d, in.logits, block, finite);
+    const int32_t* const labels = in.labels.Run(block.outer) + block.first;
+    for (int64_t begin = 0; begin < block.items; begin += 8 * lanes) {
+      V hit = zero, missed = zero, second_hit = zero, second_missed = zero, pixels = zero;  // few additions of T
+      ForEachVector(
+          d, std::min(8 * lanes, block.items - begin),
+          [&](const auto& load, V one, int64_t i) HWY_ATTR __attribute__((always_inline)) {
+            const PairAt<D> at(d, decisions, load, labels, one, begin + i);
+            const V yes = hn::Mul(at.right.yes, at.counts), no = hn::Mul(at.right.no, at.counts);
+            hit = hn::Add(hit, hn::IfThenZeroElse(at.is_second, yes));
+            missed = hn::Add(missed, hn::IfThenZeroElse(at.is_second, no));
+            second_hit = hn::Add(second_hit, hn::IfThenElseZero(at.is_second, yes));
+            second_missed = hn::Add(second_missed, hn::IfThenElseZero(at.is_second, no));
+            pixels = hn::Add(pixels, at.counts);
+            if constexpr (kEntropy) {
+              const V weight = hn::Mul(at.counts, hn::IfThenElse(at.is_second, weights[1], weights[0]));
+              sums.numerator.Add(hn::IfThenElseZero(hn::Ne(weight, zero), hn::Mul(at.right.minus_log_yes, weight)));
+              sums.denominator.Add(weight);
+            }
+          });
+      sums.hit.Add(hit);
+      sums.missed.Add(missed);
+      sums.second_hit.Add(second_hit);
+      sums.second_missed.Add(second_missed);
+      sums.pixels.Add(pixels);
+    }
+  });
+  sums.AddTo(overlaps, kEntropy ? entropy : nullptr);
   return !finite.Failed();
 }
 
@@ -110,22 +110,22 @@ HWY_INLINE void StoreRegionPairs(D d, const simd::RegionPixels<T>& in, const Slo
     const double weight = entropy->class_weights.empty() ? 1 : entropy->class_weights[k];
     pull[k] = hn::Set(d, static_cast<T>(weight * entropy->scale));
   }
-  // Gradients leave in long runs: streaming stores that alternate between two of them are slow.
-  HWY_ALIGN T to_first[simd::kBlockItems];
-  HWY_ALIGN T to_second[simd::kBlockItems];
+  PairGradient<D> gradient(d, in.gradient, in.stream);
+  FiniteCheck<D> unused(d);
+  DecisionBlock<T> decisions;
   ForEachBlock(in.outer, in.inner, simd::kBlockItems, [&](const BlockItems& block) HWY_ATTR {
-    const RegionPair<D> pair(in, block.outer);
-    ForEachVector(d, block.items, [&](const auto& load, V one, int64_t j) HWY_ATTR {
-      const PairAt<D> at(d, pair, load, one, block.first + j);
-      const Logistic<V> right = at.Right(d);
-      V factor = hn::Mul(right.yes, hn::IfThenElse(at.is_second, second_rise, rise));
-      if constexpr (kEntropy) factor = hn::Sub(factor, hn::IfThenElse(at.is_second, pull[1], pull[0]));
-      const V slope = hn::Mul(hn::Mul(right.no, factor), at.counts), to_other = hn::Neg(slope);
-      hn::Store(hn::IfThenElse(at.is_second, to_other, slope), d, to_first + j);
-      hn::Store(hn::IfThenElse(at.is_second, slope, to_other), d, to_second + j);
-    });
-    CopyRun(d, to_first, block.items, in.gradient.Run(block.outer) + block.first, in.stream);
-    CopyRun(d, to_second, block.items, in.gradient.Run(block.outer, 1) + block.first, in.stream);
+    decisions.Fill(d, in.logits, block, unused);
+    const int32_t* const labels = in.labels.Run(block.outer) + block.first;
+    gradient.Begin(block);
+    ForEachVector(
+        d, block.items, [&](const auto& load, V one, int64_t j) HWY_ATTR __attribute__((always_inline)) {
+          const PairAt<D> at(d, decisions, load, labels, one, j);
+          V factor = hn::Mul(at.right.yes, hn::IfThenElse(at.is_second, second_rise, rise));
+          if constexpr (kEntropy) factor = hn::Sub(factor, hn::IfThenElse(at.is_second, pull[1], pull[0]));
+          const V slope = hn::Mul(hn::Mul(at.right.no, factor), at.counts);
+          gradient.Put(j, hn::IfThenElse(at.is_second, slope, hn::Neg(slope)));
+        });
+    gradient.End();
   });
 }
 

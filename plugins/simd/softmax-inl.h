@@ -39,13 +39,13 @@ HWY_INLINE void FindTop(D d, const Plane<T>& logits, int64_t items, FiniteCheck<
   all_finite.See(finite);
 }
 
-/// Takes the highest logit from those of items where it is not near 0. That is exact for all whose exponential counts,
-/// which are within a factor of 2 of it.
+/// Takes the highest logit from those of items where it is as large as kMostTop. That is exact for all whose
+/// exponential counts, which are within a factor of 2 of it.
 template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void BringNear(D d, const Plane<T>& logits, int64_t items, T* top) {
+HWY_INLINE void TakeFarTops(D d, const Plane<T>& logits, int64_t items, T* top) {
   for (int64_t j = 0; j < items; j += static_cast<int64_t>(hn::Lanes(d))) {
     const auto highest = hn::Load(d, top + j);
-    const auto far = hn::Ge(hn::Abs(highest), hn::Set(d, static_cast<T>(kNear)));
+    const auto far = hn::Ge(hn::Abs(highest), hn::Set(d, static_cast<T>(kMostTop)));
     if (hn::AllFalse(d, far)) continue;
     const auto base = hn::IfThenElseZero(far, highest);
     for (int64_t k = 0; k < logits.classes; ++k) {

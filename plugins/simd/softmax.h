@@ -12,8 +12,8 @@
 
 namespace gradeline::simd {
 
-inline constexpr int64_t kBlockItems = 512;  ///< most items of a block
-inline constexpr int64_t kBlockPad = 16;     ///< elements behind each class's run: no power of two between classes
+inline constexpr int64_t kBlockItems = 1024;  ///< most items of a block
+inline constexpr int64_t kBlockPad = 16;      ///< elements behind each class's run: no power of two between classes
 
 /// Items of a block that kernels hold class by class: a multiple of 16 whose reals fit into half of a small L2 cache.
 inline int64_t BlockItems(int64_t classes, int64_t real_bytes) {
@@ -25,6 +25,11 @@ inline int64_t BlockItems(int64_t classes, int64_t real_bytes) {
 /// Bytes of `planes` blocks [classes][items], each class's run padded.
 inline int64_t BlockBytes(int64_t classes, int64_t real_bytes, int64_t planes = 1) {
   return planes * classes * (BlockItems(classes, real_bytes) + kBlockPad) * real_bytes;
+}
+
+/// Scratch of RunLabels: a block that is computed and, of pixels, the one before it, whose gradient leaves meanwhile.
+inline int64_t LabelBytes(const GdlShape& shape, size_t prediction = 0) {
+  return BlockBytes(shape.small[prediction], shape.dtype, shape.inner > 1 ? 2 : 1);
 }
 
 /// The tensors of a loss of one right class out of C, and what the classes weigh. Without labels (soft targets) every

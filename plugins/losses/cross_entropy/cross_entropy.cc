@@ -86,7 +86,7 @@ class CrossEntropy : public sdk::Ratio<CrossEntropy> {
     Ratio::Plan(shape, plan);
     const bool masses = smoothing_ > 0 || shape.small[kLabels] < 0;
     plan.raw().pass[plan.raw().pass_count - 1]->scratch_bytes =
-        simd::BlockBytes(shape.small[kPrediction], shape.dtype, masses ? 3 : 1);
+        masses ? simd::BlockBytes(shape.small[kPrediction], shape.dtype, 3) : simd::LabelBytes(shape, kPrediction);
   }
 
   template <typename Real>

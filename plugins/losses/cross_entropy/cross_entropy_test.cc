@@ -170,8 +170,8 @@ TEST(CrossEntropy, LongRowsWhoseDifferencesNoFloatHolds) {
   options.dtype = 4;
   const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", {true, {1}, {3}}}}, options);
   EXPECT_NEAR(got.item_loss[0], 6e38, 1e32);
-  EXPECT_EQ(got.gradient[0][0], 1);
-  EXPECT_EQ(got.gradient[0][3], -1);
+  EXPECT_FLOAT_EQ(static_cast<float>(got.gradient[0][0]), 1);
+  EXPECT_FLOAT_EQ(static_cast<float>(got.gradient[0][3]), -1);
 }
 
 TEST(CrossEntropy, PixelsWhoseDifferenceNoFloatHoldsAreCertain) {
@@ -221,6 +221,50 @@ TEST(CrossEntropy, LogitsFarFromZeroKeepTheirDifferences) {
       }
     }
   }
+}
+
+TEST(CrossEntropy, AnItemDoesNotDependOnTheOthers) {
+  // One logit of one item decides whether a block goes the way of logits near 0: pixels, short rows and long ones.
+  const std::vector<std::vector<int64_t>> shapes = {{1, 5, 40}, {40, 5}, {40, 70}};
+  for (const std::vector<int64_t>& shape : shapes) {
+    const int64_t items = 40, classes = shape[1], stride = shape.size() == 3 ? items : 1;
+    std::mt19937_64 random(7);
+    std::normal_distribution<double> normal(0, 4);
+    GoldenArray logits{false, shape, {}}, labels{true, shape, {}};
+    if (shape.size() == 3) labels.shape = {1, items};
+    if (shape.size() == 2) labels.shape = {items};
+    for (int64_t i = 0; i < items * classes; ++i) logits.values.push_back(static_cast<float>(normal(random)));
+    for (int64_t i = 0; i < items; ++i) labels.values.push_back(static_cast<double>(random() % 5));
+    RunOptions options;
+    options.dtype = 4;
+    const RunResult near = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", labels}}, options);
+    for (const double far : {40.0, 39.99999, -40.0, 65536.0, -3e38}) {
+      GoldenArray moved = logits;
+      const int64_t item = 11, first = stride == 1 ? item * classes : item;
+      moved.values[static_cast<size_t>(first + 2 * stride)] = static_cast<float>(far);
+      const RunResult got = RunArrays(Loss(), {}, {{"prediction", moved}, {"target", labels}}, options);
+      for (int64_t i = 0; i < items; ++i) {
+        if (i == item) continue;
+        EXPECT_EQ(got.item_loss[static_cast<size_t>(i)], near.item_loss[static_cast<size_t>(i)])
+            << far << " item " << i;
+        for (int64_t k = 0; k < classes; ++k) {
+          const auto at = static_cast<size_t>((stride == 1 ? i * classes : i) + k * stride);
+          EXPECT_EQ(got.gradient[0][at], near.gradient[0][at]) << far << " item " << i << " class " << k;
+        }
+      }
+    }
+  }
+}
+
+TEST(CrossEntropy, ManyClassesWhoseQuotientNoFloatHolds) {
+  const int64_t classes = 100000;
+  GoldenArray logits{false, {1, classes, 2}, std::vector<double>(2 * classes, static_cast<float>(39.9))};
+  logits.values[6] = logits.values[7] = static_cast<float>(-39.9);
+  RunOptions options;
+  options.dtype = 4;
+  const RunResult got = RunArrays(Loss(), {}, {{"prediction", logits}, {"target", {true, {1, 2}, {3, 3}}}}, options);
+  EXPECT_NEAR(got.item_loss[0], 79.8 + std::log(classes - 1), 1e-4);
+  EXPECT_NEAR(got.gradient[0][6], -0.5, 1e-7);
 }
 
 TEST(CrossEntropy, SmoothingOverManyClassesKeepsItsDigits) {

@@ -69,8 +69,7 @@ class Focal : public sdk::Ratio<Focal> {
       throw sdk::Refusal{"prediction", "has 1 class, whose softmax is always 1; allowed: 2 or more"};
     }
     Ratio::Plan(shape, plan);
-    if (softmax_)
-      plan.raw().pass[plan.raw().pass_count - 1]->scratch_bytes = simd::BlockBytes(shape.small[0], shape.dtype);
+    if (softmax_) plan.raw().pass[plan.raw().pass_count - 1]->scratch_bytes = simd::LabelBytes(shape);
   }
 
   template <typename Real>

@@ -22,19 +22,14 @@ void ErrorsOfBlock(D d, const sdk::Tile<T>& tile, const BlockItems& block, const
   const int64_t padded = WholeVectors(d, block.items), classes = logits.small;
   RightBlock<T, ExponentialsOfDifferences> softmax;  // equal errors stay equal: their order is that of the items
   softmax.plane = ScratchPlane(static_cast<T*>(tile.raw().scratch), classes);
-  LoadBlock(d, logits, block, softmax.plane);
-  HWY_ALIGN int32_t label[simd::kBlockItems];
+  BlockLabels<T> items;
+  items.Fill(d, labels, block);
   HWY_ALIGN T inverse[simd::kBlockItems];
-  LoadLabels(d, labels, block, label);
-  for (int64_t j = 0; j < padded; ++j) {
-    inverse[j] = label[j] < 0 ? T{0} : T{1};
-    label[j] = std::max(label[j], 0);
-  }
-  softmax.Fill(d, label, padded, finite);
+  softmax.FillAndTake(d, logits, block, items.label, finite);
   for (int64_t j = 0; j < padded; j += lanes) {
     // Quotients, so that what is certain is exactly 1. Ignored items get 0.
     const RightOf<V> is = softmax.At(d, j);
-    const V counts = hn::Load(d, inverse + j), mine = hn::Neg(hn::Div(is.others, hn::Add(is.others, is.e)));
+    const V counts = hn::Load(d, items.weight + j), mine = hn::Neg(hn::Div(is.others, hn::Add(is.others, is.e)));
     hn::Store(hn::IfThenElseZero(hn::Ne(counts, hn::Zero(d)), mine), d, softmax.right + j);
     hn::Store(hn::Mul(counts, is.inverse), d, inverse + j);
   }
@@ -44,7 +39,7 @@ void ErrorsOfBlock(D d, const sdk::Tile<T>& tile, const BlockItems& block, const
       hn::Store(hn::Mul(hn::Load(d, run + j), hn::Load(d, inverse + j)), d, run + j);
     }
   }
-  PutRight(softmax.plane, label, padded, softmax.right);
+  softmax.PutRight(0, block.items);
   StoreBlock(d, softmax.plane, block, errors, false);
 }
 

@@ -93,7 +93,7 @@ class OhemCrossEntropy {
       throw sdk::Refusal{"prediction", "has 1 class, whose cross-entropy is always 0; allowed: 2 or more"};
     }
     const int64_t items = shape.outer * shape.inner;
-    const int64_t block = simd::BlockBytes(shape.small[0], shape.dtype);
+    const int64_t block = simd::LabelBytes(shape);
     plan.AddPass(0, 3, 0).scratch_bytes = block;
     GdlPass& select = plan.AddPass(0, 0, 2);
     select.jobs = 1;
