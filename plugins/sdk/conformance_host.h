@@ -156,7 +156,7 @@ class State {
 struct RunOptions {
   uint32_t dtype = 8;  ///< bytes of a real
   int64_t tile_items = 1024;
-  uint32_t cut_seed = 0;  ///< not 0: tiles are cut at random and memory has random gaps
+  uint32_t cut_seed = 0;  ///< not 0: tiles are cut at random and memory has random gaps; odd: gradients are streamed
   int slots = 256;        ///< most slots of sums per pass
   int threads = 1;
   bool gradient = true;

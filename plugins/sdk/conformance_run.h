@@ -250,6 +250,7 @@ class Run {
     tile.scratch = scratch.data();
     tile.batch = shared_->data();
     tile.fault = &outcome.fault;
+    tile.flags = options_.cut_seed % 2 == 1 ? GDL_STREAM : 0;
     loss_.compute(&tile);
     if (outcome.fault.kind != 0) return;
     outcome.broken = CopyOut(memory);
