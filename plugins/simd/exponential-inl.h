@@ -28,14 +28,14 @@ HWY_INLINE V TimesPower(D d, V p, V shifted) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
-/// exp(r) on |r| <= ln 2 / 2 to 1.1e-7, relative: a minimax polynomial (scripts/polynomials).
+/// exp(r) on |r| <= ln 2 / 2 to 1.1e-7, relative: a minimax polynomial (scripts/polynomials), in an order that waits
+/// and rounds little.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfRest(D d, V r) {
+  const V r2 = hn::Mul(r, r);
   V p = hn::MulAdd(r, hn::Set(d, 0.008312499f), hn::Set(d, 0.04189033f));
-  p = hn::MulAdd(r, p, hn::Set(d, 0.16667116f));
-  p = hn::MulAdd(r, p, hn::Set(d, 0.4999923f));
-  p = hn::MulAdd(r, p, hn::Set(d, 1.0f));
-  return hn::MulAdd(r, p, hn::Set(d, 1.0f));
+  p = hn::MulAdd(r2, p, hn::MulAdd(r, hn::Set(d, 0.16667116f), hn::Set(d, 0.4999923f)));
+  return hn::MulAdd(r2, p, hn::Add(r, hn::Set(d, 1.0f)));
 }
 /// The same to 7.5e-8, times a constant of some 120 for which one number less is needed.
 template <class D, class V = hn::Vec<D>>
