@@ -157,10 +157,10 @@ class NearCheck {
 };
 
 #if HWY_NATIVE_FMA
-/// The same of floats with fewer operations, |top| < kMostTop, in a unit of each lane, below 3 ulp, and 0 where exp(x -
-/// top) is below the smallest normal number. Where `reach`, the largest |x|, is near, it is NearExponential(x).
-/// Elsewhere the unit is some 120 * 2^-m exp(top), m an integer, so that there is no difference to round: x - n ln 2 is
-/// exact.
+/// As ExponentialsOfDifferences, of floats with fewer operations, |top| < kMostTop, in a unit of each lane, below 3
+/// ulp, and 0 where exp(x - top) is below the smallest normal number. Where `reach`, the largest |x|, is near, it is
+/// NearExponential(x). Elsewhere the unit is some 120 * 2^-m exp(top), m an integer, so that there is no difference to
+/// round: x - n ln 2 is exact.
 template <class D>
 class ScaledExponentials {
   using V = hn::Vec<D>;

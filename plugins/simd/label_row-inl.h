@@ -59,7 +59,6 @@ HWY_INLINE RowSum SumOfRow(D d, const T* row, int64_t classes, const Exponential
   const int64_t whole = classes / lanes * lanes, at_label = label / lanes * lanes;
   SumOf<D> sum(d);
   NearCheck<D> check(d);
-  bool near = true;
   const auto step = [&](V x, int64_t at, NearCheck<D> & seen) HWY_ATTR __attribute__((always_inline)) {
     const V e = exponential(x, seen);
     hn::StoreU(e, d, exponentials + at);
@@ -83,8 +82,7 @@ HWY_INLINE RowSum SumOfRow(D d, const T* row, int64_t classes, const Exponential
       }
       for (; k < stop; k += lanes) a = hn::Add(a, step(hn::LoadU(d, row + k), k, odd));
       sum.Add(hn::Add(a, b));
-      near &= even.Holds() && odd.Holds();
-      if (!near) return {0, false};
+      if (!even.Holds() || !odd.Holds()) return {0, false};
     }
   }
   if (const int64_t n = classes - whole; n > 0) {
@@ -92,7 +90,7 @@ HWY_INLINE RowSum SumOfRow(D d, const T* row, int64_t classes, const Exponential
     const V inside = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n)), e);
     sum.Add(at_label < whole ? inside : hn::IfThenElseZero(other, inside));
   }
-  return {sum.Total(), near && check.Holds()};
+  return {sum.Total(), check.Holds()};
 }
 
 /// The softmax of a row: exponentials, in a unit of its own, of its label and of all others together.

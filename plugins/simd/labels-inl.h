@@ -25,7 +25,7 @@ struct RightClass {
 };
 
 /// Runs `kernel.At(d, minus_log_p, p, q)` (of the right class: -log p, p, and q = 1 - p; gives a LabelTerm) over all
-/// items of a tile. Scratch: simd::LabelBytes(classes, real_bytes). Ignored items and those of weight 0 count nothing.
+/// items of a tile. Scratch: simd::LabelBytes(shape). Ignored items and those of weight 0 count nothing.
 template <class D, class Kernel, class T = hn::TFromD<D>>
 HWY_INLINE simd::ElementSums RunLabels(D d, const Kernel& kernel, const sdk::Tile<T>& tile,
                                        const simd::LabelledItems<T>& in) {

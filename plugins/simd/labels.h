@@ -39,11 +39,12 @@ class Labels : public sdk::Ratio<Loss> {
     return {sums.numerator, sums.denominator};
   }
 
- protected:
+ private:
+  friend Loss;
+
   /// `class_weights`: a number for each class, or none.
   explicit Labels(std::vector<double> class_weights) : class_weights_(std::move(class_weights)) {}
 
- private:
   std::vector<double> class_weights_;
 };
 
